@@ -1,0 +1,76 @@
+/** The layers of docs/build-lifecycle.md as rules. Each comment says what to do when it fails. */
+const PURE = '^libs/(manifest|plan|engine)/src/';
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', comment: 'Move the shared part to the lower of the two files.', from: {}, to: { circular: true } },
+    {
+      name: 'apps-stand-alone',
+      severity: 'error',
+      comment: 'An app never imports another app: put what both need into a lib.',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'libs-below-apps',
+      severity: 'error',
+      comment: 'A lib never imports an app: pass the value in.',
+      from: { path: '^libs/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'libs-through-their-index',
+      severity: 'error',
+      comment: 'Import another lib as #libs/<name>, and export what you need from its index.ts.',
+      from: { path: '^libs/([^/]+)/' },
+      to: { path: '^libs/', pathNot: ['^libs/$1/', '^libs/[^/]+/src/(index|testing)\\.ts$'] },
+    },
+    {
+      name: 'manifest-at-the-bottom',
+      severity: 'error',
+      comment: 'libs/manifest imports no other lib.',
+      from: { path: '^libs/manifest/' },
+      to: { path: '^libs/(?!manifest/)' },
+    },
+    {
+      name: 'plan-on-manifest',
+      severity: 'error',
+      comment: 'libs/plan imports libs/manifest only.',
+      from: { path: '^libs/plan/' },
+      to: { path: '^libs/(?!plan/|manifest/)' },
+    },
+    {
+      name: 'engine-on-plan',
+      severity: 'error',
+      comment: 'libs/engine imports libs/plan and libs/manifest only; adapters implement its ports. (Its specs may use an adapter.)',
+      from: { path: '^libs/engine/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!engine/|plan/|manifest/)' },
+    },
+    {
+      name: 'pure-libs',
+      severity: 'error',
+      comment: 'manifest, plan and engine touch no disk and start no process: add a port and implement it in an adapter.',
+      from: { path: PURE, pathNot: '\\.spec\\.ts$|/testing\\.ts$|-conformance\\.ts$' },
+      to: { path: '^(node:)?(fs|fs/promises|child_process|net|http|https|os|cluster|worker_threads)$|node_modules/execa' },
+    },
+    {
+      name: 'only-apps-know-nest',
+      severity: 'error',
+      comment: 'Libraries are ordinary TypeScript: bind them in the app module.',
+      from: { path: '^libs/' },
+      to: { path: 'node_modules/@nestjs' },
+    },
+    {
+      name: 'one-process-runner-in-snapshots',
+      severity: 'error',
+      comment: 'libs/snapshots starts programs in zfs-command.ts (zfs, zpool) and directory/copy-tree.ts (cp) only.',
+      from: { path: '^libs/snapshots/', pathNot: 'zfs/zfs-command\\.ts$|directory/copy-tree\\.ts$|\\.spec\\.ts$' },
+      to: { path: 'child_process|node_modules/execa' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['farm-src', 'import', 'node', 'default'] },
+    doNotFollow: { path: 'node_modules' },
+  },
+};

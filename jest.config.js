@@ -1,0 +1,30 @@
+/** Two kinds of tests: `unit` needs nothing but Node; `platform` and `boot` need root and say what else on line one. */
+const shared = {
+  testEnvironment: 'node',
+  testEnvironmentOptions: { customExportConditions: ['farm-src', 'node', 'node-addons'] },
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2022',
+          keepClassNames: true,
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+        },
+      },
+    ],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+export default {
+  workerIdleMemoryLimit: '512MB',
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
+    { ...shared, displayName: 'platform', testMatch: ['<rootDir>/test/platform/**/*.spec.ts'] },
+    { ...shared, displayName: 'boot', testMatch: ['<rootDir>/test/boot/**/*.spec.ts'] },
+  ],
+};

@@ -1,0 +1,92 @@
+/**
+ * Port: workspaces and their checkpoints. One store serves one build area (or one agent's dataset); backends are
+ * siblings in libs/snapshots, and each of them passes `snapshotStoreConformance` (snapshot-store-conformance.ts).
+ *
+ * The store is the truth about which checkpoints exist. It proves ownership by what it wrote itself (a user property,
+ * a facts file), never by a name, and never destroys anything else.
+ */
+export abstract class SnapshotStore {
+  /** One sentence for people: what keeps the checkpoints, and what that costs. */
+  abstract readonly description: string;
+
+  /**
+   * Makes `workspace` an empty tree holding only the store's layout folders, and forgets its checkpoints. Creates it when absent; an existing
+   * one of ours is brought back to empty. Idempotent. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, BUSY, NO_SPACE.
+   */
+  abstract startEmpty(workspace: string): Promise<Workspace>;
+
+  /**
+   * Makes `workspace` equal to the checkpoint. A checkpoint of the same workspace: rolls back, which drops the
+   * workspace's newer checkpoints and our own forks of them, only after everything that can be checked has been. A
+   * checkpoint of another workspace: replaces `workspace` by a fork. Throws NOT_FOUND, FOREIGN_SNAPSHOTS, PINNED, BUSY, NO_SPACE.
+   */
+  abstract startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace>;
+
+  /**
+   * Takes a checkpoint of the workspace's present state. Durable when it returns; all or nothing. No process may be
+   * writing. Throws EXISTS when the label is taken, NO_SPACE, NOT_FOUND.
+   */
+  abstract take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint>;
+
+  /** Our checkpoints of the workspace, oldest first. Read-only; an absent workspace has none. */
+  abstract list(workspace: string): Promise<readonly Checkpoint[]>;
+
+  /** Removes the workspace and its checkpoints. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, BUSY. */
+  abstract destroy(workspace: string): Promise<void>;
+
+  /** Bytes at hand to the build area right now. */
+  abstract space(): Promise<Space>;
+}
+
+export interface Workspace {
+  readonly name: string;
+  /** Absolute path of the writable tree, mounted. */
+  readonly path: string;
+}
+
+export interface Checkpoint {
+  /** The same on every host that holds the checkpoint (ZFS: the snapshot's guid). */
+  readonly id: string;
+  readonly workspace: string;
+  readonly label: string;
+  readonly facts: CheckpointFacts;
+}
+
+/** Kept with the checkpoint. Keys `[a-z][a-z0-9-]{0,30}`, values at most 1000 bytes of UTF-8 without tab, newline or NUL. */
+export type CheckpointFacts = Readonly<Record<string, string>>;
+
+export interface Space {
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+}
+
+/** Why a store refused or failed. Callers branch on these; each member says who can mend it. */
+export type SnapshotStoreErrorCode =
+  /** The workspace's place holds something we did not make: the user moves it away or names another build area. */
+  | 'FOREIGN_DATA'
+  /** Snapshots or clones of someone else stand in the way: the user renames, promotes or destroys them. */
+  | 'FOREIGN_SNAPSHOTS'
+  /** Held checkpoint: whoever holds it must release it. */
+  | 'PINNED'
+  /** Processes or mounts of someone else are in the workspace; `message` names them. */
+  | 'BUSY'
+  | 'NO_SPACE'
+  | 'NOT_FOUND'
+  | 'EXISTS'
+  /** The pool, the daemon or the mount is gone; nothing was changed. */
+  | 'BACKEND_DOWN'
+  /** Anything else; `cause` has the command. */
+  | 'FAILED';
+
+export class SnapshotStoreError extends Error {
+  override readonly name = 'SnapshotStoreError';
+  constructor(
+    readonly code: SnapshotStoreErrorCode,
+    message: string,
+    /** What to do next, when we know. */
+    readonly hint: string | null = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
