@@ -1,3 +1,5 @@
+import type { Checkpoint, CheckpointFacts } from '#libs/plan';
+
 /**
  * Port: workspaces and their checkpoints. One store serves one build area (or one agent's dataset); backends are
  * siblings in libs/snapshots, and each of them passes `snapshotStoreConformance` (snapshot-store-conformance.ts).
@@ -43,17 +45,6 @@ export interface Workspace {
   /** Absolute path of the writable tree, mounted. */
   readonly path: string;
 }
-
-export interface Checkpoint {
-  /** The same on every host that holds the checkpoint (ZFS: the snapshot's guid). */
-  readonly id: string;
-  readonly workspace: string;
-  readonly label: string;
-  readonly facts: CheckpointFacts;
-}
-
-/** Kept with the checkpoint. Keys `[a-z][a-z0-9-]{0,30}`, values at most 1000 bytes of UTF-8 without tab, newline or NUL. */
-export type CheckpointFacts = Readonly<Record<string, string>>;
 
 export interface Space {
   readonly freeBytes: number;

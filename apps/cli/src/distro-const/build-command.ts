@@ -1,0 +1,208 @@
+import { BuildAreaLock, BuildLog, openBuildArea, type BuildArea, type FoundArea } from '#libs/build-area';
+import { CopyOutputs } from '#libs/artifacts';
+import { runPlan, type BuildResult, type Space } from '#libs/engine';
+import {
+  chooseStart,
+  findResumable,
+  type HeldBoundary,
+  type Plan,
+  type PlannedStep,
+  type StartDecision,
+  type StartRequest,
+} from '#libs/plan';
+import { answerFromManifest, ScriptRunner, SpaceWatch } from '#libs/steps';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildCommandLine } from './command-line.js';
+import { EXIT, type ExitStatus } from './exit-status.js';
+import type { LoadedBuild } from './load-build.js';
+import type { MediaFile, Progress } from './progress.js';
+import { stepEnvironment } from './step-environment.js';
+import { describeChange, describeRefusal, describeResult } from './wording.js';
+
+export interface BuildCommand {
+  readonly command: BuildCommandLine;
+  readonly loaded: LoadedBuild;
+  readonly found: FoundArea;
+  readonly start: StartRequest;
+  readonly progress: Progress;
+  /** For refusals before the build has started. */
+  readonly complain: (text: string) => void;
+  readonly binFolder: string;
+  readonly signal: AbortSignal;
+}
+
+/** At least this much stays free: what roll back, logs and the next checkpoint need. */
+const FLOOR_BYTES = 64 * 1024 * 1024;
+/** On small pools the floor is a share of them. */
+const FLOOR_SHARE = 0.05;
+
+/** Runs a build in its area, and says how to exit. */
+export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
+  const { loaded, found, complain } = build;
+  // Asked twice: here, so that a refusal touches nothing, and again when nobody else can change the answer.
+  const early = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
+  if (early.kind === 'refused') return refuse(build, early);
+  const area = await openBuildArea(found);
+  const lock = BuildAreaLock.take(area.path, `distro_const build ${build.command.manifest}`);
+  try {
+    const decision = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
+    if (decision.kind === 'refused') return refuse(build, decision);
+    const tooSmall = describeShortage(await area.store.space(), loaded);
+    if (tooSmall !== null) {
+      complain(tooSmall);
+      return EXIT.failed;
+    }
+    return await runBuild(build, area, decision);
+  } finally {
+    lock.release();
+  }
+}
+
+export async function resumable(plan: Plan, found: FoundArea): Promise<ReturnType<typeof findResumable>> {
+  const workspaces = [...new Set(plan.jobs.map(({ workspace }) => workspace))];
+  const checkpoints = await Promise.all(workspaces.map((workspace) => found.store.list(workspace)));
+  return findResumable(plan, checkpoints.flat());
+}
+
+function refuse({ command, complain }: BuildCommand, decision: StartDecision & { kind: 'refused' }): ExitStatus {
+  complain(describeRefusal(decision.refusal, command.manifest));
+  return decision.refusal.kind === 'pause-not-later' ? EXIT.usage : EXIT.failed;
+}
+
+function describeShortage(space: Space, { manifest }: LoadedBuild): string | null {
+  const needed = Math.max(floorOf(space), ...manifest.steps.map(({ requires }) => requires.freeBytes));
+  if (space.freeBytes >= needed) return null;
+  const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
+  return `The build area has ${megabytes(space.freeBytes)} free, and this build needs ${megabytes(needed)}. Make room, or use another build area.`;
+}
+
+function floorOf({ freeBytes, usedBytes }: Space): number {
+  return Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE);
+}
+
+async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDecision): Promise<ExitStatus> {
+  const { loaded, progress, command, signal } = build;
+  const log = BuildLog.open(area.logsPath);
+  try {
+    const id = buildId(new Date());
+    progress.started({
+      build: id,
+      distribution: loaded.manifest.name,
+      steps: loaded.plan.steps.length,
+      dataset: area.dataset,
+      path: area.path,
+      store: loaded.manifest.checkpointing ? area.store.description : 'none (checkpoint_enable is false)',
+      simpleLog: log.simplePath,
+      detailLog: log.detailPath,
+      startedAt: new Date(),
+    });
+    log.note('-', `Build ${id} of ${loaded.manifest.name} started`);
+    for (const warning of warnings(build, area, decision)) {
+      progress.warning(warning);
+      log.note('-', `Warning: ${warning}`);
+    }
+    const resumeFrom = decision.kind === 'resume' ? decision.chain : [];
+    const result = await runLogged(build, area, log, id, resumeFrom);
+    const text = describeResult(result, command.manifest);
+    log.note('-', `Build ${result.kind}. ${text}`);
+    progress.ended(result, text, result.kind === 'finished' ? await mediaFiles(area.mediaPath) : [], new Date());
+    return exitStatus(result, signal);
+  } finally {
+    log.close();
+  }
+}
+
+function warnings({ loaded, command }: BuildCommand, area: BuildArea, decision: StartDecision): readonly string[] {
+  const change = decision.kind === 'resume' ? describeChange(decision.change, command.manifest) : null;
+  const notes = loaded.manifest.notes.map(({ path, found, expected }) => `${path}: ${found}; ${expected}`);
+  return [...area.notes, ...notes, ...(change === null ? [] : [change])];
+}
+
+async function runLogged(
+  build: BuildCommand,
+  area: BuildArea,
+  log: BuildLog,
+  id: string,
+  resumeFrom: readonly HeldBoundary[],
+): Promise<BuildResult> {
+  const { loaded, progress, signal } = build;
+  const showErrors = (step: PlannedStep, pieces: ReturnType<BuildLog['output']>): void => {
+    for (const { bytes } of pieces) progress.line(step, Buffer.from(bytes).toString());
+  };
+  await mkdir(build.command.cache, { recursive: true, mode: 0o755 });
+  const runner = new ScriptRunner({
+    answerFor: (step) => answerFromManifest(loaded.manifest, step, (note) => log.note(step.name, note)),
+    mediaPath: area.mediaPath,
+    environment: stepEnvironment({
+      manifest: loaded.manifest,
+      manifestChangedAt: loaded.manifestChangedAt,
+      binFolder: build.binFolder,
+      cacheFolder: build.command.cache,
+      caller: process.env,
+    }),
+    workingFolder: process.cwd(),
+    onCommand: (step, argv) => log.detailNote(step.name, `exec ${JSON.stringify(argv)}`),
+    onOutput: (step, stream, bytes) => showErrors(step, log.output(step.name, stream, bytes)),
+  });
+  const watched = new SpaceWatch(runner, {
+    space: () => area.store.space(),
+    floorBytes: floorOf(await area.store.space()),
+    maxImageBytes: loaded.manifest.maxImageBytes,
+    alsoWeigh: [area.mediaPath, area.logsPath],
+  });
+  const request = {
+    build: id,
+    resumeFrom,
+    pauseBefore: build.start.pauseBefore,
+    checkpoints: loaded.manifest.checkpointing,
+    stopOnError: loaded.manifest.stopOnError,
+  };
+  const ports = {
+    store: area.store,
+    runner: watched,
+    outputs: new CopyOutputs(),
+    now: () => new Date(),
+    report: (event: Parameters<Progress['event']>[0]) => {
+      if (event.type === 'step-ended') showErrors(event.step, log.endOfStep(event.step.name));
+      logEvent(log, event);
+      progress.event(event);
+    },
+  };
+  return await runPlan(loaded.plan, request, ports, signal);
+}
+
+function logEvent(log: BuildLog, event: Parameters<Progress['event']>[0]): void {
+  switch (event.type) {
+    case 'step-started':
+      return log.note(event.step.name, `==== ${event.step.name}: ${event.step.message}`);
+    case 'step-ended':
+      return log.note(event.step.name, `${event.step.name} ${JSON.stringify(event.outcome)}`);
+    case 'resumed':
+      return log.note(event.before.name, `resumed from checkpoint ${event.checkpoint.label}`);
+    case 'checkpoint-taken':
+      return log.detailNote(event.boundary.before?.name ?? '-', `checkpoint ${event.checkpoint.label} (${event.checkpoint.id})`);
+    case 'output-imported':
+      return log.note('-', `${event.path} imported from lane ${event.lane}, sha256 ${event.digest}`);
+    case 'job-started':
+      return log.detailNote('-', `lane ${event.job.lane} in ${event.job.workspace}`);
+  }
+}
+
+async function mediaFiles(folder: string): Promise<readonly MediaFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(folder, entry.name));
+  return await Promise.all(files.toSorted().map(async (path) => ({ path, bytes: (await stat(path)).size })));
+}
+
+function exitStatus(result: BuildResult, signal: AbortSignal): ExitStatus {
+  if (result.kind === 'interrupted') return EXIT.interruptedBy(signal.reason);
+  return result.kind === 'finished' || result.kind === 'paused' ? EXIT.ok : EXIT.failed;
+}
+
+/** Sortable and unlikely to meet again: `20261123-221500-1f3a9c`. */
+function buildId(now: Date): string {
+  const stamp = now.toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${stamp}-${randomBytes(3).toString('hex')}`;
+}

@@ -1,0 +1,56 @@
+import { formatProblem, parseManifest, scriptPath, type Manifest, type ManifestProblem } from '#libs/manifest';
+import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
+import { readScript } from '#libs/steps';
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+/** A manifest read from disk and planned; nothing else has been touched. */
+export interface LoadedBuild {
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+  /** When the manifest file last changed: the default SOURCE_DATE_EPOCH. */
+  readonly manifestChangedAt: Date;
+  /** Scripts that are missing or not executable. A listing goes on, a build does not. */
+  readonly scriptProblems: readonly string[];
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly loaded: LoadedBuild }
+  | { readonly ok: false; readonly message: string };
+
+export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
+  const text = await readManifest(file);
+  if (typeof text === 'string') return { ok: false, message: text };
+  const parsed = parseManifest(text.content, { file, now });
+  if (!parsed.ok) return { ok: false, message: describeProblems(file, parsed.problems) };
+  const { manifest } = parsed;
+  const looked = await Promise.all(
+    manifest.steps.map(async (step) => {
+      const path = resolve(scriptPath(file, step.script));
+      return { step, path, result: await readScript(path) };
+    }),
+  );
+  const sources = looked.map(({ path, result }): ScriptSource => (result.ok ? result.script : { path, digest: '', reads: null }));
+  const scriptProblems = looked.flatMap(({ step, path, result }) =>
+    result.ok ? [] : [`${file}:${step.line}: step "${step.name}": ${path} ${result.reason}; expected an executable file`],
+  );
+  const plan = planBuild(manifest, text.content, sources);
+  return { ok: true, loaded: { manifest, plan, manifestChangedAt: text.changedAt, scriptProblems } };
+}
+
+/** A string is the reason why it cannot be read. */
+async function readManifest(file: string): Promise<{ readonly content: string; readonly changedAt: Date } | string> {
+  try {
+    const [content, { mtime }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+    return { content, changedAt: mtime };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'it is a directory' : message;
+    return `The manifest file ${file} cannot be read: ${reason}.`;
+  }
+}
+
+function describeProblems(file: string, problems: readonly ManifestProblem[]): string {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  return [`The manifest ${file} has ${count}; nothing was built:`, ...problems.map(formatProblem)].join('\n');
+}

@@ -1,0 +1,41 @@
+import type { Manifest } from '#libs/manifest';
+import { dirname, resolve } from 'node:path';
+
+/** Taken over from the caller when set: without them a host behind a proxy cannot fetch packages. */
+const PASSED_ON = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface EnvironmentSource {
+  readonly manifest: Manifest;
+  readonly manifestChangedAt: Date;
+  /** Folder of `ManifestRead`. */
+  readonly binFolder: string;
+  readonly cacheFolder: string;
+  readonly caller: Readonly<Record<string, string | undefined>>;
+}
+
+/** What every step finds in its environment: fixed, but for the few variables named above, so that a build does not depend on who started it. */
+export function stepEnvironment(source: EnvironmentSource): Readonly<Record<string, string>> {
+  const passedOn = PASSED_ON.flatMap((name) => {
+    const value = source.caller[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    ...Object.fromEntries(passedOn),
+    PATH: `${source.binFolder}:${SYSTEM_PATH}`,
+    HOME: '/root',
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
+    SOURCE_DATE_EPOCH: String(sourceDateEpoch(source)),
+    DC_DISTRIBUTION: source.manifest.name,
+    DC_MANIFEST_FOLDER: resolve(dirname(source.manifest.file)),
+    DC_CACHE: source.cacheFolder,
+  };
+}
+
+/** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
+function sourceDateEpoch({ caller, manifestChangedAt }: EnvironmentSource): number {
+  const given = caller['SOURCE_DATE_EPOCH'] ?? '';
+  return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(manifestChangedAt.getTime() / 1000);
+}

@@ -1,0 +1,2 @@
+export { CopyOutputs } from './copy-outputs.js';
+export { treeDigest } from './tree-digest.js';

@@ -1,0 +1,125 @@
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { LineSplitter, type LinePiece } from './line-splitter.js';
+
+export type LogStream = 'out' | 'err';
+
+/**
+ * The two log files of one build, as distro_const has them: the simple log holds what the console shows (our own lines and the scripts'
+ * stderr), the detail log also their stdout. One writer, synchronous: a line is in the file before the next thing happens.
+ *
+ * Every record is one line: `<ISO time> <step> <stream>| <bytes>`. Stream is `out` or `err` of the script, or `dc ` for our own lines. `>` instead
+ * of `|` means that no newline followed in the original, so the payloads in order give back the stream byte for byte.
+ */
+export class BuildLog {
+  #lostBytes = 0;
+  readonly #splitters = new Map<LogStream, LineSplitter>();
+
+  private constructor(
+    readonly simplePath: string,
+    readonly detailPath: string,
+    private readonly simple: number,
+    private readonly detail: number,
+    private readonly now: () => Date,
+  ) {}
+
+  /** Creates both files in `folder`, mode 0600, under a name no other build has. */
+  static open(folder: string, now: () => Date = () => new Date()): BuildLog {
+    const stamp = localStamp(now());
+    for (let attempt = 1; ; attempt += 1) {
+      const suffix = attempt === 1 ? stamp : `${stamp}-${attempt}`;
+      const simplePath = join(folder, `simple-log-${suffix}`);
+      const detailPath = join(folder, `detail-log-${suffix}`);
+      const simple = openNew(simplePath);
+      if (simple === null) continue;
+      return new BuildLog(simplePath, detailPath, simple, openSync(detailPath, 'a', 0o600), now);
+    }
+  }
+
+  /** A line of ours, to both files. */
+  note(step: string, text: string): void {
+    for (const line of text.split('\n')) {
+      const record = this.#record(step, 'dc ', { bytes: Buffer.from(line), complete: true });
+      this.#write([this.simple, this.detail], record);
+    }
+  }
+
+  /** A line of ours that only the detail log wants. */
+  detailNote(step: string, text: string): void {
+    this.#write([this.detail], this.#record(step, 'dc ', { bytes: Buffer.from(text), complete: true }));
+  }
+
+  /** Bytes of a script. Returns the pieces of `err`, for a console to show. */
+  output(step: string, stream: LogStream, bytes: Uint8Array): readonly LinePiece[] {
+    return this.#log(step, stream, this.#splitter(stream).push(bytes));
+  }
+
+  /** Call when a step has ended: writes what stood behind the last newline. */
+  endOfStep(step: string): readonly LinePiece[] {
+    this.#log(step, 'out', this.#splitter('out').end());
+    return this.#log(step, 'err', this.#splitter('err').end());
+  }
+
+  close(): void {
+    for (const file of [this.simple, this.detail]) {
+      fsyncSync(file);
+      closeSync(file);
+    }
+  }
+
+  #log(step: string, stream: LogStream, pieces: readonly LinePiece[]): readonly LinePiece[] {
+    if (pieces.length === 0) return [];
+    const records = Buffer.concat(pieces.map((piece) => this.#record(step, stream, piece)));
+    this.#write(stream === 'err' ? [this.simple, this.detail] : [this.detail], records);
+    return stream === 'err' ? pieces : [];
+  }
+
+  #record(step: string, stream: string, { bytes, complete }: LinePiece): Buffer {
+    const head = `${this.now().toISOString()} ${step} ${stream}${complete ? '|' : '>'} `;
+    return Buffer.concat([Buffer.from(head), bytes, Buffer.from('\n')]);
+  }
+
+  /** A full disk must not end the build here: the space watch does, in better words. What could not be written is counted. */
+  #write(files: readonly number[], record: Buffer): void {
+    try {
+      if (this.#lostBytes > 0) {
+        const lost = `${this.now().toISOString()} - dc | ${this.#lostBytes} bytes lost here: the log could not be written\n`;
+        writeAll(this.detail, Buffer.from(lost));
+        this.#lostBytes = 0;
+      }
+      for (const file of files) writeAll(file, record);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      this.#lostBytes += record.length;
+    }
+  }
+
+  #splitter(stream: LogStream): LineSplitter {
+    const existing = this.#splitters.get(stream);
+    if (existing !== undefined) return existing;
+    const splitter = new LineSplitter();
+    this.#splitters.set(stream, splitter);
+    return splitter;
+  }
+}
+
+function openNew(path: string): number | null {
+  try {
+    return openSync(path, 'ax', 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
+    throw error;
+  }
+}
+
+function writeAll(file: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+/** `YYYY-MM-DD-HH-MM-SS` in local time, as distro_const named its logs. */
+function localStamp(time: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const date = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())];
+  return [...date, two(time.getHours()), two(time.getMinutes()), two(time.getSeconds())].join('-');
+}

@@ -1,0 +1,118 @@
+import { normalBuildArea } from './build-area.js';
+import type { DraftElement } from './draft-element.js';
+import type { Manifest, ManifestStep, StepRequirements, Variant, VariantChange } from './manifest.js';
+import { splitNodepaths } from './nodepath.js';
+import { placesAt, rootPlace, type Place } from './place.js';
+import { elementValues } from './queryable.js';
+import { splitWords } from './split-arguments.js';
+import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
+import { booleanValue, durationSeconds, sizeBytes } from './value-rule.js';
+
+const BYTES_PER_GIGABYTE = 1024 ** 3;
+
+/** Reads a checked tree into a `Manifest`. Notes and file name are the caller's. */
+export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'notes'> {
+  const place = rootPlace(root);
+  const params = 'distro_constr_params';
+  const flags = `${params}/distro_constr_flags`;
+  const resumeFrom = placesAt(place, `${flags}/checkpoint_enable`)[0]?.element.attributes.get('resume_from');
+  return {
+    name: root.attributes.get('name') ?? '',
+    buildArea: normalBuildArea(textAt(place, `${params}/build_area`)),
+    stopOnError: booleanValue(textAt(place, `${flags}/stop_on_error`)),
+    checkpointing: booleanValue(textAt(place, `${flags}/checkpoint_enable`)),
+    resumeFrom: resumeFrom === undefined || resumeFrom === '' ? null : resumeFrom,
+    maxImageBytes: imageLimit(textAt(place, 'img_params/pkg_image_area_max_size_gb')),
+    steps: stepPlaces(place).map(buildStep),
+    variants: buildVariants(place),
+    root,
+  };
+}
+
+function textAt(place: Place, path: string): string {
+  return placesAt(place, path)[0]?.element.text ?? '';
+}
+
+function imageLimit(gigabytes: string): number | null {
+  const bytes = Math.floor(Number(gigabytes) * BYTES_PER_GIGABYTE);
+  return bytes > 0 ? bytes : null;
+}
+
+function buildStep(script: Place, index: number): ManifestStep {
+  const { attributes, line } = script.element;
+  const path = attributes.get('name') ?? '';
+  const message = placesAt(script, 'checkpoint')[0]?.element.attributes.get('message') ?? '';
+  return {
+    index,
+    name: stepName(script),
+    message: message === '' ? `Executing ${path}` : message,
+    script: path,
+    args: stepArguments(script),
+    lane: laneName(script),
+    outputs: outputPaths(script),
+    reads: declaredReads(script),
+    fingerprint: fingerprintCommand(script),
+    requires: stepRequirements(script),
+    timeoutSeconds: limit(attributes.get('farm:timeout')),
+    silenceSeconds: limit(attributes.get('farm:silence')),
+    line: line ?? 0,
+  };
+}
+
+function stepArguments(script: Place): readonly string[] {
+  const direct = placesAt(script, 'farm:arg').map(({ element }) => element.text);
+  const listed = placesAt(script, 'argslist').flatMap(({ element }) => elementValues(element));
+  // An empty list has no arguments, while `<farm:arg/>` is an empty one.
+  return direct.length > 0 ? direct : isEmptyList(script) ? [] : listed;
+}
+
+function isEmptyList(script: Place): boolean {
+  return placesAt(script, 'argslist').every(
+    ({ element }) => element.text === '' && element.children.length === 0,
+  );
+}
+
+function declaredReads(script: Place): readonly string[] | null {
+  const declarations = placesAt(script, 'farm:reads');
+  if (declarations.length === 0) return null;
+  return declarations.flatMap(({ element }) => splitNodepaths(element.text) ?? []);
+}
+
+function fingerprintCommand(script: Place): readonly string[] | null {
+  const [place] = placesAt(script, 'farm:fingerprint');
+  if (place === undefined) return null;
+  const structured = placesAt(place, 'farm:arg').map(({ element }) => element.text);
+  const split = splitWords(place.element.text);
+  return structured.length > 0 ? structured : split.ok ? split.words : [];
+}
+
+function stepRequirements(script: Place): StepRequirements {
+  const attributes = placesAt(script, 'farm:requires')[0]?.element.attributes;
+  const words = (name: string): string[] => attributes?.get(name)?.split(/\s+/) ?? [];
+  return {
+    labels: words('labels'),
+    tools: words('tools'),
+    freeBytes: sizeBytes(attributes?.get('free') ?? '0'),
+  };
+}
+
+function limit(value: string | undefined): number | null {
+  return value === undefined ? null : durationSeconds(value);
+}
+
+/** A manifest without variants has one, which changes nothing. */
+function buildVariants(root: Place): readonly Variant[] {
+  const variants = placesAt(root, 'farm:variants/farm:variant').map((place): Variant => ({
+    name: place.element.attributes.get('name') ?? '',
+    changes: place.element.children.map(buildChange),
+  }));
+  return variants.length > 0 ? variants : [{ name: 'default', changes: [] }];
+}
+
+export function buildChange({ name, attributes }: DraftElement): VariantChange {
+  const value = (attribute: string): string => attributes.get(attribute) ?? '';
+  if (name === 'farm:set') return { kind: 'set', path: value('path'), value: value('value') };
+  if (name === 'farm:skip') return { kind: 'skip-step', step: value('step') };
+  if (attributes.has('add')) return { kind: 'add-package', name: value('add') };
+  return { kind: 'remove-package', name: value('remove') };
+}

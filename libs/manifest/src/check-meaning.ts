@@ -1,0 +1,209 @@
+import { LONGEST_ZFS_NAME, normalBuildArea, snapshotName } from './build-area.js';
+import { parseNodepath, splitNodepaths } from './nodepath.js';
+import { nearestName } from './nearest-name.js';
+import { atAttribute, atElement, placesAt, type Finding, type Place } from './place.js';
+import { quoteValue } from './quote-value.js';
+import { splitArguments, splitWords, type SplitResult } from './split-arguments.js';
+import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
+import { booleanValue } from './value-rule.js';
+
+/** What the schema cannot say, as it takes more than one value to see it. Each rule is a function below. */
+export function checkMeaning(root: Place): Finding[] {
+  const rules = [
+    stepNamesDiffer,
+    resumeStepExists,
+    snapshotNamesFit,
+    quotesAreClosed,
+    argumentsStandOnce,
+    readsAreNodepaths,
+    outputsBelongToOneLane,
+    localeIsListed,
+    keysDiffer,
+    variantNamesDiffer,
+    packageChangesSayOneThing,
+  ];
+  return rules.flatMap((rule) => rule(root));
+}
+
+/** Accepted, but probably not what was meant. */
+export function remarkOnMeaning(root: Place): Finding[] {
+  return lanesKeepSomething(root);
+}
+
+function stepNamesDiffer(root: Place): Finding[] {
+  const checkpoints = stepPlaces(root).flatMap((script) => placesAt(script, 'checkpoint'));
+  return attributesDiffer(checkpoints, 'name', 'another name: an earlier step has this one');
+}
+
+function keysDiffer(root: Place): Finding[] {
+  return attributesDiffer(
+    placesAt(root, 'key_value_pairs/pair'),
+    'key',
+    'another key: an earlier pair has this one',
+  );
+}
+
+function variantNamesDiffer(root: Place): Finding[] {
+  const variants = placesAt(root, 'farm:variants/farm:variant');
+  return attributesDiffer(variants, 'name', 'another name: an earlier variant has this one');
+}
+
+function attributesDiffer(places: readonly Place[], attribute: string, expected: string): Finding[] {
+  const seen = new Set<string>();
+  return places.flatMap((place) => {
+    const value = place.element.attributes.get(attribute);
+    if (value === undefined || !seen.has(value)) {
+      seen.add(value ?? '');
+      return [];
+    }
+    return [atAttribute(place, attribute, quoteValue(value), expected)];
+  });
+}
+
+function resumeStepExists(root: Place): Finding[] {
+  const names = stepPlaces(root).map(stepName);
+  return placesAt(root, 'distro_constr_params/distro_constr_flags/checkpoint_enable').flatMap((place) => {
+    const step = place.element.attributes.get('resume_from') ?? '';
+    if (step === '') return [];
+    if (!booleanValue(place.element.text)) {
+      const expected = 'none while checkpoint_enable is false: without checkpoints no build can resume';
+      return [atAttribute(place, 'resume_from', quoteValue(step), expected)];
+    }
+    const isNumber = /^\d{1,9}$/.test(step) && Number(step) < names.length;
+    return isNumber || names.includes(step)
+      ? []
+      : [atAttribute(place, 'resume_from', quoteValue(step), stepHint(step, names))];
+  });
+}
+
+export function stepHint(step: string, names: readonly string[]): string {
+  const nearest = nearestName(step, names);
+  const hint = nearest === null ? '' : ` (did you mean ${nearest}?)`;
+  return `a step: ${names.join(', ')}, or its number from 0 to ${names.length - 1}${hint}`;
+}
+
+/** Found out before anything is built, and not at the step with the longest name. */
+function snapshotNamesFit(root: Place): Finding[] {
+  return placesAt(root, 'distro_constr_params/build_area').flatMap((place) => {
+    const dataset = normalBuildArea(place.element.text);
+    const longest = stepPlaces(root)
+      .map((script) => snapshotName(dataset, laneName(script), stepName(script)))
+      .reduce((a, b) => (b.length > a.length ? b : a), '');
+    if (dataset.startsWith('/') || longest.length <= LONGEST_ZFS_NAME) return [];
+    const found = `a snapshot name of ${longest.length} characters (${quoteValue(longest)})`;
+    return [atElement(place, found, `at most ${LONGEST_ZFS_NAME}: a shorter build area, lane or step name`)];
+  });
+}
+
+function quotesAreClosed(root: Place): Finding[] {
+  const lists = placesAt(root, 'img_params/locale_list').map((place) => [place, splitArguments] as const);
+  const inSteps = stepPlaces(root).flatMap((script) => [
+    ...placesAt(script, 'argslist').map((place) => [place, splitArguments] as const),
+    ...placesAt(script, 'farm:fingerprint').map((place) => [place, splitWords] as const),
+  ]);
+  return [...lists, ...inSteps].flatMap(([place, split]) => openQuote(place, split));
+}
+
+function openQuote(place: Place, split: (text: string) => SplitResult): Finding[] {
+  const result = split(place.element.text);
+  if (result.ok) return [];
+  const found = `a ${result.quote} that is never closed in ${quoteValue(place.element.text)}`;
+  return [
+    atElement(place, found, `a closing ${result.quote}, or \\${result.quote} for the character itself`),
+  ];
+}
+
+/** Quoted text and `farm:arg` side by side would leave the order of the arguments to guess. */
+function argumentsStandOnce(root: Place): Finding[] {
+  return stepPlaces(root).flatMap((script) => {
+    const holders = [...placesAt(script, 'argslist'), ...placesAt(script, 'farm:fingerprint')];
+    const mixed = holders.filter(
+      (place) => place.element.text !== '' && placesAt(place, 'farm:arg').length > 0,
+    );
+    const twice = placesAt(script, 'argslist').length > 0 ? placesAt(script, 'farm:arg').slice(0, 1) : [];
+    return [
+      ...mixed.map((place) => atElement(place, 'both text and <farm:arg>', 'one of the two')),
+      ...twice.map((place) =>
+        atElement(place, '<farm:arg> beside <argslist>', 'all arguments in one of the two'),
+      ),
+    ];
+  });
+}
+
+function readsAreNodepaths(root: Place): Finding[] {
+  return stepPlaces(root)
+    .flatMap((script) => placesAt(script, 'farm:reads'))
+    .flatMap((place) => {
+      const nodepaths = splitNodepaths(place.element.text);
+      if (nodepaths === null)
+        return [atElement(place, quoteValue(place.element.text), 'nodepaths with closed quotes')];
+      return nodepaths.flatMap((nodepath) => {
+        const parsed = parseNodepath(nodepath);
+        return parsed.ok
+          ? []
+          : [atElement(place, `${quoteValue(nodepath)} (${parsed.reason})`, 'nodepaths separated by blanks')];
+      });
+    });
+}
+
+/** Two lanes run at the same time and join in any order, so what both hand back would be a matter of luck. */
+function outputsBelongToOneLane(root: Place): Finding[] {
+  const claims: { readonly lane: string; readonly path: string }[] = [];
+  return stepPlaces(root).flatMap((script) =>
+    placesAt(script, 'farm:output').flatMap((output) => {
+      const claim = { lane: laneName(script), path: output.element.attributes.get('path') ?? '' };
+      const other = claims.find(({ lane, path }) => lane !== claim.lane && isSameOrBelow(path, claim.path));
+      claims.push(claim);
+      if (other === undefined) return [];
+      const expected = `a path of its own: lane ${other.lane} hands back ${quoteValue(other.path)}`;
+      return [atAttribute(output, 'path', quoteValue(claim.path), expected)];
+    }),
+  );
+}
+
+function isSameOrBelow(one: string, other: string): boolean {
+  return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
+}
+
+function lanesKeepSomething(root: Place): Finding[] {
+  const scripts = stepPlaces(root);
+  const keeping = new Set(scripts.filter((script) => outputPaths(script).length > 0).map(laneName));
+  const seen = new Set(['main', ...keeping]);
+  return scripts.flatMap((script) => {
+    const lane = laneName(script);
+    if (seen.has(lane)) return [];
+    seen.add(lane);
+    return [
+      atAttribute(
+        script,
+        'farm:lane',
+        quoteValue(lane),
+        'a <farm:output> in one of its steps: else nothing of the lane is kept',
+      ),
+    ];
+  });
+}
+
+function localeIsListed(root: Place): Finding[] {
+  const listed = placesAt(root, 'img_params/locale_list').flatMap(({ element }) => localeNames(element.text));
+  return placesAt(root, 'img_params/locale_defaults').flatMap((place) => {
+    const locale = place.element.attributes.get('locale');
+    if (locale === undefined || listed.includes(locale)) return [];
+    return [atAttribute(place, 'locale', quoteValue(locale), `one of locale_list: ${listed.join(', ')}`)];
+  });
+}
+
+/** distro_const wanted quotes around each name and refused `a b`; no locale name has a blank, so blanks separate. */
+function localeNames(list: string): readonly string[] {
+  const split = splitWords(list);
+  return split.ok ? split.words.flatMap((word) => word.split(/\s+/)) : [];
+}
+
+function packageChangesSayOneThing(root: Place): Finding[] {
+  return placesAt(root, 'farm:variants/farm:variant/farm:package').flatMap((place) => {
+    const { attributes } = place.element;
+    if (attributes.has('add') !== attributes.has('remove')) return [];
+    const found = attributes.has('add') ? 'both @add and @remove' : 'neither @add nor @remove';
+    return [atElement(place, found, 'one of them')];
+  });
+}

@@ -1,0 +1,39 @@
+import { buildManifest } from './build-manifest.js';
+import { checkMeaning, remarkOnMeaning } from './check-meaning.js';
+import { checkSchema } from './check-schema.js';
+import type { Manifest, ManifestProblem } from './manifest.js';
+import { mergeDefaults } from './merge-defaults.js';
+import { inDocumentOrder, rootPlace, type Finding } from './place.js';
+import { readXml } from './read-xml.js';
+
+export type ManifestResult =
+  | { readonly ok: true; readonly manifest: Manifest }
+  /** All problems at once, in document order. Only XML that is not well-formed stops at its first fault. */
+  | { readonly ok: false; readonly problems: readonly ManifestProblem[] };
+
+export interface ParseOptions {
+  /** How messages call the manifest; nothing is opened. */
+  readonly file: string;
+  /** Names the distribution (in local time) when the manifest does not. */
+  readonly now: Date;
+}
+
+/**
+ * Reads a manifest: XML, then the classic defaults, then every check that needs no disk (that scripts exist is
+ * for the caller to see). Takes hostile input; never throws.
+ */
+export function parseManifest(text: string, options: ParseOptions): ManifestResult {
+  const inFile = (finding: Finding): ManifestProblem => ({ file: options.file, ...finding });
+  const read = readXml(text);
+  if (!read.ok) {
+    const { position, found, expected } = read;
+    return { ok: false, problems: [inFile({ ...position, path: 'XML', found, expected })] };
+  }
+  mergeDefaults(read.root, options.now);
+  const place = rootPlace(read.root);
+  const schema = checkSchema(place);
+  const problems = [...schema.problems, ...checkMeaning(place)];
+  if (problems.length > 0) return { ok: false, problems: inDocumentOrder(problems).map(inFile) };
+  const notes = inDocumentOrder([...schema.notes, ...remarkOnMeaning(place)]).map(inFile);
+  return { ok: true, manifest: { file: options.file, ...buildManifest(read.root), notes } };
+}

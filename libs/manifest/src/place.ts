@@ -1,0 +1,59 @@
+import { childrenNamed, type DraftElement } from './draft-element.js';
+import type { ManifestProblem } from './manifest.js';
+
+/** An element together with the way to it, so that a message can name it. */
+export interface Place {
+  readonly element: DraftElement;
+  /** Such as `distribution/img_params/packages/pkg[3]`; counted from 1, and only among several of one name. */
+  readonly path: string;
+}
+
+/** A problem before it is known in which file. */
+export type Finding = Omit<ManifestProblem, 'file'>;
+
+export function rootPlace(root: DraftElement): Place {
+  return { element: root, path: root.name };
+}
+
+export function childPlaces(place: Place): Place[] {
+  const seen = new Map<string, number>();
+  return place.element.children.map((child) => {
+    const count = (seen.get(child.name) ?? 0) + 1;
+    seen.set(child.name, count);
+    const isAlone = childrenNamed(place.element, child.name).length === 1;
+    return { element: child, path: `${place.path}/${child.name}${isAlone ? '' : `[${count}]`}` };
+  });
+}
+
+/** All elements below `place` along a plain path of names, in document order. */
+export function placesAt(place: Place, names: string): Place[] {
+  let places = [place];
+  for (const name of names.split('/')) {
+    places = places.flatMap((each) => childPlaces(each).filter(({ element }) => element.name === name));
+  }
+  return places;
+}
+
+export function atElement({ element, path }: Place, found: string, expected: string): Finding {
+  return { line: element.line, column: element.column, path, found, expected };
+}
+
+/** Points at the attribute itself when it stands in the file, and else at the element that lacks it. */
+export function atAttribute(place: Place, name: string, found: string, expected: string): Finding {
+  const position = place.element.attributePositions.get(name) ?? place.element;
+  return {
+    line: position.line,
+    column: position.column,
+    path: `${place.path}/@${name}`,
+    found,
+    expected,
+  };
+}
+
+/** Document order; what has no line comes last. */
+export function inDocumentOrder(findings: readonly Finding[]): Finding[] {
+  const last = Number.MAX_SAFE_INTEGER;
+  return [...findings].sort(
+    (a, b) => (a.line ?? last) - (b.line ?? last) || (a.column ?? last) - (b.column ?? last),
+  );
+}

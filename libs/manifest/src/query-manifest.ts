@@ -1,0 +1,112 @@
+import type { ManifestElement } from './manifest.js';
+import { parseNodepath, type Nodepath, type NodepathPart, type Predicate } from './nodepath.js';
+import { elementValues, isSecretElement, queryableAttributes, queryableChildren } from './queryable.js';
+
+export type QueryResult =
+  | {
+      readonly ok: true;
+      /** In document order; attributes of an element before its children. */
+      readonly values: readonly string[];
+      /**
+       * The answer shows a password, or depends on one: a predicate compared it. Do not hand the values to a
+       * script that was not granted passwords.
+       */
+      readonly isSecret: boolean;
+    }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * All values at a nodepath, which starts below the root element: `name` is the distribution name. No match
+ * gives no values. A list such as `argslist` gives one value for each of its words; every other value is
+ * returned whole. Never throws.
+ */
+export function queryManifest(root: ManifestElement, nodepath: string): QueryResult {
+  const parsed = parseNodepath(nodepath);
+  if (!parsed.ok) return parsed;
+  const search = new Search();
+  const values = search.find(rootNode(root), parsed.nodepath).flatMap((node) => search.valuesOf(node));
+  return { ok: true, values, isSecret: search.hasSeenSecret };
+}
+
+/** What a nodepath matches, for those who want more than the values. */
+export function matchNodes(root: ManifestElement, nodepath: Nodepath): readonly MatchedNode[] {
+  return new Search().find(rootNode(root), nodepath);
+}
+
+/** An element, or (`element: null`) an attribute of `parent`. */
+export interface MatchedNode {
+  readonly name: string;
+  readonly element: ManifestElement | null;
+  readonly value: string;
+  readonly parent: MatchedNode | null;
+}
+
+function rootNode(root: ManifestElement): MatchedNode {
+  return { name: root.name, element: root, value: root.text, parent: null };
+}
+
+/** One query. Notes on its way whether any password was looked at, by whichever detour. */
+class Search {
+  hasSeenSecret = false;
+  /** `..` must find the very node again, so that several ways to it count once. */
+  private readonly childrenOf = new Map<MatchedNode, readonly MatchedNode[]>();
+
+  find(start: MatchedNode, nodepath: Nodepath): readonly MatchedNode[] {
+    let nodes: readonly MatchedNode[] = [start];
+    for (const part of nodepath.parts) nodes = this.step(nodes, part);
+    return nodes;
+  }
+
+  valuesOf(node: MatchedNode): readonly string[] {
+    if (node.element === null) return [node.value];
+    if (isSecretElement(node.element)) this.hasSeenSecret = true;
+    return elementValues(node.element);
+  }
+
+  private step(nodes: readonly MatchedNode[], part: NodepathPart): readonly MatchedNode[] {
+    const next = nodes.flatMap((node) => (part.name === '..' ? parentOf(node) : this.named(node, part.name)));
+    return [...new Set(next)].filter((node) => this.isWanted(node, part));
+  }
+
+  private named(node: MatchedNode, name: string): readonly MatchedNode[] {
+    return this.children(node).filter((child) => child.name === name);
+  }
+
+  private children(node: MatchedNode): readonly MatchedNode[] {
+    const known = this.childrenOf.get(node);
+    if (known !== undefined) return known;
+    const children = childNodes(node);
+    this.childrenOf.set(node, children);
+    return children;
+  }
+
+  private isWanted(node: MatchedNode, { predicates, value }: NodepathPart): boolean {
+    if (value !== null && !this.valuesOf(node).includes(value)) return false;
+    return predicates.every((predicate) => this.holds(node, predicate));
+  }
+
+  private holds(node: MatchedNode, { path, value }: Predicate): boolean {
+    return this.find(node, path).some((found) => this.valuesOf(found).includes(value));
+  }
+}
+
+function parentOf(node: MatchedNode): readonly MatchedNode[] {
+  return node.parent === null ? [] : [node.parent];
+}
+
+function childNodes(node: MatchedNode): readonly MatchedNode[] {
+  if (node.element === null) return [];
+  const attributes = queryableAttributes(node.element).map(([name, value]): MatchedNode => ({
+    name,
+    element: null,
+    value,
+    parent: node,
+  }));
+  const children = queryableChildren(node.element).map((element): MatchedNode => ({
+    name: element.name,
+    element,
+    value: element.text,
+    parent: node,
+  }));
+  return [...attributes, ...children];
+}

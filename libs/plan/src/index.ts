@@ -1,0 +1,25 @@
+export type { Checkpoint, CheckpointFacts } from './checkpoint.js';
+export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, PlannedStep } from './plan.js';
+export { planBuild, workspaceOfLane, MAIN_LANE, type ScriptSource } from './plan-build.js';
+export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
+export {
+  chainTo,
+  findChanges,
+  findResumable,
+  firstChangedStep,
+  resumableSteps,
+  type ChainBreak,
+  type ChainBreakReason,
+  type HeldBoundary,
+  type ManifestChange,
+  type ResumableState,
+} from './resume-point.js';
+export {
+  chooseStart,
+  findStep,
+  type ChangePolicy,
+  type ResumeRequest,
+  type StartDecision,
+  type StartRefusal,
+  type StartRequest,
+} from './choose-start.js';

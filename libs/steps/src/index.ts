@@ -1,0 +1,7 @@
+export { answerFromManifest } from './answer-from-manifest.js';
+export { ManifestSocket, type AnswerQuery, type QueryAnswer } from './manifest-socket.js';
+export { readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
+export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
+export { SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
+export { diskUsage, type DiskUsage } from './disk-usage.js';
+export type { StepStream } from './step-process.js';

@@ -1,0 +1,80 @@
+import { StepRunner, type Space, type StepOutcome, type Workspace } from '#libs/engine';
+import type { PlannedStep } from '#libs/plan';
+import { join } from 'node:path';
+import { diskUsage } from './disk-usage.js';
+
+export interface SpaceWatchOptions {
+  readonly space: () => Promise<Space>;
+  /** A step is stopped when less than this is left: what a roll back and our logs need. */
+  readonly floorBytes: number;
+  /** `pkg_image_area_max_size_gb`; `null` without a limit. */
+  readonly maxImageBytes: number | null;
+  /** Folders to weigh in the report besides the workspace's own. */
+  readonly alsoWeigh: readonly string[];
+  /** How often to look; a step fills some 200 MB/s at the most. */
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 1_000;
+
+/** Runs steps through another runner, and stops one that fills the build area before the disk is so full that nothing works. */
+export class SpaceWatch extends StepRunner {
+  constructor(
+    private readonly runner: StepRunner,
+    private readonly options: SpaceWatchOptions,
+  ) {
+    super();
+  }
+
+  override async run(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
+    const full = new AbortController();
+    let looking = Promise.resolve();
+    const timer = setInterval(() => {
+      looking = this.#isFull(workspace).then(
+        (isFull) => {
+          if (isFull) full.abort(new Error('the build area is full'));
+        },
+        () => {}, // A store that does not answer is the business of the next checkpoint, which says so.
+      );
+    }, this.options.intervalMs ?? INTERVAL_MS);
+    try {
+      const outcome = await this.runner.run(step, workspace, AbortSignal.any([signal, full.signal]));
+      clearInterval(timer);
+      await looking;
+      if (signal.aborted) return outcome;
+      const overLimit = await this.#overImageLimit(workspace);
+      if (overLimit !== null) return { kind: 'out-of-space', report: overLimit };
+      // A script that met ENOSPC itself fails before we look: its exit status would hide the reason.
+      const failedOnFullDisk = outcome.kind !== 'succeeded' && (full.signal.aborted || (await this.#isFull(workspace)));
+      return failedOnFullDisk ? { kind: 'out-of-space', report: await this.#report(workspace) } : outcome;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async #isFull(workspace: Workspace): Promise<boolean> {
+    const { freeBytes } = await this.options.space();
+    return freeBytes < this.options.floorBytes || (await this.#overImageLimit(workspace)) !== null;
+  }
+
+  async #overImageLimit(workspace: Workspace): Promise<string | null> {
+    const { maxImageBytes } = this.options;
+    if (maxImageBytes === null) return null;
+    const bytes = (await diskUsage([join(workspace.path, 'pkg_image')]))[0]?.bytes ?? 0;
+    if (bytes <= maxImageBytes) return null;
+    return `pkg_image holds ${megabytes(bytes)}, and the manifest allows ${megabytes(maxImageBytes)} (pkg_image_area_max_size_gb)`;
+  }
+
+  async #report(workspace: Workspace): Promise<string> {
+    const { freeBytes } = await this.options.space();
+    const own = ['pkg_image', 'boot_archive', 'tmp'].map((folder) => join(workspace.path, folder));
+    const weighed = await diskUsage([...own, ...this.options.alsoWeigh]);
+    const largest = weighed.toSorted((a, b) => b.bytes - a.bytes).slice(0, 3);
+    const filledBy = largest.map(({ path, bytes }) => `${path} holds ${megabytes(bytes)}`).join(', ');
+    return `the build area is full: ${megabytes(freeBytes)} left; ${filledBy}. Make room, then resume with -R`;
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1_000_000)} MB`;
+}
