@@ -149,3 +149,8 @@ trim_cache() {
     perl -0 -ne 'BEGIN { $left = shift } chomp; /^\S+ (\d+) (.*)$/s or next; $left -= $1; print "$2\0" if $left < 0' "$CACHE_LIMIT_BYTES" |
     xargs -0 --no-run-if-empty rm -f --
 }
+
+# as_uri_path PATH: PATH as apt wants it in a URI.
+as_uri_path() {
+  perl -e '$_ = shift; s{([^A-Za-z0-9/._~+-])}{sprintf "%%%02x", ord $1}ge; print' "$1"
+}

@@ -47,7 +47,7 @@ function buildStep(script: Place, index: number): ManifestStep {
     name: stepName(script),
     message: message === '' ? `Executing ${path}` : message,
     script: path,
-    args: stepArguments(script),
+    args: placesAt(script, 'argslist').flatMap(({ element }) => elementValues(element)),
     lane: laneName(script),
     outputs: outputPaths(script),
     reads: declaredReads(script),
@@ -57,19 +57,6 @@ function buildStep(script: Place, index: number): ManifestStep {
     silenceSeconds: limit(attributes.get('farm:silence')),
     line: line ?? 0,
   };
-}
-
-function stepArguments(script: Place): readonly string[] {
-  const direct = placesAt(script, 'farm:arg').map(({ element }) => element.text);
-  const listed = placesAt(script, 'argslist').flatMap(({ element }) => elementValues(element));
-  // An empty list has no arguments, while `<farm:arg/>` is an empty one.
-  return direct.length > 0 ? direct : isEmptyList(script) ? [] : listed;
-}
-
-function isEmptyList(script: Place): boolean {
-  return placesAt(script, 'argslist').every(
-    ({ element }) => element.text === '' && element.children.length === 0,
-  );
 }
 
 function declaredReads(script: Place): readonly string[] | null {

@@ -7,6 +7,8 @@ import { splitArguments, splitWords, type SplitResult } from './split-arguments.
 import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
 import { booleanValue } from './value-rule.js';
 
+const MOST_LISTED = 40;
+
 /** What the schema cannot say, as it takes more than one value to see it. Each rule is a function below. */
 export function checkMeaning(root: Place): Finding[] {
   const rules = [
@@ -76,10 +78,16 @@ function resumeStepExists(root: Place): Finding[] {
   });
 }
 
-export function stepHint(step: string, names: readonly string[]): string {
+/** Names for a message, not more than one would read. */
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_LISTED).join(', ');
+  return names.length > MOST_LISTED ? `${shown}, …` : shown;
+}
+
+function stepHint(step: string, names: readonly string[]): string {
   const nearest = nearestName(step, names);
   const hint = nearest === null ? '' : ` (did you mean ${nearest}?)`;
-  return `a step: ${names.join(', ')}, or its number from 0 to ${names.length - 1}${hint}`;
+  return `a step: ${listed(names)}, or its number from 0 to ${names.length - 1}${hint}`;
 }
 
 /** Found out before anything is built, and not at the step with the longest name. */
@@ -148,21 +156,43 @@ function readsAreNodepaths(root: Place): Finding[] {
 
 /** Two lanes run at the same time and join in any order, so what both hand back would be a matter of luck. */
 function outputsBelongToOneLane(root: Place): Finding[] {
-  const claims: { readonly lane: string; readonly path: string }[] = [];
+  const claims = new Claims();
   return stepPlaces(root).flatMap((script) =>
     placesAt(script, 'farm:output').flatMap((output) => {
-      const claim = { lane: laneName(script), path: output.element.attributes.get('path') ?? '' };
-      const other = claims.find(({ lane, path }) => lane !== claim.lane && isSameOrBelow(path, claim.path));
-      claims.push(claim);
-      if (other === undefined) return [];
+      const path = output.element.attributes.get('path') ?? '';
+      const other = claims.claim(laneName(script), path);
+      if (other === null) return [];
       const expected = `a path of its own: lane ${other.lane} hands back ${quoteValue(other.path)}`;
-      return [atAttribute(output, 'path', quoteValue(claim.path), expected)];
+      return [atAttribute(output, 'path', quoteValue(path), expected)];
     }),
   );
 }
 
-function isSameOrBelow(one: string, other: string): boolean {
-  return `${one}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${one}/`);
+interface Claim {
+  readonly lane: string;
+  readonly path: string;
+}
+
+/** Who was first to claim a path, or something below it. */
+class Claims {
+  private readonly at = new Map<string, Claim>();
+  private readonly below = new Map<string, Claim>();
+
+  /** The earlier claim of another lane to the same path, or one above or below it. */
+  claim(lane: string, path: string): Claim | null {
+    const above = ancestors(path);
+    const rivals = [this.below.get(path), ...[...above, path].map((each) => this.at.get(each))];
+    const own = { lane, path };
+    if (!this.at.has(path)) this.at.set(path, own);
+    for (const each of above) if (!this.below.has(each)) this.below.set(each, own);
+    return rivals.find((rival) => rival !== undefined && rival.lane !== lane) ?? null;
+  }
+}
+
+/** `a` and `a/b` for `a/b/c`. */
+function ancestors(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
 function lanesKeepSomething(root: Place): Finding[] {
@@ -185,11 +215,13 @@ function lanesKeepSomething(root: Place): Finding[] {
 }
 
 function localeIsListed(root: Place): Finding[] {
-  const listed = placesAt(root, 'img_params/locale_list').flatMap(({ element }) => localeNames(element.text));
+  const locales = placesAt(root, 'img_params/locale_list').flatMap(({ element }) =>
+    localeNames(element.text),
+  );
   return placesAt(root, 'img_params/locale_defaults').flatMap((place) => {
     const locale = place.element.attributes.get('locale');
-    if (locale === undefined || listed.includes(locale)) return [];
-    return [atAttribute(place, 'locale', quoteValue(locale), `one of locale_list: ${listed.join(', ')}`)];
+    if (locale === undefined || locales.includes(locale)) return [];
+    return [atAttribute(place, 'locale', quoteValue(locale), `one of locale_list: ${listed(locales)}`)];
   });
 }
 

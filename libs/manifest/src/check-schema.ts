@@ -79,8 +79,9 @@ class SchemaCheck implements Verdict {
   }
 
   private counts(place: Place, rule: ElementRule): void {
+    const children = childPlaces(place);
     for (const [name, { min, max }] of rule.children) {
-      const found = childPlaces(place).filter(({ element }) => element.name === name);
+      const found = children.filter(({ element }) => element.name === name);
       if (found.length < min) this.problems.push(atElement(place, `no <${name}> in it`, countText(min, max)));
       for (const extra of found.slice(max)) {
         this.problems.push(atElement(extra, `<${name}> once more`, 'at most one'));

@@ -15,13 +15,14 @@ export type DecodeResult =
  * not allow (`&#1;`, `&#xD800;`, `&#x110000;`).
  */
 export function decodeReferences(text: string): DecodeResult {
-  let broken: string | null = null;
+  const broken: string[] = [];
   const decoded = text.replace(/&([^;&<\s]{0,32};)?/g, (reference) => {
     const character = referencedCharacter(reference.slice(1, -1));
-    if (character === null) broken ??= reference;
+    if (character === null) broken.push(reference);
     return character ?? '';
   });
-  return broken === null ? { ok: true, text: decoded } : { ok: false, reference: broken };
+  const [first] = broken;
+  return first === undefined ? { ok: true, text: decoded } : { ok: false, reference: first };
 }
 
 function referencedCharacter(name: string): string | null {

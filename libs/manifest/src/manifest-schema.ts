@@ -50,7 +50,8 @@ export interface AttributeRule {
 export interface ChildRule {
   readonly rule: ElementRule;
   readonly min: 0 | 1;
-  readonly max: 1 | typeof Infinity;
+  /** 1 or `Infinity`. */
+  readonly max: number;
 }
 
 interface ElementOptions {
@@ -126,7 +127,7 @@ const bootArchive = element({
     nbpi: maybe(text(unsignedInt)),
     compression: maybe(
       element({
-        attributes: { type: required(oneOf('gzip', 'none', 'dcfs')), level: required(compressionLevel) },
+        attributes: { type: required(oneOf('gzip', 'none', 'dcfs', 'zstd')), level: required(compressionLevel) },
       }),
     ),
     adjustment: any(unusedAdjustment),
@@ -246,7 +247,7 @@ const imgParams = element({
     live_img_compression: maybe(
       element({
         attributes: {
-          type: required(oneOf('gzip', 'lzma', 'none')),
+          type: required(oneOf('gzip', 'lzma', 'none', 'zstd')),
           level: required(compressionLevel),
         },
       }),

@@ -30,10 +30,7 @@ function completeParams(params: DraftElement): void {
 const REPOSITORY = { url: 'http://pkg.opensolaris.org/release', authname: 'opensolaris.org' };
 
 function completeImage(image: DraftElement): void {
-  for (const name of ['pkg_repo_default_authority', 'post_install_repo_default_authority']) {
-    const authority = onlyChild(image, name);
-    if (authority !== null) defaultAttributes(authority, 'main', REPOSITORY);
-  }
+  completeRepositories(image);
   defaultText(image, 'generate_ips_search_index', 'false');
   defaultText(image, 'rootpass', 'solaris');
   defaultAttributes(image, 'rootpass', { is_plaintext: 'true' });
@@ -47,6 +44,16 @@ function completeImage(image: DraftElement): void {
   const power = onlyChild(image, 'power_mgmt');
   if (power !== null) defaultText(power, 'enable', 'false');
   defaultText(image, 'pkg_image_area_max_size_gb', '0');
+}
+
+/** Where packages come from; and, unless they are Debian's, the publisher that stays in the image. */
+function completeRepositories(image: DraftElement): void {
+  const buildTime = onlyChild(image, 'pkg_repo_default_authority');
+  if (buildTime === null) return;
+  defaultAttributes(buildTime, 'main', REPOSITORY);
+  if (firstChild(buildTime, 'main')?.attributes.get('farm:type') === 'deb') return;
+  const installed = onlyChild(image, 'post_install_repo_default_authority');
+  if (installed !== null) defaultAttributes(installed, 'main', REPOSITORY);
 }
 
 const SHELL = '/bin/ksh93';

@@ -1,5 +1,9 @@
+/** Comparing takes time in the square of the length, and nobody mistypes more than this. */
+const LONGEST_NAME = 64;
+
 /** The candidate that a typing error most likely meant, or `null` when none is near. Ignores case. */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
+  if (name.length > LONGEST_NAME) return null;
   const wanted = name.toLowerCase();
   let nearest: string | null = null;
   // A third of the letters may be wrong; more would suggest names that merely have the same length.

@@ -53,7 +53,8 @@ export function splitNodepaths(list: string): readonly string[] | null {
   return list.match(LISTED_NODEPATH) ?? [];
 }
 
-const LISTED_NODEPATH = /(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s"'])+/gs;
+/** A bare backslash takes the next character along, or a run of `\"` would be scanned once for each of them. */
+const LISTED_NODEPATH = /(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+/gs;
 
 function quoted(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&')}"`;

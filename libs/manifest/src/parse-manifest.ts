@@ -1,10 +1,13 @@
 import { buildManifest } from './build-manifest.js';
 import { checkMeaning, remarkOnMeaning } from './check-meaning.js';
 import { checkSchema } from './check-schema.js';
+import { checkVariants } from './check-variants.js';
+import { gatherArguments } from './gather-arguments.js';
 import type { Manifest, ManifestProblem } from './manifest.js';
 import { mergeDefaults } from './merge-defaults.js';
 import { inDocumentOrder, rootPlace, type Finding } from './place.js';
 import { readXml } from './read-xml.js';
+import { stepPlaces } from './step-places.js';
 
 export type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
@@ -33,7 +36,9 @@ export function parseManifest(text: string, options: ParseOptions): ManifestResu
   const place = rootPlace(read.root);
   const schema = checkSchema(place);
   const problems = [...schema.problems, ...checkMeaning(place)];
+  if (problems.length === 0) problems.push(...checkVariants(place));
   if (problems.length > 0) return { ok: false, problems: inDocumentOrder(problems).map(inFile) };
+  for (const { element } of stepPlaces(place)) gatherArguments(element);
   const notes = inDocumentOrder([...schema.notes, ...remarkOnMeaning(place)]).map(inFile);
   return { ok: true, manifest: { file: options.file, ...buildManifest(read.root), notes } };
 }

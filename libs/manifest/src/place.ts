@@ -1,4 +1,4 @@
-import { childrenNamed, type DraftElement } from './draft-element.js';
+import type { DraftElement } from './draft-element.js';
 import type { ManifestProblem } from './manifest.js';
 
 /** An element together with the way to it, so that a message can name it. */
@@ -16,12 +16,14 @@ export function rootPlace(root: DraftElement): Place {
 }
 
 export function childPlaces(place: Place): Place[] {
+  const totals = new Map<string, number>();
+  for (const { name } of place.element.children) totals.set(name, (totals.get(name) ?? 0) + 1);
   const seen = new Map<string, number>();
-  return place.element.children.map((child) => {
-    const count = (seen.get(child.name) ?? 0) + 1;
-    seen.set(child.name, count);
-    const isAlone = childrenNamed(place.element, child.name).length === 1;
-    return { element: child, path: `${place.path}/${child.name}${isAlone ? '' : `[${count}]`}` };
+  return place.element.children.map((element) => {
+    const count = (seen.get(element.name) ?? 0) + 1;
+    seen.set(element.name, count);
+    const isAlone = totals.get(element.name) === 1;
+    return { element, path: `${place.path}/${element.name}${isAlone ? '' : `[${count}]`}` };
   });
 }
 

@@ -81,11 +81,14 @@ export const imagePath: ValueRule = {
   accepts: (value) => /^[^\n\r]+$/.test(value) && !value.split('/').includes('..'),
 };
 
+/** PATH_MAX of illumos, the smallest of the systems. */
+const LONGEST_PATH = 1024;
 const OUTPUT_ROOTS = ['pkg_image', 'boot_archive', 'tmp', 'media'];
 
 export const outputPath: ValueRule = {
   expected: `a path that starts with ${OUTPUT_ROOTS.join('/, ')}/ and has no empty, "." or ".." part`,
   accepts: (value) => {
+    if (value.length > LONGEST_PATH) return false;
     const parts = value.split('/');
     const isPlain = parts.every((part) => part !== '' && part !== '.' && part !== '..');
     return isPlain && OUTPUT_ROOTS.includes(parts[0] ?? '') && parts.length > 1 && !/[\t\n\r]/.test(value);
@@ -110,7 +113,7 @@ export function durationSeconds(value: string): number {
 
 const SIZE_UNITS = ['', 'K', 'M', 'G', 'T'];
 
-export const size = matching(/^\d{1,6}[KMGT]?$/, 'a size in bytes such as 500M or 20G (powers of 1024)');
+export const size = matching(/^(\d{1,15}|\d{1,6}[KMGT])$/, 'a size in bytes such as 500M or 20G (powers of 1024)');
 
 export function sizeBytes(value: string): number {
   return parseInt(value, 10) * 1024 ** SIZE_UNITS.indexOf(value.replace(/\d/g, ''));
