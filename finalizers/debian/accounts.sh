@@ -41,7 +41,7 @@ replace_line() {
 add_user() {
   local name=$1 uid=$2 gid=$3 home=$4 shell=$5 hash=$6
   ! has_account passwd 1 "$name" || die "user '$name' exists in the image already"
-  uid=${uid:-$(free_id)}
+  [[ -n $uid ]] || uid=$(free_id)
   [[ $uid =~ ^[0-9]+$ ]] || die "user '$name' has the UID '$uid': expected a number"
   ! has_account passwd 3 "$uid" || die "user '$name': UID $uid is taken in the image"
   gid=${gid:-$uid}
