@@ -44,32 +44,31 @@ die() {
   exit 1
 }
 
+# The locals of these three begin with `_`, for they share a scope with the variable that the caller names.
+
 # read_values NAME NODEPATH: all matches, into the array NAME.
 read_values() {
-  local -n into=$1
-  local answer
-  answer=$(ManifestRead "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer '$2'"
-  into=()
-  [[ -z $answer ]] || mapfile -t into <<<"$answer"
+  local -n _into=$1
+  local _answer
+  _answer=$(ManifestRead "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer '$2'"
+  _into=()
+  [[ -z $_answer ]] || mapfile -t _into <<<"$_answer"
 }
 
 # read_value NAME NODEPATH [DEFAULT]: the first match, or DEFAULT when there is none or it is empty.
 read_value() {
-  local -n value=$1
-  local answer
-  answer=$(ManifestRead "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer '$2'"
-  value=${answer%%$'\n'*}
-  value=${value:-${3-}}
+  local _answer
+  _answer=$(ManifestRead "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer '$2'"
+  _answer=${_answer%%$'\n'*}
+  printf -v "$1" '%s' "${_answer:-${3-}}"
 }
 
 # read_key NAME KEY [DEFAULT]: as read_value, from key_value_pairs.
 read_key() {
-  # shellcheck disable=SC2178 # a nameref, which happens to share its name with the one above
-  local -n value=$1
-  local answer
-  answer=$(ManifestRead -k "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer the key '$2'"
-  value=${answer%%$'\n'*}
-  value=${value:-${3-}}
+  local _answer
+  _answer=$(ManifestRead -k "$MANIFEST_SOCKET" "$2") || die "the manifest did not answer the key '$2'"
+  _answer=${_answer%%$'\n'*}
+  printf -v "$1" '%s' "${_answer:-${3-}}"
 }
 
 # is_true VALUE: the spellings of xs:boolean, so that `1` means what `true` means.

@@ -5,7 +5,7 @@ import { atAttribute, atElement, placesAt, type Finding, type Place } from './pl
 import { quoteValue } from './quote-value.js';
 import { splitArguments, splitWords, type SplitResult } from './split-arguments.js';
 import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
-import { booleanValue } from './value-rule.js';
+import { boolean, booleanValue } from './value-rule.js';
 
 const MOST_LISTED = 40;
 
@@ -63,15 +63,15 @@ function attributesDiffer(places: readonly Place[], attribute: string, expected:
 }
 
 function resumeStepExists(root: Place): Finding[] {
-  const names = stepPlaces(root).map(stepName);
+  const names = [...new Set(stepPlaces(root).map(stepName))].filter((name) => name !== '');
   return placesAt(root, 'distro_constr_params/distro_constr_flags/checkpoint_enable').flatMap((place) => {
     const step = place.element.attributes.get('resume_from') ?? '';
     if (step === '') return [];
-    if (!booleanValue(place.element.text)) {
+    if (boolean.accepts(place.element.text) && !booleanValue(place.element.text)) {
       const expected = 'none while checkpoint_enable is false: without checkpoints no build can resume';
       return [atAttribute(place, 'resume_from', quoteValue(step), expected)];
     }
-    const isNumber = /^\d{1,9}$/.test(step) && Number(step) < names.length;
+    const isNumber = /^\d{1,9}$/.test(step) && Number(step) < Math.max(1, names.length);
     return isNumber || names.includes(step)
       ? []
       : [atAttribute(place, 'resume_from', quoteValue(step), stepHint(step, names))];
@@ -87,7 +87,7 @@ function listed(names: readonly string[]): string {
 function stepHint(step: string, names: readonly string[]): string {
   const nearest = nearestName(step, names);
   const hint = nearest === null ? '' : ` (did you mean ${nearest}?)`;
-  return `a step: ${listed(names)}, or its number from 0 to ${names.length - 1}${hint}`;
+  return `a step: ${listed(names)}, or its number from 0 to ${Math.max(0, names.length - 1)}${hint}`;
 }
 
 /** Found out before anything is built, and not at the step with the longest name. */

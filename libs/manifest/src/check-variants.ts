@@ -32,8 +32,9 @@ function checkVariant(root: Place, variant: Place): Finding[] {
   const place = rootPlace(changed);
   const problems = [...checkSchema(place).problems, ...checkMeaning(place)];
   const name = quoteValue(variant.element.attributes.get('name') ?? '');
-  const consequences = problems.map(({ path, found, expected }) =>
-    atElement(variant, `that variant ${name} makes ${path} ${found}`, expected),
-  );
+  const consequences = problems.map(({ path, found, expected }) => ({
+    ...atElement(variant, `${found} (with variant ${name} applied)`, expected),
+    path,
+  }));
   return [...findings, ...consequences];
 }

@@ -127,7 +127,10 @@ const bootArchive = element({
     nbpi: maybe(text(unsignedInt)),
     compression: maybe(
       element({
-        attributes: { type: required(oneOf('gzip', 'none', 'dcfs', 'zstd')), level: required(compressionLevel) },
+        attributes: {
+          type: required(oneOf('gzip', 'none', 'dcfs', 'zstd')),
+          level: required(compressionLevel),
+        },
       }),
     ),
     adjustment: any(unusedAdjustment),

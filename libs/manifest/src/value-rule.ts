@@ -113,7 +113,10 @@ export function durationSeconds(value: string): number {
 
 const SIZE_UNITS = ['', 'K', 'M', 'G', 'T'];
 
-export const size = matching(/^(\d{1,15}|\d{1,6}[KMGT])$/, 'a size in bytes such as 500M or 20G (powers of 1024)');
+export const size = matching(
+  /^(\d{1,15}|\d{1,6}[KMGT])$/,
+  'a size in bytes such as 500M or 20G (powers of 1024)',
+);
 
 export function sizeBytes(value: string): number {
   return parseInt(value, 10) * 1024 ** SIZE_UNITS.indexOf(value.replace(/\d/g, ''));
