@@ -386,7 +386,7 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     await build.behave('side', 'echo made > "$2/from-l"; echo junk > "$2/junk"');
     await build.behave('join', 'ls "$2" | tr "\\n" " " >&2');
     const { status, stderr } = await build.run('build', 'M');
-    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('\nfrom-l trace \n') as string });
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('\nfrom-l trace \n') as unknown });
     expect(await build.trace('build_data.l')).toEqual(['base', 'side']);
     expect(await build.trace()).toEqual(['base', 'join']);
     expect(await build.trace('build_data.media')).toEqual(['base', 'join', 'iso']);
@@ -431,7 +431,7 @@ describe('distro_const before it touches anything', () => {
     const { exitCode, stderr } = await execa('setpriv', ['--reuid', '65534', '--clear-groups', process.execPath, ...program], {
       reject: false,
     });
-    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining('must be root') as string });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining('must be root') as unknown });
     expect(existsSync(build.areaPath)).toBe(false);
   });
 

@@ -118,5 +118,10 @@ describe('queryManifest', () => {
     const { root: large } = parseValid(readFixture('valid/slim_cd_x86.xml'));
     const upAndDown = `img_params/packages/pkg${'/../pkg'.repeat(500)}/name`;
     expect(queryManifest(large, upAndDown)).toMatchObject({ ok: true, isSecret: false });
+    const script = `${SCRIPT}[../script[../script[../script[../script/name=x]/name=x]/name=x]/name=x]`;
+    const include = script
+      .replaceAll('script', 'base_include')
+      .replace(/^.*?\[/, 'img_params/boot_archive_contents/base_include[');
+    expect(queryManifest(large, include)).toMatchObject({ ok: false });
   });
 });

@@ -25,8 +25,16 @@ export function queryManifest(root: ManifestElement, nodepath: string): QueryRes
   if (!parsed.ok) return parsed;
   const search = new Search();
   const values = search.find(rootNode(root), parsed.nodepath).flatMap((node) => search.valuesOf(node));
+  if (search.isTooLong())
+    return { ok: false, reason: `the nodepath leads past more than ${MOST_VISITS} nodes` };
   return { ok: true, values, isSecret: search.hasSeenSecret };
 }
+
+/**
+ * Brackets within brackets multiply. A script that asks so must not stop the process that answers it; 100
+ * packages compared each with each are 10,000 visits.
+ */
+const MOST_VISITS = 1_000_000;
 
 /** What a nodepath matches, for those who want more than the values. */
 export function matchNodes(root: ManifestElement, nodepath: Nodepath): readonly MatchedNode[] {
@@ -48,8 +56,14 @@ function rootNode(root: ManifestElement): MatchedNode {
 /** One query. Notes on its way whether any password was looked at, by whichever detour. */
 class Search {
   hasSeenSecret = false;
+  private visits = 0;
   /** `..` must find the very node again, so that several ways to it count once. */
   private readonly childrenOf = new Map<MatchedNode, readonly MatchedNode[]>();
+
+  /** Then what was found is not all, and worth nothing. */
+  isTooLong(): boolean {
+    return this.visits > MOST_VISITS;
+  }
 
   find(start: MatchedNode, nodepath: Nodepath): readonly MatchedNode[] {
     let nodes: readonly MatchedNode[] = [start];
@@ -65,6 +79,8 @@ class Search {
 
   private step(nodes: readonly MatchedNode[], part: NodepathPart): readonly MatchedNode[] {
     const next = nodes.flatMap((node) => (part.name === '..' ? parentOf(node) : this.named(node, part.name)));
+    this.visits += next.length;
+    if (this.isTooLong()) return [];
     return [...new Set(next)].filter((node) => this.isWanted(node, part));
   }
 

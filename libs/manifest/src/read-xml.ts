@@ -2,17 +2,23 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { decodeReferences } from './decode-references.js';
 import type { DraftElement, Position } from './draft-element.js';
 import { isQuotedList } from './queryable.js';
-import { findXmlFault, maskInert, normalizeXmlText, positionAt, type XmlFault } from './xml-guard.js';
+import {
+  isDeclaration,
+  LONGEST_NAME,
+  resolveName,
+  withDeclarations,
+  type Scope,
+  type WrittenAttribute,
+} from './resolve-name.js';
+import { fail, XmlFaultError, type XmlFault } from './xml-fault.js';
+import { findXmlFault, maskInert, normalizeXmlText, positionAt } from './xml-guard.js';
 
 export type ReadResult =
   | { readonly ok: true; readonly root: DraftElement }
   | { readonly ok: false; readonly position: Position; readonly found: string; readonly expected: string };
 
-export const FARM_NAMESPACE = 'urn:distrofarm:1';
-
 const DEEPEST_ELEMENT = 64;
 const MOST_ATTRIBUTES = 64;
-const LONGEST_NAME = 128;
 
 /** Reads well-formed XML into elements; stops at the first fault, as all after it would be guesswork. */
 export function readXml(input: string): ReadResult {
@@ -26,16 +32,6 @@ export function readXml(input: string): ReadResult {
     const { offset, found, expected } = asFault(error);
     return { ok: false, position: positionAt(text, offset), found, expected };
   }
-}
-
-class XmlFaultError extends Error {
-  constructor(readonly fault: XmlFault) {
-    super(fault.found);
-  }
-}
-
-function fail(offset: number, found: string, expected: string): never {
-  throw new XmlFaultError({ offset, found, expected });
 }
 
 /** The parser throws plain errors without a place; the validator in front of it leaves it little reason to. */
@@ -106,27 +102,25 @@ function readRoot(text: string): DraftElement {
   if (second !== undefined) fail(startOf(second), 'a second root element', 'one root element');
   const masked = maskInert(text);
   const tail = masked.slice(endOf(root));
-  if (tail.trim() !== '')
+  if (tail.trim() !== '') {
     fail(text.length - tail.trimStart().length, 'text after the root element', 'nothing');
+  }
   return new TreeReader(text).element(root, 1, new Map());
 }
-
-/** Prefix to namespace; the empty prefix is the default namespace of elements. */
-type Scope = ReadonlyMap<string, string>;
 
 class TreeReader {
   private readonly lineStarts: number[] = [0];
 
   constructor(private readonly text: string) {
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1))
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
       this.lineStarts.push(at + 1);
+    }
   }
 
   element(entry: Entry, depth: number, outerScope: Scope): DraftElement {
     const offset = startOf(entry);
     const rawName = elementName(entry) ?? '';
-    if (depth > DEEPEST_ELEMENT)
-      fail(offset, 'one level more', `at most ${DEEPEST_ELEMENT} levels of elements`);
+    if (depth > DEEPEST_ELEMENT) fail(offset, 'one level more', `at most ${DEEPEST_ELEMENT} levels`);
     const written = this.attributes(entry, offset);
     const scope = withDeclarations(outerScope, written);
     const name = resolveName(rawName, scope, true, offset);
@@ -160,8 +154,9 @@ class TreeReader {
   private attributes(entry: Entry, start: number): readonly WrittenAttribute[] {
     const values = (entry[':@'] ?? {}) as Readonly<Record<string, string>>;
     const marked = Object.keys(values);
-    if (marked.length > MOST_ATTRIBUTES)
+    if (marked.length > MOST_ATTRIBUTES) {
       fail(start, `${marked.length} attributes`, `at most ${MOST_ATTRIBUTES}`);
+    }
     const offsets = attributeOffsets(this.text, start);
     return marked.map((key) => {
       const name = key.slice(ATTRIBUTE_MARK.length);
@@ -193,12 +188,6 @@ class TreeReader {
     }
     return { line: low + 1, column: offset - (this.lineStarts[low] ?? 0) + 1 };
   }
-}
-
-interface WrittenAttribute {
-  readonly name: string;
-  readonly value: string;
-  readonly offset: number;
 }
 
 function elementName(entry: Entry): string | null {
@@ -235,38 +224,6 @@ function decode(text: string, offset: number): string {
     `the reference "${shown}"`,
     '&lt; &gt; &amp; &quot; &apos; or the number of an allowed character',
   );
-}
-
-function isDeclaration(name: string): boolean {
-  return name === 'xmlns' || name.startsWith('xmlns:');
-}
-
-function withDeclarations(scope: Scope, attributes: readonly WrittenAttribute[]): Scope {
-  const declared = attributes.filter(({ name }) => isDeclaration(name));
-  if (declared.length === 0) return scope;
-  return new Map([...scope, ...declared.map(({ name, value }) => [name.slice(6), value] as const)]);
-}
-
-/**
- * Classic names have no namespace and stay as they are; names of the extension become `farm:…` whatever prefix
- * the document chose; names of any other namespace become `{namespace}…`, which no rule knows.
- */
-function resolveName(name: string, scope: Scope, isElement: boolean, offset: number): string {
-  if (name.length > LONGEST_NAME)
-    fail(offset, `a name of ${name.length} characters`, `at most ${LONGEST_NAME}`);
-  const [local = '', prefix, ...rest] = name.split(':').reverse();
-  if (rest.length > 0) fail(offset, `the name "${name}"`, 'at most one ":" in a name');
-  if (prefix === 'xml') return name;
-  const namespace = prefix === undefined && !isElement ? '' : scope.get(prefix ?? '');
-  if (namespace === undefined && prefix !== undefined) {
-    fail(
-      offset,
-      `the undeclared prefix "${prefix}:"`,
-      `xmlns:${prefix}="${FARM_NAMESPACE}" on the root element`,
-    );
-  }
-  if (namespace === undefined || namespace === '') return local;
-  return namespace === FARM_NAMESPACE ? `farm:${local}` : `{${namespace}}${local}`;
 }
 
 /**

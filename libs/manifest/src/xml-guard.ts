@@ -1,11 +1,5 @@
 import type { Position } from './draft-element.js';
-
-/** What keeps a text from being read as XML; `offset` is where. */
-export interface XmlFault {
-  readonly offset: number;
-  readonly found: string;
-  readonly expected: string;
-}
+import type { XmlFault } from './xml-fault.js';
 
 /** The stock manifests have 10 to 40 KiB and fewer than 500 elements. */
 export const LARGEST_MANIFEST_BYTES = 1024 * 1024;
@@ -32,10 +26,13 @@ export function findXmlFault(text: string): XmlFault | null {
 
 /**
  * The text with comments and CDATA sections blanked, at the same offsets, so that looking for markup finds only
- * what is markup.
+ * what is markup. One without end stays, up to the end of the text: searching on behind it would take time in
+ * the square of the length.
  */
 export function maskInert(text: string): string {
-  return text.replace(/<!--[^]*?-->|<!\[CDATA\[[^]*?\]\]>/g, (inert) => ' '.repeat(inert.length));
+  return text.replace(/<!--[^]*?(?:-->|$)|<!\[CDATA\[[^]*?(?:\]\]>|$)/g, (inert) =>
+    /(-->|\]\]>)$/.test(inert.slice(-3)) ? ' '.repeat(inert.length) : inert,
+  );
 }
 
 export function positionAt(text: string, offset: number): Position {

@@ -1,0 +1,101 @@
+import { SnapshotStoreError, type SnapshotStoreErrorCode } from '#libs/engine';
+
+/** One run of `zfs` or `zpool`, for logs. */
+export interface ZfsCall {
+  readonly argv: readonly string[];
+  readonly durationMs: number;
+  /** `null` when it could not be started. */
+  readonly exitStatus: number | null;
+}
+
+/** Runs ZFS. Everything in this repository that asks ZFS for something goes through here. */
+export class ZfsCommand {
+  constructor(
+    /** Told of every call when it has ended. */
+    private readonly log: (call: ZfsCall) => void = () => {},
+  ) {}
+
+  /** Resolves to standard output. Throws SnapshotStoreError, its code read from the message. */
+  async zfs(...args: readonly string[]): Promise<string> {
+    return await this.#run('zfs', args);
+  }
+
+  /** As `zfs`, asked again for up to 10 s while the answer has one of these codes. */
+  async zfsRetrying(codes: readonly SnapshotStoreErrorCode[], ...args: readonly string[]): Promise<string> {
+    return await retrying(codes, () => this.#run('zfs', args));
+  }
+
+  async #run(program: string, args: readonly string[]): Promise<string> {
+    // Loaded when first needed: it takes 70 ms, and a listing of a folder area does not need it.
+    const { execa } = await import('execa');
+    const startedAt = performance.now();
+    const result = await execa(program, args, {
+      reject: false,
+      stdin: 'ignore',
+      env: { LC_ALL: 'C' },
+      timeout: TIMEOUT_MS,
+      stripFinalNewline: false,
+    });
+    const argv = [program, ...args];
+    const exitStatus = result.exitCode ?? null;
+    this.log({ argv, durationMs: Math.round(performance.now() - startedAt), exitStatus });
+    if (exitStatus === 0) return result.stdout;
+    if (result.code === 'ENOENT') throw notInstalled(program);
+    if (result.timedOut) throw failure('BACKEND_DOWN', argv, `no answer for ${TIMEOUT_MS / 1000} s`);
+    throw failure(codeOf(result.stderr, exitStatus), argv, result.stderr.trim());
+  }
+}
+
+/** Rolling back 5,000 snapshots took a minute on zfs-fuse; nothing that is well takes longer than this. */
+const TIMEOUT_MS = 300_000;
+
+/**
+ * zfs-fuse lets go of an unmounted dataset a little after `zfs unmount` returns: until then destroy and mount answer "busy", and rollback "I/O
+ * error". Measured there: the next try after 40 to 350 ms works. OpenZFS needs none of this.
+ */
+const RETRY_FOR_MS = 10_000;
+const FIRST_DELAY_MS = 50;
+
+export async function retrying<T>(codes: readonly SnapshotStoreErrorCode[], attempt: () => Promise<T>): Promise<T> {
+  const until = performance.now() + RETRY_FOR_MS;
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs *= 2) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const again = error instanceof SnapshotStoreError && codes.includes(error.code);
+      if (!again || performance.now() + delayMs > until) throw error;
+      await new Promise((later) => setTimeout(later, delayMs));
+    }
+  }
+}
+
+/** Messages of OpenZFS and zfs-fuse; the order matters, a missing origin also "does not exist". */
+const MESSAGES: readonly (readonly [RegExp, SnapshotStoreErrorCode])[] = [
+  [/zfs-fuse daemon is running|failed to initialize|Connection refused|cannot open '\/dev\/zfs'/i, 'BACKEND_DOWN'],
+  [/more recent snapshots (or bookmarks )?exist|dependent clones|is cloned|has children/, 'FOREIGN_SNAPSHOTS'],
+  [/does not exist|could not find any snapshots|no such pool/, 'NOT_FOUND'],
+  [/already exists/, 'EXISTS'],
+  [/busy/, 'BUSY'],
+  [/out of space|No space left|quota exceeded/i, 'NO_SPACE'],
+  [/I\/O error|I\/O is currently suspended/, 'BACKEND_DOWN'],
+];
+
+function codeOf(stderr: string, exitStatus: number | null): SnapshotStoreErrorCode {
+  // A daemon that dies in the middle of a call takes the client down with SIGABRT.
+  if (exitStatus === null || exitStatus === 134) return 'BACKEND_DOWN';
+  return MESSAGES.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'FAILED';
+}
+
+function failure(code: SnapshotStoreErrorCode, argv: readonly string[], reason: string): SnapshotStoreError {
+  const message = `"${argv.join(' ')}" failed: ${reason === '' ? 'it said nothing' : reason}`;
+  const hint = code === 'BACKEND_DOWN' ? 'The pool, or the daemon that serves it, does not answer: look at zpool status. Checkpoints are kept.' : null;
+  return new SnapshotStoreError(code, message, hint);
+}
+
+function notInstalled(program: string): SnapshotStoreError {
+  return new SnapshotStoreError(
+    'BACKEND_DOWN',
+    `a ZFS dataset was named as the build area, but there is no ${program} on this machine`,
+    'Install zfsutils-linux or zfs-fuse, or name a folder as the build area.',
+  );
+}
