@@ -23,7 +23,7 @@ export async function copyEntries(source: string, target: string, paths: readonl
   const all = ['--xattrs', '--xattrs-include=*', '--numeric-owner'];
   const names = ['--null', '--no-recursion', '--verbatim-files-from', '--files-from=-'];
   const pack = ['--create', '--file=-', '--format=posix', '--sparse', `--directory=${source}`, ...all, ...names];
-  const unpack = ['--extract', '--file=-', '--preserve-permissions', '--unlink-first', '--delay-directory-restore', `--directory=${target}`, ...all];
+  const unpack = ['--extract', '--file=-', '--preserve-permissions', '--delay-directory-restore', `--directory=${target}`, ...all];
   const result = await execa('tar', pack, { input: list, encoding: 'buffer', reject: false, buffer: { stdout: false } }).pipe('tar', unpack, {
     reject: false,
   });

@@ -12,11 +12,10 @@ export async function readProperties(
   zfs: ZfsCommand,
   dataset: DatasetName,
   depth: 0 | 1,
-  names: readonly string[] | 'all',
+  names: readonly string[],
 ): Promise<ReadonlyMap<string, Properties>> {
-  const wanted = names === 'all' ? 'all' : names.join(',');
   const recursion = depth === 0 ? [] : ['-d', '1'];
-  const output = await zfs.zfs('get', '-Hp', ...recursion, '-o', 'name,property,value', wanted, dataset);
+  const output = await zfs.zfs('get', '-Hp', ...recursion, '-o', 'name,property,value', names.join(','), dataset);
   const found = new Map<string, Map<string, string>>();
   for (const line of output.split('\n')) {
     const [name = '', property = '', ...value] = line.split('\t');

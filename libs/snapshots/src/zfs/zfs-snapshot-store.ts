@@ -6,6 +6,7 @@ import { releaseMountsBelow } from '../release-mounts.js';
 import { treeUsers } from '../tree-users.js';
 import { childDataset, snapshotName, type DatasetName } from './dataset-name.js';
 import { readProperties, type Properties } from './dataset-properties.js';
+import { FACT_PROPERTIES, factsFromProperties, factsToProperties } from './fact-properties.js';
 import { retrying, ZfsCommand } from './zfs-command.js';
 
 export interface ZfsSnapshotStoreOptions {
@@ -22,7 +23,6 @@ const OURS = 'org.distrofarm:';
 const ROLE = `${OURS}role`;
 /** Set on snapshots we took, never on datasets. */
 const MARK = `${OURS}checkpoint`;
-const FACT = `${OURS}fact.`;
 /** The state of a workspace that nobody has worked in; distro_const's name for it. */
 const EMPTY = 'empty';
 
@@ -76,8 +76,8 @@ export class ZfsSnapshotStore extends SnapshotStore {
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     const dataset = childDataset(this.#root, workspace);
     const snapshot = snapshotName(dataset, label);
-    const properties = [[MARK, label], ...Object.entries(facts).map(([key, value]) => [FACT + key, encodeValue(value)])];
-    const options = properties.flatMap(([name = '', value = '']) => ['-o', `${name}=${value}`]);
+    const properties = [[MARK, label] as const, ...factsToProperties(facts)];
+    const options = properties.flatMap(([name, value]) => ['-o', `${name}=${value}`]);
     await this.#withReserve(() => this.#zfs.zfs('snapshot', ...options, snapshot));
     const id = (await readProperties(this.#zfs, snapshot as string as DatasetName, 0, ['guid'])).get(snapshot)?.get('guid');
     if (id === undefined) throw new SnapshotStoreError('FAILED', `the snapshot ${snapshot} was taken, but has no guid`);
@@ -112,7 +112,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
   /** `null` when the dataset does not exist. */
   async #inspect(dataset: DatasetName): Promise<WorkspaceState | null> {
     try {
-      const all = await readProperties(this.#zfs, dataset, 1, 'all');
+      const all = await readProperties(this.#zfs, dataset, 1, STATE_PROPERTIES);
       const own = all.get(dataset) ?? new Map<string, string>();
       const snapshots = [...all]
         .filter(([name]) => name.startsWith(`${dataset}@`))
@@ -258,8 +258,10 @@ interface SnapshotState {
   readonly facts: CheckpointFacts;
 }
 
+/** `all` would not show guid and createtxg. */
+const STATE_PROPERTIES = ['guid', 'createtxg', 'userrefs', 'origin', ROLE, MARK, ...FACT_PROPERTIES];
+
 function snapshotState(label: string, properties: Properties): SnapshotState {
-  const facts = [...properties].filter(([name]) => name.startsWith(FACT));
   return {
     label,
     guid: properties.get('guid') ?? '',
@@ -267,17 +269,8 @@ function snapshotState(label: string, properties: Properties): SnapshotState {
     holds: Number(properties.get('userrefs') ?? 0),
     // The mark names the label: a property inherited or copied from elsewhere does not make a snapshot ours.
     isOurs: properties.get(MARK) === label,
-    facts: Object.fromEntries(facts.map(([name, value]) => [name.slice(FACT.length), decodeValue(value)])),
+    facts: factsFromProperties(properties),
   };
-}
-
-/** ZFS prints "-" for no value, and takes an empty one for none: a leading "=" keeps both apart from a value. */
-function encodeValue(value: string): string {
-  return `=${value}`;
-}
-
-function decodeValue(value: string): string {
-  return value.slice(1);
 }
 
 function busy(path: string, users: readonly string[], cause?: unknown): SnapshotStoreError {
