@@ -9,7 +9,8 @@ import { M, TestBuild, type ManifestOptions, type StoreKind } from '../support/t
 jest.setTimeout(120_000);
 
 const ALL = ['im-pop', 'im-mod', 'ba-init', 'iso'];
-const labels = (...steps: readonly string[]): readonly string[] => steps.map((step) => `.step_${step}`).toSorted();
+const labels = (...steps: readonly string[]): readonly string[] =>
+  steps.map((step) => `.step_${step}`).toSorted();
 
 let build: TestBuild;
 
@@ -30,10 +31,16 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
 
   it('C11 C12 builds from nothing, a checkpoint in front of every step', async () => {
     const { status, stderr } = await build.run('build', 'M');
-    expect({ status, truth: await build.truth(), trace: await build.trace() }).toEqual({ status: 0, truth: ALL, trace: ALL });
+    expect({ status, truth: await build.truth(), trace: await build.trace() }).toEqual({
+      status: 0,
+      truth: ALL,
+      trace: ALL,
+    });
     expect(await build.checkpoints()).toEqual(labels(...ALL));
     expect(await build.resumable()).toEqual(ALL);
-    expect(stderr).toMatch(/==== im-pop: Populate\n==== im-mod: .*\n==== ba-init: Boot archive\n==== iso: Write the ISO\n/);
+    expect(stderr).toMatch(
+      /==== im-pop: Populate\n==== im-mod: .*\n==== ba-init: Boot archive\n==== iso: Write the ISO\n/,
+    );
     expect(stderr).toMatch(/Build is successful\.\n$/);
   });
 
@@ -121,10 +128,17 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
 
   it('C32 wants the pause behind the resumed step, and destroys nothing when it is not', async () => {
     await succeed();
-    for (const options of [['-r', 'im-mod', '-p', 'im-mod'], ['-r', 'ba-init', '-p', 'im-mod'], ['-R', '-p', 'iso']]) {
+    for (const options of [
+      ['-r', 'im-mod', '-p', 'im-mod'],
+      ['-r', 'ba-init', '-p', 'im-mod'],
+      ['-R', '-p', 'iso'],
+    ]) {
       expect((await build.run('build', ...options, 'M')).status).toBe(2);
     }
-    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({ truth: [], resumable: ALL });
+    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({
+      truth: [],
+      resumable: ALL,
+    });
   });
 
   it('C33 C34 builds without checkpoints when they are off, and then refuses their options', async () => {
@@ -132,7 +146,10 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     const { status, stderr } = await build.run('build', 'M');
     expect(status).toBe(0);
     expect(stderr).toContain('==== im-mod: ');
-    expect({ trace: await build.trace(), checkpoints: await build.checkpoints() }).toEqual({ trace: ALL, checkpoints: [] });
+    expect({ trace: await build.trace(), checkpoints: await build.checkpoints() }).toEqual({
+      trace: ALL,
+      checkpoints: [],
+    });
     for (const option of [['-l'], ['-R'], ['-r', 'im-mod'], ['-p', 'im-mod']]) {
       const refused = await build.run('build', ...option, 'M');
       expect(refused.status).toBe(1);
@@ -171,7 +188,9 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
 
   it('C47 warns when what was built from changed, not when only words did', async () => {
     await succeed();
-    await build.writeManifest({ steps: M.map((step) => (step.name === 'ba-init' ? { ...step, message: 'Other words' } : step)) });
+    await build.writeManifest({
+      steps: M.map((step) => (step.name === 'ba-init' ? { ...step, message: 'Other words' } : step)),
+    });
     const words = await build.run('build', '-r', 'ba-init', 'M');
     expect(words).toMatchObject({ status: 0 });
     expect(words.stderr).not.toContain('Warning: The checkpoint was made');
@@ -179,12 +198,17 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     await build.writeManifest({ parameters: '<hostname>other</hostname>' });
     const content = await build.run('build', '-r', 'ba-init', 'M');
     expect(content.status).toBe(0);
-    expect(content.stderr).toMatch(/Warning: The checkpoint was made by something else[^]*since these ran: im-pop im-mod/);
+    expect(content.stderr).toMatch(
+      /Warning: The checkpoint was made by something else[^]*since these ran: im-pop im-mod/,
+    );
   });
 
   it('refuses or restarts by policy when a script changed', async () => {
     await succeed();
-    await writeFile(build.scriptOf('im-mod'), `${await readFile(build.scriptOf('im-mod'), 'utf8')}# mended\n`);
+    await writeFile(
+      build.scriptOf('im-mod'),
+      `${await readFile(build.scriptOf('im-mod'), 'utf8')}# mended\n`,
+    );
     const refused = await build.run('build', '-R', '--if-changed', 'refuse', 'M');
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain('im-mod (script)');
@@ -244,12 +268,22 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
   });
 
   it('C70 C71 hands a script its five folders, its arguments, umask 022 and an empty stdin', async () => {
-    await build.behave('im-mod', 'printf "%s\\n" "$@" > "$5/argv"; umask > "$5/umask"; cat > "$5/stdin"; pwd > "$5/pwd"');
+    await build.behave(
+      'im-mod',
+      'printf "%s\\n" "$@" > "$5/argv"; umask > "$5/umask"; cat > "$5/stdin"; pwd > "$5/pwd"',
+    );
     await succeed();
     const media = join(build.areaPath, 'media');
     const data = join(build.areaPath, 'build_data');
     const argv = (await readFile(join(media, 'argv'), 'utf8')).trimEnd().split('\n');
-    expect(argv.slice(1)).toEqual([`${data}/pkg_image`, `${data}/tmp`, `${data}/boot_archive`, media, 'a b', 'c']);
+    expect(argv.slice(1)).toEqual([
+      `${data}/pkg_image`,
+      `${data}/tmp`,
+      `${data}/boot_archive`,
+      media,
+      'a b',
+      'c',
+    ]);
     expect(await readFile(join(media, 'umask'), 'utf8')).toBe('0022\n');
     expect(await readFile(join(media, 'stdin'), 'utf8')).toBe('');
     expect(await readFile(join(media, 'pwd'), 'utf8')).toBe(`${build.folder}\n`);
@@ -265,11 +299,19 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     expect(stderr).not.toContain('quiet');
     const logs = join(build.areaPath, 'logs');
     const names = (await readdir(logs)).toSorted();
-    expect(names).toEqual([expect.stringMatching(/^detail-log-[\d-]{19}$/), expect.stringMatching(/^simple-log-[\d-]{19}$/)]);
+    expect(names).toEqual([
+      expect.stringMatching(/^detail-log-[\d-]{19}$/),
+      expect.stringMatching(/^simple-log-[\d-]{19}$/),
+    ]);
     const detail = await readFile(join(logs, names[0]!));
     expect(detail.toString('latin1')).toMatch(/ im-pop out\| quiet\n/);
     expect(detail.toString('latin1')).toMatch(/ im-mod out\| merged\n.* im-mod out\| \xe9\n/);
-    expect(detail.toString('latin1').match(/x{1000,}/g)?.join('')).toHaveLength(300_000);
+    expect(
+      detail
+        .toString('latin1')
+        .match(/x{1000,}/g)
+        ?.join(''),
+    ).toHaveLength(300_000);
     expect(await readFile(join(logs, names[1]!), 'utf8')).not.toContain('quiet');
   });
 
@@ -292,7 +334,10 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     await build.writeManifest({
       steps: [{ name: 'im-pop', extra: '<farm:reads>img_params/rootpass</farm:reads>' }, ...M.slice(1)],
     });
-    await build.behave('im-pop', 'ManifestRead "$1" img_params/rootpass > "$5/pass"; ManifestRead "$1" name || true');
+    await build.behave(
+      'im-pop',
+      'ManifestRead "$1" img_params/rootpass > "$5/pass"; ManifestRead "$1" name || true',
+    );
     const { status, stderr } = await build.run('build', 'M');
     expect(status).toBe(0);
     expect(await readFile(join(build.areaPath, 'media/pass'), 'utf8')).toBe('correct horse\n');
@@ -307,13 +352,20 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     ['SIGTERM', 143],
   ])('C79 C80 on %s ends the step and all it started, says so, and exits with %i', async (signal, status) => {
     const marker = `interrupted-${process.pid}-${signal}`;
-    await build.behave('ba-init', `mkdir "$3/m"; mount -t tmpfs none "$3/m"; (exec -a ${marker} sleep 1000) & echo up >&2; sleep 1000`);
+    await build.behave(
+      'ba-init',
+      `mkdir "$3/m"; mount -t tmpfs none "$3/m"; (exec -a ${marker} sleep 1000) & echo up >&2; sleep 1000`,
+    );
     const running = build.start(['build', 'M']);
-    await until(async () => (await build.truthSoFar()).includes('ba-init') && (await processesWith(marker)) > 0);
+    await until(
+      async () => (await build.truthSoFar()).includes('ba-init') && (await processesWith(marker)) > 0,
+    );
     running.kill(signal);
     const ended = await running.ended;
     expect(ended.status).toBe(status);
-    expect(ended.stderr).toMatch(new RegExp(`Build interrupted by ${signal} in ba-init\\. Go on with: .*\\n$`));
+    expect(ended.stderr).toMatch(
+      new RegExp(`Build interrupted by ${signal} in ba-init\\. Go on with: .*\\n$`),
+    );
     expect(await processesWith(marker)).toBe(0);
     const logs = join(build.areaPath, 'logs');
     const simple = (await readdir(logs)).find((name) => name.startsWith('simple'))!;
@@ -331,7 +383,9 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     await until(async () => (await build.truthSoFar()).includes('ba-init'));
     const second = await build.run('build', 'M');
     expect(second.status).toBe(1);
-    expect(second.stderr).toMatch(/another build is running in .*: process \d+ on .*"distro_const build .*m\.xml"/);
+    expect(second.stderr).toMatch(
+      /another build is running in .*: process \d+ on .*"distro_const build .*m\.xml"/,
+    );
     expect(await build.resumable()).toEqual(['im-pop', 'im-mod', 'ba-init']);
     running.kill('SIGKILL');
     await running.ended;
@@ -354,7 +408,10 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
   });
 
   it('W25 starts from exactly three empty folders', async () => {
-    await build.behave('im-pop', 'echo debris > "$3/debris"; find "$(dirname "$2")" -mindepth 1 ! -name debris | sort > "$5/before"');
+    await build.behave(
+      'im-pop',
+      'echo debris > "$3/debris"; find "$(dirname "$2")" -mindepth 1 ! -name debris | sort > "$5/before"',
+    );
     await succeed();
     await succeed();
     const before = (await readFile(join(build.areaPath, 'media/before'), 'utf8')).trimEnd().split('\n');
@@ -366,7 +423,9 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
   });
 
   it('W28 stops a step that outgrows the image limit, saying so', async () => {
-    await build.writeManifest({ parameters: '<pkg_image_area_max_size_gb>0.01</pkg_image_area_max_size_gb>' });
+    await build.writeManifest({
+      parameters: '<pkg_image_area_max_size_gb>0.01</pkg_image_area_max_size_gb>',
+    });
     await build.behave('im-mod', 'head -c 20000000 /dev/zero > "$2/large"');
     const { status, stderr } = await build.run('build', 'M');
     expect(status).toBe(1);
@@ -386,7 +445,10 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     await build.behave('side', 'echo made > "$2/from-l"; echo junk > "$2/junk"');
     await build.behave('join', 'ls "$2" | tr "\\n" " " >&2');
     const { status, stderr } = await build.run('build', 'M');
-    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('\nfrom-l trace \n') as unknown });
+    expect({ status, stderr }).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('\nfrom-l trace \n') as unknown,
+    });
     expect(await build.trace('build_data.l')).toEqual(['base', 'side']);
     expect(await build.trace()).toEqual(['base', 'join']);
     expect(await build.trace('build_data.media')).toEqual(['base', 'join', 'iso']);
@@ -406,7 +468,9 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
   });
 
   it('stops when a lane did not write its output', async () => {
-    await build.writeManifest({ steps: [{ name: 'side', lane: 'l', outputs: ['pkg_image/from-l'] }, { name: 'join' }] });
+    await build.writeManifest({
+      steps: [{ name: 'side', lane: 'l', outputs: ['pkg_image/from-l'] }, { name: 'join' }],
+    });
     const { status, stderr } = await build.run('build', 'M');
     expect(status).toBe(1);
     expect(stderr).toContain('no step wrote the declared output "pkg_image/from-l"');
@@ -415,7 +479,10 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
 
   it('reports as JSON lines on request', async () => {
     const { stdout, stderr } = await build.run('build', '--json', 'M');
-    const events = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { type: string });
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
     expect(stderr).toBe('');
     expect(events[0]).toMatchObject({ type: 'build-started', distribution: 'Acme_Tiny', steps: 4 });
     expect(events.filter(({ type }) => type === 'checkpoint-taken')).toHaveLength(4);
@@ -428,10 +495,17 @@ describe('distro_const before it touches anything', () => {
 
   it('C1 wants root', async () => {
     const program = ['bin/distro_const', 'build', build.manifest];
-    const { exitCode, stderr } = await execa('setpriv', ['--reuid', '65534', '--clear-groups', process.execPath, ...program], {
-      reject: false,
+    const { exitCode, stderr } = await execa(
+      'setpriv',
+      ['--reuid', '65534', '--clear-groups', process.execPath, ...program],
+      {
+        reject: false,
+      },
+    );
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringContaining('must be root') as unknown,
     });
-    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining('must be root') as unknown });
     expect(existsSync(build.areaPath)).toBe(false);
   });
 
@@ -495,9 +569,13 @@ describe('distro_const before it touches anything', () => {
   });
 
   it('keeps the media folder’s modes whatever the caller’s umask', async () => {
-    const { exitCode } = await execa('bash', ['-c', `umask 077; ${process.execPath} bin/distro_const build ${build.manifest}`], {
-      reject: false,
-    });
+    const { exitCode } = await execa(
+      'bash',
+      ['-c', `umask 077; ${process.execPath} bin/distro_const build ${build.manifest}`],
+      {
+        reject: false,
+      },
+    );
     expect(exitCode).toBe(0);
     expect((await stat(join(build.areaPath, 'build_data/pkg_image/trace'))).mode & 0o777).toBe(0o644);
   });
@@ -543,7 +621,10 @@ describe('distro_const on ZFS', () => {
     const { status, stderr } = await build.run('build', '-r', 'im-mod', 'M');
     expect(status).toBe(1);
     expect(stderr).toContain('@mine');
-    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({ truth: [], resumable: ALL });
+    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({
+      truth: [],
+      resumable: ALL,
+    });
   });
 
   it('C69 counts only snapshots of its own dataset', async () => {
@@ -564,12 +645,18 @@ describe('distro_const on ZFS', () => {
 
   it('W2 W51 runs nothing when the roll back fails, and keeps the later checkpoints', async () => {
     await succeed();
-    const holder = execa('sleep', ['1000'], { cwd: join(build.areaPath, 'build_data/pkg_image'), reject: false });
+    const holder = execa('sleep', ['1000'], {
+      cwd: join(build.areaPath, 'build_data/pkg_image'),
+      reject: false,
+    });
     await until(() => Promise.resolve(holder.pid !== undefined));
     const { status, stderr } = await build.run('build', '-r', 'im-mod', 'M');
     expect(status).toBe(1);
     expect(stderr).toMatch(new RegExp(`${String(holder.pid)}[^]*sleep`));
-    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({ truth: [], resumable: ALL });
+    expect({ truth: await build.truth(), resumable: await build.resumable() }).toEqual({
+      truth: [],
+      resumable: ALL,
+    });
     holder.kill('SIGKILL');
     await holder;
     await succeed('-r', 'im-mod');

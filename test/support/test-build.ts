@@ -173,7 +173,11 @@ ${steps.map((step) => this.#scriptElement(step)).join('\n')}
       return names.filter((name) => /^\.(step|end)_/.test(name)).toSorted();
     }
     const dataset = `${this.area}/${workspace}`;
-    const { stdout } = await execa('zfs', ['list', '-H', '-d', '1', '-t', 'snapshot', '-o', 'name', dataset], { reject: false });
+    const { stdout } = await execa(
+      'zfs',
+      ['list', '-H', '-d', '1', '-t', 'snapshot', '-o', 'name', dataset],
+      { reject: false },
+    );
     const names = stdout.split('\n').map((line) => line.split('@')[1] ?? '');
     return names.filter((name) => /^\.(step|end)_/.test(name)).toSorted();
   }
@@ -187,7 +191,16 @@ ${steps.map((step) => this.#scriptElement(step)).join('\n')}
       .map((line) => line.slice(0, 15).trim());
   }
 
-  #scriptElement({ name, message, args, lane, outputs = [], extra = '', attributes = '', script }: TestStep): string {
+  #scriptElement({
+    name,
+    message,
+    args,
+    lane,
+    outputs = [],
+    extra = '',
+    attributes = '',
+    script,
+  }: TestStep): string {
     const laneAttribute = lane === undefined ? '' : ` farm:lane="${lane}"`;
     const messageAttribute = message === undefined ? '' : ` message="${message}"`;
     return [
@@ -217,7 +230,8 @@ echo '${step}' >> "$2/trace"
 /** Set by scripts/with-zfs.sh. A missing pool fails the test: it never skips. */
 export function testPool(): string {
   const pool = process.env['DC_TEST_POOL'];
-  if (pool === undefined || pool === '') throw new Error('DC_TEST_POOL is not set: run through scripts/with-zfs.sh');
+  if (pool === undefined || pool === '')
+    throw new Error('DC_TEST_POOL is not set: run through scripts/with-zfs.sh');
   return pool;
 }
 

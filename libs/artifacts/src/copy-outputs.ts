@@ -13,10 +13,22 @@ export class CopyOutputs extends OutputCarrier {
     await mkdir(dirname(target), { recursive: true });
     await requireInside(dirname(target), to.path, path);
     await rm(target, { recursive: true, force: true });
-    await execa('cp', ['--archive', '--reflink=auto', '--one-file-system', '--no-target-directory', '--', source, target]);
+    await execa('cp', [
+      '--archive',
+      '--reflink=auto',
+      '--one-file-system',
+      '--no-target-directory',
+      '--',
+      source,
+      target,
+    ]);
     const [original, copy] = [await treeDigest(source), await treeDigest(target)];
     if (original === copy) return copy;
-    throw new OutputError('OUTPUT_DIFFERS', path, `output "${path}" of ${from.name} was copied to ${to.name}, but the copy differs`);
+    throw new OutputError(
+      'OUTPUT_DIFFERS',
+      path,
+      `output "${path}" of ${from.name} was copied to ${to.name}, but the copy differs`,
+    );
   }
 }
 
@@ -25,9 +37,17 @@ async function requireInside(path: string, root: string, output: string): Promis
   try {
     await lstat(path);
   } catch {
-    throw new OutputError('OUTPUT_MISSING', output, `no step wrote the declared output "${output}": ${path} does not exist`);
+    throw new OutputError(
+      'OUTPUT_MISSING',
+      output,
+      `no step wrote the declared output "${output}": ${path} does not exist`,
+    );
   }
   const [folder, top] = [await realpath(dirname(path)), await realpath(root)];
   if (folder === top || folder.startsWith(top + sep)) return;
-  throw new OutputError('OUTPUT_OUTSIDE', output, `output "${output}" leads out of its workspace, to ${folder}`);
+  throw new OutputError(
+    'OUTPUT_OUTSIDE',
+    output,
+    `output "${output}" leads out of its workspace, to ${folder}`,
+  );
 }

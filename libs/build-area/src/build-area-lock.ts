@@ -27,7 +27,9 @@ export class BuildAreaLock {
     // Node opens close-on-exec, so no step can inherit the descriptor and keep the lock.
     const file = openSync(path, 'a+', 0o600);
     // flock(1) locks the open file that it shares with us, and exits; the lock stays with our descriptor.
-    const { status } = spawnSync('flock', ['--exclusive', '--nonblock', '0'], { stdio: [file, 'ignore', 'ignore'] });
+    const { status } = spawnSync('flock', ['--exclusive', '--nonblock', '0'], {
+      stdio: [file, 'ignore', 'ignore'],
+    });
     if (status !== 0) {
       const holder = readFileSync(path, 'utf8').trim();
       closeSync(file);

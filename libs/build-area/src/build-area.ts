@@ -52,16 +52,26 @@ export async function findBuildArea(value: string): Promise<FoundArea> {
   if (!value.startsWith('/')) return datasetArea(parseDatasetName(value));
   const dataset = await datasetMountedAt(value);
   if (dataset !== null) return datasetArea(dataset);
-  return { kind: 'folder', path: value, store: new DirectorySnapshotStore({ root: value, layout: WORKSPACE_FOLDERS }) };
+  return {
+    kind: 'folder',
+    path: value,
+    store: new DirectorySnapshotStore({ root: value, layout: WORKSPACE_FOLDERS }),
+  };
 }
 
 function datasetArea(dataset: DatasetName): FoundArea {
-  return { kind: 'dataset', dataset, store: new ZfsSnapshotStore({ root: dataset, layout: WORKSPACE_FOLDERS }) };
+  return {
+    kind: 'dataset',
+    dataset,
+    store: new ZfsSnapshotStore({ root: dataset, layout: WORKSPACE_FOLDERS }),
+  };
 }
 
 /** Makes what is missing of the area; what is there stays as it is. Safe to repeat. */
 export async function openBuildArea(found: FoundArea): Promise<BuildArea> {
-  return found.kind === 'dataset' ? await openDatasetArea(found.dataset, found.store) : await openFolderArea(found);
+  return found.kind === 'dataset'
+    ? await openDatasetArea(found.dataset, found.store)
+    : await openFolderArea(found);
 }
 
 async function openDatasetArea(dataset: DatasetName, store: SnapshotStore): Promise<BuildArea> {
@@ -74,7 +84,8 @@ async function openDatasetArea(dataset: DatasetName, store: SnapshotStore): Prom
 
 async function mountPoint(dataset: DatasetName): Promise<string> {
   const info = await datasetInfo(dataset);
-  if (info === null) throw new SnapshotStoreError('NOT_FOUND', `dataset "${dataset}" vanished while it was opened`);
+  if (info === null)
+    throw new SnapshotStoreError('NOT_FOUND', `dataset "${dataset}" vanished while it was opened`);
   if (info.mountpoint === null) {
     throw new BuildAreaError(
       `dataset "${dataset}" has no mount point (mountpoint is none or legacy)`,
@@ -82,7 +93,10 @@ async function mountPoint(dataset: DatasetName): Promise<string> {
     );
   }
   if (!info.mounted) {
-    throw new BuildAreaError(`dataset "${dataset}" is not mounted at ${info.mountpoint}`, `Mount it: zfs mount ${dataset}`);
+    throw new BuildAreaError(
+      `dataset "${dataset}" is not mounted at ${info.mountpoint}`,
+      `Mount it: zfs mount ${dataset}`,
+    );
   }
   return info.mountpoint;
 }

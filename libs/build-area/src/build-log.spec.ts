@@ -25,7 +25,9 @@ describe('BuildLog', () => {
     log.output('im-pop', 'out', Buffer.from('quiet\n'));
     log.output('im-pop', 'err', Buffer.from('loud\n'));
     log.close();
-    expect(await read(log.simplePath)).toBe(`${TIME} im-pop dc | ==== im-pop: Populate\n${TIME} im-pop err| loud\n`);
+    expect(await read(log.simplePath)).toBe(
+      `${TIME} im-pop dc | ==== im-pop: Populate\n${TIME} im-pop err| loud\n`,
+    );
     expect(await read(log.detailPath)).toBe(
       `${TIME} im-pop dc | ==== im-pop: Populate\n${TIME} im-pop out| quiet\n${TIME} im-pop err| loud\n`,
     );
@@ -80,7 +82,9 @@ describe('BuildLog', () => {
       await rm(filler);
       log.output('s', 'out', Buffer.from('after\n'));
       log.close();
-      expect(await read(log.detailPath)).toMatch(/dc \| \d+ bytes lost here: the log could not be written\n.* out\| after\n$/);
+      expect(await read(log.detailPath)).toMatch(
+        /dc \| \d+ bytes lost here: the log could not be written\n.* out\| after\n$/,
+      );
     } finally {
       await execa('umount', [folder]);
     }

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { LineSplitter, type LinePiece } from './line-splitter.js';
 
@@ -89,8 +90,7 @@ export class BuildLog {
       }
       for (const file of files) writeAll(file, record);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      if (!isFull(error)) throw error;
       this.#lostBytes += record.length;
     }
   }
@@ -104,6 +104,12 @@ export class BuildLog {
   }
 }
 
+/** Node has no name for EDQUOT: its code is UNKNOWN there. */
+function isFull(error: unknown): boolean {
+  const errno = -((error as NodeJS.ErrnoException).errno ?? 0);
+  return errno === constants.errno.ENOSPC || errno === constants.errno.EDQUOT;
+}
+
 function openNew(path: string): number | null {
   try {
     return openSync(path, 'ax', 0o600);
@@ -114,7 +120,7 @@ function openNew(path: string): number | null {
 }
 
 function writeAll(file: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
 }
 
 /** `YYYY-MM-DD-HH-MM-SS` in local time, as distro_const named its logs. */

@@ -31,10 +31,15 @@ describe('LineSplitter', () => {
   });
 
   it('gives back every stream byte for byte', () => {
-    const chunk = fc.uint8Array({ maxLength: 300 }).map((bytes) => bytes.map((byte) => (byte % 7 === 0 ? 0x0a : byte)));
+    const chunk = fc
+      .uint8Array({ maxLength: 300 })
+      .map((bytes) => bytes.map((byte) => (byte % 7 === 0 ? 0x0a : byte)));
     fc.assert(
       fc.property(fc.array(chunk), (chunks) => {
-        const back = split(...chunks).flatMap(({ bytes, complete }) => [Buffer.from(bytes), Buffer.from(complete ? '\n' : '')]);
+        const back = split(...chunks).flatMap(({ bytes, complete }) => [
+          Buffer.from(bytes),
+          Buffer.from(complete ? '\n' : ''),
+        ]);
         expect(Buffer.concat(back)).toEqual(Buffer.concat(chunks));
       }),
     );

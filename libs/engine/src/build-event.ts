@@ -4,7 +4,13 @@ import type { StepOutcome } from './step-runner.js';
 /** What the loop reports while it runs, in order. The engine writes no logs and prints nothing. */
 export type BuildEvent =
   | { readonly type: 'job-started'; readonly job: Job }
-  | { readonly type: 'output-imported'; readonly job: Job; readonly lane: string; readonly path: string; readonly digest: string }
+  | {
+      readonly type: 'output-imported';
+      readonly job: Job;
+      readonly lane: string;
+      readonly path: string;
+      readonly digest: string;
+    }
   | { readonly type: 'resumed'; readonly before: PlannedStep; readonly checkpoint: Checkpoint }
   | { readonly type: 'step-started'; readonly step: PlannedStep }
   | { readonly type: 'step-ended'; readonly step: PlannedStep; readonly outcome: StepOutcome }

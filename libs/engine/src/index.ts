@@ -3,4 +3,10 @@ export type { SnapshotStoreErrorCode, Space, Workspace } from './snapshot-store.
 export { StepRunner, describeOutcome, type StepOutcome } from './step-runner.js';
 export { OutputCarrier, OutputError } from './output-carrier.js';
 export type { BuildEvent } from './build-event.js';
-export { runPlan, type BuildPorts, type BuildRequest, type BuildResult, type StepFailure } from './run-plan.js';
+export {
+  runPlan,
+  type BuildPorts,
+  type BuildRequest,
+  type BuildResult,
+  type StepFailure,
+} from './run-plan.js';

@@ -57,7 +57,15 @@ export async function runPlan(
   ports: BuildPorts,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const run: Run = { plan, request, ports, signal, live: new Map(), last: request.resumeFrom.at(-1) ?? null, failures: [] };
+  const run: Run = {
+    plan,
+    request,
+    ports,
+    signal,
+    live: new Map(),
+    last: request.resumeFrom.at(-1) ?? null,
+    failures: [],
+  };
   const first = run.last?.boundary.job ?? 0;
   for (const job of plan.jobs.slice(first)) {
     const result = await runJob(run, job);
@@ -103,11 +111,17 @@ async function runJob(run: Run, job: Job): Promise<BuildResult | null> {
   } catch (error) {
     if (!(error instanceof SnapshotStoreError || error instanceof OutputError)) throw error;
     // Behind a failed step no state is kept, so what comes next may have nothing to start from: the failure is the news.
-    return run.failures.length > 0 ? { kind: 'failed', failures: run.failures } : { kind: 'stopped', at, error };
+    return run.failures.length > 0
+      ? { kind: 'failed', failures: run.failures }
+      : { kind: 'stopped', at, error };
   }
 }
 
-async function runStep({ ports, signal }: Run, step: PlannedStep, workspace: Workspace): Promise<StepOutcome> {
+async function runStep(
+  { ports, signal }: Run,
+  step: PlannedStep,
+  workspace: Workspace,
+): Promise<StepOutcome> {
   ports.report({ type: 'step-started', step });
   const outcome = await ports.runner.run(step, workspace, signal);
   ports.report({ type: 'step-ended', step, outcome });
@@ -155,7 +169,9 @@ async function checkpointAt(run: Run, boundary: Boundary): Promise<Checkpoint> {
   const held = run.request.resumeFrom.find((candidate) => candidate.boundary.index === boundary.index);
   if (held !== undefined) return held.checkpoint;
   const all = await run.ports.store.list(boundary.workspace);
-  const taken = all.find(({ label, facts }) => label === boundary.label && facts['build'] === run.request.build);
+  const taken = all.find(
+    ({ label, facts }) => label === boundary.label && facts['build'] === run.request.build,
+  );
   if (taken !== undefined) return taken;
   throw new SnapshotStoreError(
     'NOT_FOUND',
@@ -166,7 +182,8 @@ async function checkpointAt(run: Run, boundary: Boundary): Promise<Checkpoint> {
 
 async function takeCheckpoint(run: Run, boundary: Boundary | null, workspace: Workspace): Promise<void> {
   const { plan, request, ports, last, failures } = run;
-  const wanted = boundary !== null && failures.length === 0 && (request.checkpoints || isForkedFrom(plan, boundary));
+  const wanted =
+    boundary !== null && failures.length === 0 && (request.checkpoints || isForkedFrom(plan, boundary));
   run.live.set(workspace.name, { workspace, at: boundary });
   if (!wanted) return;
   const facts = factsAt(boundary, last?.checkpoint.id ?? '', plan.digests, request.build, ports.now());
@@ -185,7 +202,10 @@ function firstBoundary(plan: Plan, job: Job): Boundary | null {
 
 /** The boundary a step leads to; `null` behind a job's last step when nothing starts from there. */
 function boundaryBehind(plan: Plan, job: Job, step: PlannedStep): Boundary | null {
-  return plan.boundaries.find(({ job: index, after }) => index === job.index && after?.index === step.index) ?? null;
+  return (
+    plan.boundaries.find(({ job: index, after }) => index === job.index && after?.index === step.index) ??
+    null
+  );
 }
 
 function reasonOf(signal: AbortSignal): string {

@@ -64,7 +64,8 @@ export function decodeFacts(raw: CheckpointFacts): BoundaryFacts | null {
   const { boundary, previous, after, script, arguments: args, manifest, content, build } = raw;
   const takenAt = raw['taken-at'];
   if (boundary === undefined || previous === undefined || after === undefined) return null;
-  if (script === undefined || args === undefined || manifest === undefined || content === undefined) return null;
+  if (script === undefined || args === undefined || manifest === undefined || content === undefined)
+    return null;
   if (build === undefined || takenAt === undefined) return null;
   return {
     boundary,

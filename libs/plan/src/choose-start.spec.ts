@@ -18,13 +18,20 @@ describe('findResumable', () => {
   });
 
   it('finds nothing where nothing is', () => {
-    expect(findResumable(PLAN, []).brokenBy).toMatchObject({ boundary: PLAN.boundaries[0], reason: { kind: 'absent' } });
+    expect(findResumable(PLAN, []).brokenBy).toMatchObject({
+      boundary: PLAN.boundaries[0],
+      reason: { kind: 'absent' },
+    });
   });
 
   it.each([
     ['after a failure in ba-init', checkpointsOf(PLAN, 3), ['im-pop', 'im-mod', 'ba-init']],
     ['behind a hole', checkpointsOf(PLAN).filter(({ label }) => label !== '.step_im-mod'), ['im-pop']],
-    ['with another workspace’s checkpoints', checkpointsOf(PLAN).map((c) => ({ ...c, workspace: 'rpool/a/build_data' })), []],
+    [
+      'with another workspace’s checkpoints',
+      checkpointsOf(PLAN).map((c) => ({ ...c, workspace: 'rpool/a/build_data' })),
+      [],
+    ],
   ])('stops %s', (_, checkpoints, expected) => {
     expect(resumable(PLAN, checkpoints)).toEqual(expected);
   });
@@ -50,27 +57,39 @@ describe('findResumable', () => {
     expect(findResumable(PLAN, mixed).brokenBy?.reason).toEqual({ kind: 'other-run' });
   });
 
-  it.each(['format', 'previous', 'after', 'script', 'content', 'taken-at'])('does not trust a checkpoint without its fact "%s"', (fact) => {
-    const damaged = checkpointsOf(PLAN).map((checkpoint, index) => {
-      if (index !== 1) return checkpoint;
-      const facts = Object.fromEntries(Object.entries(checkpoint.facts).filter(([name]) => name !== fact));
-      return { ...checkpoint, facts };
-    });
-    expect(findResumable(PLAN, damaged).brokenBy?.reason).toEqual({ kind: 'unreadable' });
-  });
+  it.each(['format', 'previous', 'after', 'script', 'content', 'taken-at'])(
+    'does not trust a checkpoint without its fact "%s"',
+    (fact) => {
+      const damaged = checkpointsOf(PLAN).map((checkpoint, index) => {
+        if (index !== 1) return checkpoint;
+        const facts = Object.fromEntries(Object.entries(checkpoint.facts).filter(([name]) => name !== fact));
+        return { ...checkpoint, facts };
+      });
+      expect(findResumable(PLAN, damaged).brokenBy?.reason).toEqual({ kind: 'unreadable' });
+    },
+  );
 
   it('needs the end of a lane to resume behind it', () => {
     const plan = planOf(['l:a>tmp/a', 'b', 'c']);
     const all = checkpointsOf(plan);
     expect(resumable(plan, all)).toEqual(['a', 'b', 'c']);
-    expect(resumable(plan, all.filter(({ label }) => label !== '.end_a'))).toEqual(['a']);
+    expect(
+      resumable(
+        plan,
+        all.filter(({ label }) => label !== '.end_a'),
+      ),
+    ).toEqual(['a']);
   });
 });
 
 describe('chooseStart', () => {
   const request: StartRequest = { resume: { kind: 'latest' }, pauseBefore: null, ifChanged: 'warn' };
 
-  function choose(change: Partial<StartRequest>, checkpoints = checkpointsOf(PLAN), plan = PLAN): StartDecision {
+  function choose(
+    change: Partial<StartRequest>,
+    checkpoints = checkpointsOf(PLAN),
+    plan = PLAN,
+  ): StartDecision {
     return chooseStart(plan, findResumable(plan, checkpoints), { ...request, ...change });
   }
 
@@ -96,13 +115,18 @@ describe('chooseStart', () => {
 
   it('refuses where nothing is resumable', () => {
     for (const resume of [request.resume, at('im-pop')]) {
-      expect(choose({ resume }, [])).toMatchObject({ kind: 'refused', refusal: { kind: 'nothing-resumable' } });
+      expect(choose({ resume }, [])).toMatchObject({
+        kind: 'refused',
+        refusal: { kind: 'nothing-resumable' },
+      });
     }
   });
 
   it('refuses a step later than the latest, and names those that are not', () => {
     const decision = choose({ resume: at('iso') }, checkpointsOf(PLAN, 1));
-    expect(decision).toMatchObject({ refusal: { kind: 'not-resumable', step: { name: 'iso' }, resumable: [{ name: 'im-pop' }] } });
+    expect(decision).toMatchObject({
+      refusal: { kind: 'not-resumable', step: { name: 'iso' }, resumable: [{ name: 'im-pop' }] },
+    });
   });
 
   it.each([['im-mod'], ['im-pop']])('refuses to pause at %s, not later than the resumed step', (name) => {
@@ -135,7 +159,11 @@ describe('chooseStart', () => {
     it('names what changed', () => {
       const decision = choose({}, checkpointsOf(PLAN), planOf(STEPS, { scripts, content: 'other' }));
       expect(decision).toMatchObject({
-        change: { steps: [{ name: 'im-mod', what: ['script'] }], contentSince: ['im-pop', 'im-mod', 'ba-init'], wordsOnly: false },
+        change: {
+          steps: [{ name: 'im-mod', what: ['script'] }],
+          contentSince: ['im-pop', 'im-mod', 'ba-init'],
+          wordsOnly: false,
+        },
       });
     });
   });

@@ -76,7 +76,9 @@ function underPolicy(
   if (changed === null || policy === 'warn') return { kind: 'resume', chain, change };
   if (policy === 'refuse') return refused({ kind: 'manifest-changed', change });
   const earlier = chainTo(state, changed);
-  return earlier === null ? { kind: 'from-empty' } : { kind: 'resume', chain: earlier, change: findChanges(plan, earlier) };
+  return earlier === null
+    ? { kind: 'from-empty' }
+    : { kind: 'resume', chain: earlier, change: findChanges(plan, earlier) };
 }
 
 function refused(refusal: StartRefusal): StartDecision {

@@ -23,11 +23,22 @@ describe('planBuild', () => {
   it('makes one job of a classic manifest, with a boundary in front of each step', () => {
     const plan = planOf(['im-pop', 'im-mod', 'iso']);
     expect(jobs(plan)).toEqual(['main[im-pop im-mod iso]<-empty']);
-    expect(boundaries(plan)).toEqual(['build_data@.step_im-pop', 'build_data@.step_im-mod', 'build_data@.step_iso']);
+    expect(boundaries(plan)).toEqual([
+      'build_data@.step_im-pop',
+      'build_data@.step_im-mod',
+      'build_data@.step_iso',
+    ]);
   });
 
   it('starts lanes in front of the first main step from nothing, and joins them there', () => {
-    const plan = planOf(['x64:pop64', 'x64:arch64>pkg_image/a', 'x86:pop32>pkg_image/b', 'menu', 'iso:iso>media/x.iso', 'usb:usb']);
+    const plan = planOf([
+      'x64:pop64',
+      'x64:arch64>pkg_image/a',
+      'x86:pop32>pkg_image/b',
+      'menu',
+      'iso:iso>media/x.iso',
+      'usb:usb',
+    ]);
     expect(jobs(plan)).toEqual([
       'x64[pop64 arch64]<-empty',
       'x86[pop32]<-empty',
@@ -77,6 +88,11 @@ describe('planBuild', () => {
 
   it('brings each lane in once', () => {
     const plan = planOf(['l:a>tmp/a', 'b', 'm:c>tmp/c', 'd']);
-    expect(plan.jobs.map(({ imports }) => imports.map(({ path }) => path))).toEqual([[], ['tmp/a'], [], ['tmp/c']]);
+    expect(plan.jobs.map(({ imports }) => imports.map(({ path }) => path))).toEqual([
+      [],
+      ['tmp/a'],
+      [],
+      ['tmp/c'],
+    ]);
   });
 });

@@ -59,6 +59,7 @@ function planStep(step: ManifestStep, source: ScriptSource | undefined): Planned
     reads: step.reads ?? source.reads,
     timeoutSeconds: step.timeoutSeconds,
     silenceSeconds: step.silenceSeconds,
+    freeBytes: step.requires.freeBytes,
   };
 }
 
@@ -124,7 +125,13 @@ function boundariesOf(job: Job, runs: readonly Run[], firstIndex: number): reado
   }));
   const last = job.steps.at(-1);
   if (last === undefined || !endIsNeeded(job, runs)) return inFront;
-  const end = { ...common, index: firstIndex + inFront.length, label: `.end_${last.name}`, before: null, after: last };
+  const end = {
+    ...common,
+    index: firstIndex + inFront.length,
+    label: `.end_${last.name}`,
+    before: null,
+    after: last,
+  };
   return [...inFront, end];
 }
 

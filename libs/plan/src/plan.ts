@@ -28,6 +28,8 @@ export interface PlannedStep {
   readonly reads: readonly string[] | null;
   readonly timeoutSeconds: number | null;
   readonly silenceSeconds: number | null;
+  /** Room that must be free when the step starts. */
+  readonly freeBytes: number;
 }
 
 /** A run of consecutive steps of one lane: what is started, resumed and (on a farm) dispatched as one. */

@@ -92,7 +92,9 @@ export interface ManifestChange {
  * Compares meaning, not bytes: white space and messages do not count, script contents and arguments do.
  */
 export function findChanges(plan: Plan, chain: readonly HeldBoundary[]): ManifestChange {
-  const behind = chain.flatMap(({ boundary, facts }) => (boundary.after === null ? [] : [{ step: boundary.after, facts }]));
+  const behind = chain.flatMap(({ boundary, facts }) =>
+    boundary.after === null ? [] : [{ step: boundary.after, facts }],
+  );
   const steps = behind.flatMap(({ step, facts }) => {
     const what = [
       ...(facts.scriptDigest === step.scriptDigest ? [] : (['script'] as const)),

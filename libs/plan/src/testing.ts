@@ -59,8 +59,14 @@ function manifestOf(steps: readonly ManifestStep[], content: string): Manifest {
 }
 
 /** For specs: the checkpoints a build of `plan` leaves when it took those of the first `count` boundaries. */
-export function checkpointsOf(plan: Plan, count = plan.boundaries.length, build = 'b1'): readonly Checkpoint[] {
-  return plan.boundaries.slice(0, count).map((boundary, index) => checkpointAt(plan, boundary, build, idOf(build, index - 1)));
+export function checkpointsOf(
+  plan: Plan,
+  count = plan.boundaries.length,
+  build = 'b1',
+): readonly Checkpoint[] {
+  return plan.boundaries
+    .slice(0, count)
+    .map((boundary, index) => checkpointAt(plan, boundary, build, idOf(build, index - 1)));
 }
 
 function checkpointAt(plan: Plan, boundary: Boundary, build: string, previous: string): Checkpoint {

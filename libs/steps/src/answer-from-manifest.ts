@@ -8,7 +8,11 @@ import type { AnswerQuery, QueryAnswer } from './manifest-socket.js';
  *
  * @param note told of each refusal, and of requests that are no nodepath (which, as in distro_const, have no values)
  */
-export function answerFromManifest(manifest: Manifest, step: PlannedStep, note: (text: string) => void): AnswerQuery {
+export function answerFromManifest(
+  manifest: Manifest,
+  step: PlannedStep,
+  note: (text: string) => void,
+): AnswerQuery {
   const refuse = (reason: string): QueryAnswer => {
     note(`refused: ${reason}`);
     return { kind: 'refused', reason };
@@ -21,10 +25,14 @@ export function answerFromManifest(manifest: Manifest, step: PlannedStep, note: 
       return { kind: 'values', values: [] };
     }
     if (step.reads !== null && !readsCover(step.reads, nodepath)) {
-      return refuse(`step "${step.name}" asked for "${nodepath}", which is not among its declared reads (farm:reads)`);
+      return refuse(
+        `step "${step.name}" asked for "${nodepath}", which is not among its declared reads (farm:reads)`,
+      );
     }
     if (step.reads === null && result.isSecret) {
-      return refuse(`step "${step.name}" asked for "${nodepath}", a password; declare it with farm:reads to grant that`);
+      return refuse(
+        `step "${step.name}" asked for "${nodepath}", a password; declare it with farm:reads to grant that`,
+      );
     }
     return { kind: 'values', values: result.values };
   };

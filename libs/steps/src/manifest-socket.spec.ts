@@ -28,7 +28,9 @@ beforeEach(async () => {
 });
 afterEach(async () => socket.close());
 
-async function ask(...args: string[]): Promise<{ stdout: string; stderr: string; exitCode: number | undefined }> {
+async function ask(
+  ...args: string[]
+): Promise<{ stdout: string; stderr: string; exitCode: number | undefined }> {
   const { stdout, stderr, exitCode } = await execa(CLIENT, args, { reject: false, stripFinalNewline: false });
   return { stdout, stderr, exitCode };
 }
@@ -56,7 +58,11 @@ describe('ManifestSocket and ManifestRead', () => {
 
   it('refuses in words, and serves the next client', async () => {
     const refused = await ask(socket.path, 'secret');
-    expect(refused).toMatchObject({ stdout: '', stderr: 'ManifestRead: this step does not declare it\n', exitCode: 1 });
+    expect(refused).toMatchObject({
+      stdout: '',
+      stderr: 'ManifestRead: this step does not declare it\n',
+      exitCode: 1,
+    });
     expect((await ask(socket.path, 'name')).stdout).toBe('Acme_Tiny\n');
   });
 

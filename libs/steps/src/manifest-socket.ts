@@ -121,7 +121,11 @@ function readPreRequest(input: Buffer): Advance | null {
   return { consumed: PRE_REQUEST_BYTES, reply: PRE_REQUEST_ACK, next };
 }
 
-function reply(expecting: Extract<Expecting, { kind: 'request' }>, input: Buffer, answer: AnswerQuery): Advance {
+function reply(
+  expecting: Extract<Expecting, { kind: 'request' }>,
+  input: Buffer,
+  answer: AnswerQuery,
+): Advance {
   const consumed = expecting.bytes;
   const answered = answer(input.subarray(0, consumed).toString(), expecting.byKey);
   if (answered.kind === 'refused') return { consumed, reply: `refused: ${answered.reason}\n`, next: null };

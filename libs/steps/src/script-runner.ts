@@ -33,8 +33,14 @@ export class ScriptRunner extends StepRunner {
     const socket = await ManifestSocket.open(this.options.answerFor(step));
     const limits = new StepLimits(step);
     try {
-      const end = await this.#runScript(step, workspace, socket.path, AbortSignal.any([signal, limits.signal]), limits);
-      return limits.exceeded ?? (signal.aborted ? { kind: 'interrupted', reason: reasonOf(signal) } : outcomeOf(end));
+      const end = await this.#runScript(
+        step,
+        workspace,
+        socket.path,
+        AbortSignal.any([signal, limits.signal]),
+        limits,
+      );
+      return limits.exceeded ?? outcomeOf(end, signal);
     } finally {
       limits.stop();
       await socket.close();
@@ -102,7 +108,8 @@ class StepLimits {
   }
 }
 
-function outcomeOf(end: ProcessEnd): StepOutcome {
+function outcomeOf(end: ProcessEnd, signal: AbortSignal): StepOutcome {
+  if (signal.aborted) return { kind: 'interrupted', reason: reasonOf(signal) };
   return end.kind === 'exited' && end.status === 0 ? { kind: 'succeeded' } : end;
 }
 

@@ -12,8 +12,7 @@ export interface ScriptFile {
 }
 
 export type ScriptFileResult =
-  | { readonly ok: true; readonly script: ScriptFile }
-  | { readonly ok: false; readonly reason: string };
+  { readonly ok: true; readonly script: ScriptFile } | { readonly ok: false; readonly reason: string };
 
 /** A `# farm:reads:` line counts only among a script's first lines. */
 const HEADER_BYTES = 8192;
@@ -25,7 +24,10 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
     await access(path, constants.X_OK);
     const bytes = await readFile(path);
     const digest = createHash('sha256').update(bytes).digest('hex');
-    return { ok: true, script: { path, digest, reads: declaredReads(bytes.subarray(0, HEADER_BYTES).toString('latin1')) } };
+    return {
+      ok: true,
+      script: { path, digest, reads: declaredReads(bytes.subarray(0, HEADER_BYTES).toString('latin1')) },
+    };
   } catch (error) {
     return { ok: false, reason: reasonFor(error as NodeJS.ErrnoException) };
   }
@@ -37,12 +39,6 @@ function declaredReads(header: string): readonly string[] | null {
 }
 
 function reasonFor({ code, message }: NodeJS.ErrnoException): string {
-  switch (code) {
-    case 'ENOENT':
-      return 'does not exist';
-    case 'EACCES':
-      return 'is not executable';
-    default:
-      return message;
-  }
+  if (code === 'ENOENT') return 'does not exist';
+  return code === 'EACCES' ? 'is not executable' : message;
 }

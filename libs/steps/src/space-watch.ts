@@ -9,6 +9,8 @@ export interface SpaceWatchOptions {
   readonly floorBytes: number;
   /** `pkg_image_area_max_size_gb`; `null` without a limit. */
   readonly maxImageBytes: number | null;
+  /** Room that this step and those behind it say they need: short of it, the build stops now rather than an hour later. */
+  readonly neededBytes: (step: PlannedStep) => number;
   /** Folders to weigh in the report besides the workspace's own. */
   readonly alsoWeigh: readonly string[];
   /** How often to look; a step fills some 200 MB/s at the most. */
@@ -27,6 +29,14 @@ export class SpaceWatch extends StepRunner {
   }
 
   override async run(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
+    // Looked at only here: before the workspace was opened, it may have held what an earlier build filled the disk with.
+    const shortage = await this.#shortage(step);
+    return shortage === null
+      ? await this.#runWatched(step, workspace, signal)
+      : { kind: 'out-of-space', report: shortage };
+  }
+
+  async #runWatched(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
     const full = new AbortController();
     let looking = Promise.resolve();
     const timer = setInterval(() => {
@@ -45,11 +55,19 @@ export class SpaceWatch extends StepRunner {
       const overLimit = await this.#overImageLimit(workspace);
       if (overLimit !== null) return { kind: 'out-of-space', report: overLimit };
       // A script that met ENOSPC itself fails before we look: its exit status would hide the reason.
-      const failedOnFullDisk = outcome.kind !== 'succeeded' && (full.signal.aborted || (await this.#isFull(workspace)));
+      const failedOnFullDisk =
+        outcome.kind !== 'succeeded' && (full.signal.aborted || (await this.#isFull(workspace)));
       return failedOnFullDisk ? { kind: 'out-of-space', report: await this.#report(workspace) } : outcome;
     } finally {
       clearInterval(timer);
     }
+  }
+
+  async #shortage(step: PlannedStep): Promise<string | null> {
+    const needed = Math.max(this.options.floorBytes, this.options.neededBytes(step));
+    const { freeBytes } = await this.options.space();
+    if (freeBytes >= needed) return null;
+    return `${megabytes(freeBytes)} are free in the build area, and ${megabytes(needed)} are needed from here on`;
   }
 
   async #isFull(workspace: Workspace): Promise<boolean> {

@@ -15,7 +15,12 @@ afterEach(async () => {
 
 async function runScript(
   body: string,
-  { args = [] as string[], signal = new AbortController().signal, killAfterMs = 500, onBytes = (): void => {} } = {},
+  {
+    args = [] as string[],
+    signal = new AbortController().signal,
+    killAfterMs = 500,
+    onBytes = (): void => {},
+  } = {},
 ): Promise<{ end: ProcessEnd; out: Buffer; err: Buffer }> {
   const script = join(folder, 'script');
   await writeFile(script, `#!/bin/bash\n${body}\n`, { mode: 0o755 });
@@ -123,7 +128,9 @@ describe('runStepProcess', () => {
 
   it('keeps mounts to the step', async () => {
     const before = await readFile('/proc/self/mountinfo', 'utf8');
-    const { end } = await runScript('mkdir -p "$FOLDER/m"; mount -t tmpfs none "$FOLDER/m" && touch "$FOLDER/m/seen"');
+    const { end } = await runScript(
+      'mkdir -p "$FOLDER/m"; mount -t tmpfs none "$FOLDER/m" && touch "$FOLDER/m/seen"',
+    );
     expect(end).toEqual({ kind: 'exited', status: 0 });
     expect(await readFile('/proc/self/mountinfo', 'utf8')).toBe(before);
     expect(await readdir(join(folder, 'm'))).toEqual([]);
@@ -131,11 +138,14 @@ describe('runStepProcess', () => {
 
   it('asks an aborted step to end', async () => {
     const abort = new AbortController();
-    const { end, out } = await runScript('trap "echo asked; exit 7" TERM; echo ready; while :; do sleep 0.02; done', {
-      signal: abort.signal,
-      killAfterMs: 60_000,
-      onBytes: () => abort.abort(),
-    });
+    const { end, out } = await runScript(
+      'trap "echo asked; exit 7" TERM; echo ready; while :; do sleep 0.02; done',
+      {
+        signal: abort.signal,
+        killAfterMs: 60_000,
+        onBytes: () => abort.abort(),
+      },
+    );
     expect(out.toString()).toBe('ready\nasked\n');
     expect(end).toEqual({ kind: 'exited', status: 7 });
   });
@@ -144,7 +154,11 @@ describe('runStepProcess', () => {
     const abort = new AbortController();
     const marker = `ignores-term-${process.pid}`;
     const body = `trap "" TERM; (exec -a ${marker} sleep 1000) & echo ready; while :; do sleep 0.02; done`;
-    const { end } = await runScript(body, { signal: abort.signal, killAfterMs: 100, onBytes: () => abort.abort() });
+    const { end } = await runScript(body, {
+      signal: abort.signal,
+      killAfterMs: 100,
+      onBytes: () => abort.abort(),
+    });
     expect(end.kind).toBe('killed');
     expect(await processesWith(marker)).toBe(0);
   });

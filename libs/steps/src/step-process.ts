@@ -31,7 +31,15 @@ export type ProcessEnd =
  * are drained and nothing of the step is left; does not throw.
  */
 export async function runStepProcess(options: StepProcessOptions): Promise<ProcessEnd> {
-  const init = ['perl', '-e', STEP_INIT, '--', String(options.stragglerGraceMs), options.script, ...options.args];
+  const init = [
+    'perl',
+    '-e',
+    STEP_INIT,
+    '--',
+    String(options.stragglerGraceMs),
+    options.script,
+    ...options.args,
+  ];
   // setpriv: the kernel kills unshare when this process dies; unshare: its child, and so the namespace, dies with it.
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
   const child = execa('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...init], {
@@ -50,7 +58,7 @@ export async function runStepProcess(options: StepProcessOptions): Promise<Proce
     child,
     drain(child.stdout, (bytes) => options.onOutput('out', bytes)),
     drain(child.stderr, (bytes) => options.onOutput('err', bytes)),
-    drain(child.stdio[3] as Readable, (bytes) => report.push(bytes)),
+    drain(child.stdio[3], (bytes) => report.push(bytes)),
   ]);
   stopEnding();
   return parseReport(Buffer.concat(report).toString(), result.signal ?? null, result.shortMessage);
@@ -85,7 +93,7 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]));
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 
 function parseReport(report: string, ownSignal: string | null, failure: string | undefined): ProcessEnd {
   const error = /^error (.*)$/m.exec(report)?.[1];

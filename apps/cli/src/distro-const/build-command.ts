@@ -40,7 +40,7 @@ const FLOOR_SHARE = 0.05;
 
 /** Runs a build in its area, and says how to exit. */
 export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
-  const { loaded, found, complain } = build;
+  const { loaded, found } = build;
   // Asked twice: here, so that a refusal touches nothing, and again when nobody else can change the answer.
   const early = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
   if (early.kind === 'refused') return refuse(build, early);
@@ -49,11 +49,6 @@ export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
   try {
     const decision = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
     if (decision.kind === 'refused') return refuse(build, decision);
-    const tooSmall = describeShortage(await area.store.space(), loaded);
-    if (tooSmall !== null) {
-      complain(tooSmall);
-      return EXIT.failed;
-    }
     return await runBuild(build, area, decision);
   } finally {
     lock.release();
@@ -66,16 +61,12 @@ export async function resumable(plan: Plan, found: FoundArea): Promise<ReturnTyp
   return findResumable(plan, checkpoints.flat());
 }
 
-function refuse({ command, complain }: BuildCommand, decision: StartDecision & { kind: 'refused' }): ExitStatus {
+function refuse(
+  { command, complain }: BuildCommand,
+  decision: StartDecision & { kind: 'refused' },
+): ExitStatus {
   complain(describeRefusal(decision.refusal, command.manifest));
   return decision.refusal.kind === 'pause-not-later' ? EXIT.usage : EXIT.failed;
-}
-
-function describeShortage(space: Space, { manifest }: LoadedBuild): string | null {
-  const needed = Math.max(floorOf(space), ...manifest.steps.map(({ requires }) => requires.freeBytes));
-  if (space.freeBytes >= needed) return null;
-  const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
-  return `The build area has ${megabytes(space.freeBytes)} free, and this build needs ${megabytes(needed)}. Make room, or use another build area.`;
 }
 
 function floorOf({ freeBytes, usedBytes }: Space): number {
@@ -107,14 +98,23 @@ async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDec
     const result = await runLogged(build, area, log, id, resumeFrom);
     const text = describeResult(result, command.manifest);
     log.note('-', `Build ${result.kind}. ${text}`);
-    progress.ended(result, text, result.kind === 'finished' ? await mediaFiles(area.mediaPath) : [], new Date());
+    progress.ended(
+      result,
+      text,
+      result.kind === 'finished' ? await mediaFiles(area.mediaPath) : [],
+      new Date(),
+    );
     return exitStatus(result, signal);
   } finally {
     log.close();
   }
 }
 
-function warnings({ loaded, command }: BuildCommand, area: BuildArea, decision: StartDecision): readonly string[] {
+function warnings(
+  { loaded, command }: BuildCommand,
+  area: BuildArea,
+  decision: StartDecision,
+): readonly string[] {
   const change = decision.kind === 'resume' ? describeChange(decision.change, command.manifest) : null;
   const notes = loaded.manifest.notes.map(({ path, found, expected }) => `${path}: ${found}; ${expected}`);
   return [...area.notes, ...notes, ...(change === null ? [] : [change])];
@@ -150,6 +150,7 @@ async function runLogged(
     space: () => area.store.space(),
     floorBytes: floorOf(await area.store.space()),
     maxImageBytes: loaded.manifest.maxImageBytes,
+    neededBytes: ({ index }) => Math.max(...loaded.plan.steps.slice(index).map(({ freeBytes }) => freeBytes)),
     alsoWeigh: [area.mediaPath, area.logsPath],
   });
   const request = {
@@ -182,7 +183,10 @@ function logEvent(log: BuildLog, event: Parameters<Progress['event']>[0]): void 
     case 'resumed':
       return log.note(event.before.name, `resumed from checkpoint ${event.checkpoint.label}`);
     case 'checkpoint-taken':
-      return log.detailNote(event.boundary.before?.name ?? '-', `checkpoint ${event.checkpoint.label} (${event.checkpoint.id})`);
+      return log.detailNote(
+        event.boundary.before?.name ?? '-',
+        `checkpoint ${event.checkpoint.label} (${event.checkpoint.id})`,
+      );
     case 'output-imported':
       return log.note('-', `${event.path} imported from lane ${event.lane}, sha256 ${event.digest}`);
     case 'job-started':

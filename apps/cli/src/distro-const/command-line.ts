@@ -67,7 +67,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (given('--version')) return { kind: 'version' };
   const message = operandProblem(operands) ?? optionProblem(options);
   if (message !== null) return { kind: 'usage-error', message };
-  const value = (name: string): string | null => options.find((option) => option.name === name)?.value ?? null;
+  const value = (name: string): string | null =>
+    options.find((option) => option.name === name)?.value ?? null;
   return {
     kind: 'build',
     manifest: operands[1] ?? '',
@@ -95,7 +96,7 @@ function splitArguments(args: readonly string[]): { options: Option[]; operands:
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') return { options, operands: [...operands, ...rest] };
     if (arg.startsWith('--')) {
-      const [name = '', attached] = splitOnce(arg, '=');
+      const [name, attached] = splitOnce(arg, '=');
       const problem = takeOption(name, attached, rest, options);
       if (problem !== null) return problem;
     } else if (arg.startsWith('-') && arg.length > 1) {
@@ -151,7 +152,8 @@ function optionProblem(options: readonly Option[]): string | null {
   const count = (name: string): number => options.filter((option) => option.name === name).length;
   for (const name of WITH_VALUE) if (count(name) > 1) return `${name} given more than once`;
   if (count('-R') > 0 && count('-r') > 0) return '-R and -r cannot be used together';
-  if (count('-l') > 0 && count('-R') + count('-r') + count('-p') > 0) return '-l cannot be used with -R, -r or -p';
+  if (count('-l') > 0 && count('-R') + count('-r') + count('-p') > 0)
+    return '-l cannot be used with -R, -r or -p';
   const policy = options.find(({ name }) => name === '--if-changed')?.value ?? 'warn';
   return CHANGE_POLICIES.has(policy) ? null : `--if-changed takes warn, refuse or restart, not "${policy}"`;
 }

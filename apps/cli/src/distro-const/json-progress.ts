@@ -16,13 +16,20 @@ export class JsonProgress implements Progress {
   event(event: BuildEvent): void {
     switch (event.type) {
       case 'job-started':
-        return this.#print(event.type, { lane: event.job.lane, steps: event.job.steps.map(({ name }) => name) });
+        return this.#print(event.type, {
+          lane: event.job.lane,
+          steps: event.job.steps.map(({ name }) => name),
+        });
       case 'output-imported':
         return this.#print(event.type, { lane: event.lane, path: event.path, sha256: event.digest });
       case 'resumed':
         return this.#print(event.type, { before: event.before.name, checkpoint: event.checkpoint.id });
       case 'step-started':
-        return this.#print(event.type, { step: event.step.name, index: event.step.index, message: event.step.message });
+        return this.#print(event.type, {
+          step: event.step.name,
+          index: event.step.index,
+          message: event.step.message,
+        });
       case 'step-ended':
         return this.#print(event.type, { step: event.step.name, ...outcomeFields(event.outcome) });
       case 'checkpoint-taken':

@@ -18,7 +18,8 @@ export class LineProgress implements Progress {
         this.#print(`==== ${event.step.name}: ${event.step.message}`);
         break;
       case 'step-ended':
-        if (event.outcome.kind !== 'succeeded') this.#print(`${event.step.name} ${describeOutcome(event.outcome)}`);
+        if (event.outcome.kind !== 'succeeded')
+          this.#print(`${event.step.name} ${describeOutcome(event.outcome)}`);
         break;
       case 'output-imported':
         this.#print(`${event.path} from lane ${event.lane}, sha256 ${event.digest}`);

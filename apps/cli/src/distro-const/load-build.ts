@@ -1,4 +1,10 @@
-import { formatProblem, parseManifest, scriptPath, type Manifest, type ManifestProblem } from '#libs/manifest';
+import {
+  formatProblem,
+  parseManifest,
+  scriptPath,
+  type Manifest,
+  type ManifestProblem,
+} from '#libs/manifest';
 import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
 import { readScript } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
@@ -15,8 +21,7 @@ export interface LoadedBuild {
 }
 
 export type LoadResult =
-  | { readonly ok: true; readonly loaded: LoadedBuild }
-  | { readonly ok: false; readonly message: string };
+  { readonly ok: true; readonly loaded: LoadedBuild } | { readonly ok: false; readonly message: string };
 
 export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
   const text = await readManifest(file);
@@ -30,16 +35,22 @@ export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
       return { step, path, result: await readScript(path) };
     }),
   );
-  const sources = looked.map(({ path, result }): ScriptSource => (result.ok ? result.script : { path, digest: '', reads: null }));
+  const sources = looked.map(({ path, result }): ScriptSource =>
+    result.ok ? result.script : { path, digest: '', reads: null },
+  );
   const scriptProblems = looked.flatMap(({ step, path, result }) =>
-    result.ok ? [] : [`${file}:${step.line}: step "${step.name}": ${path} ${result.reason}; expected an executable file`],
+    result.ok
+      ? []
+      : [`${file}:${step.line}: step "${step.name}": ${path} ${result.reason}; expected an executable file`],
   );
   const plan = planBuild(manifest, text.content, sources);
   return { ok: true, loaded: { manifest, plan, manifestChangedAt: text.changedAt, scriptProblems } };
 }
 
 /** A string is the reason why it cannot be read. */
-async function readManifest(file: string): Promise<{ readonly content: string; readonly changedAt: Date } | string> {
+async function readManifest(
+  file: string,
+): Promise<{ readonly content: string; readonly changedAt: Date } | string> {
   try {
     const [content, { mtime }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
     return { content, changedAt: mtime };

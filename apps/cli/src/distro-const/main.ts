@@ -22,8 +22,10 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   const command = parseCommandLine(args);
   if (command.kind === 'help') return print(USAGE, EXIT.ok);
   if (command.kind === 'version') return print(`${await version()}\n`, EXIT.ok);
-  if (process.getuid?.() !== 0) return complain('You must be root to run distro_const; try sudo.', EXIT.failed);
-  if (command.kind === 'usage-error') return complain(`distro_const: ${command.message}\n${USAGE}`, EXIT.usage);
+  if (process.getuid?.() !== 0)
+    return complain('You must be root to run distro_const; try sudo.', EXIT.failed);
+  if (command.kind === 'usage-error')
+    return complain(`distro_const: ${command.message}\n${USAGE}`, EXIT.usage);
   // Whoever starts the build, the image gets the same modes.
   process.umask(0o022);
   try {
@@ -57,14 +59,23 @@ function checkpointOption(command: BuildCommandLine): string | null {
 }
 
 /** Reads only: neither the build area nor anything else is made or locked. */
-async function list(command: BuildCommandLine, { manifest, plan, scriptProblems }: LoadedBuild): Promise<ExitStatus> {
+async function list(
+  command: BuildCommandLine,
+  { manifest, plan, scriptProblems }: LoadedBuild,
+): Promise<ExitStatus> {
   const found = await findBuildArea(command.buildArea ?? manifest.buildArea);
   const state = await resumable(plan, found);
   const why = describeBreak(state.brokenBy);
   for (const note of [...scriptProblems, ...(why === '' ? [] : [why])]) complain(`note: ${note}`, EXIT.ok);
   if (!command.json) return print(stepTable(plan, state), EXIT.ok);
   const held = new Set(state.held.map(({ boundary }) => boundary.before?.index));
-  const rows = plan.steps.map(({ index, name, message, lane }) => ({ index, name, message, lane, resumable: held.has(index) }));
+  const rows = plan.steps.map(({ index, name, message, lane }) => ({
+    index,
+    name,
+    message,
+    lane,
+    resumable: held.has(index),
+  }));
   return print(rows.map((row) => `${JSON.stringify(row)}\n`).join(''), EXIT.ok);
 }
 
@@ -99,7 +110,8 @@ function startRequest(command: BuildCommandLine, { manifest, plan }: LoadedBuild
     return describeUnknownStep(command.resumeAt === null ? 'resume_from' : '-r', at, plan);
   }
   const pauseBefore = command.pauseBefore === null ? null : findStep(plan, command.pauseBefore);
-  if (command.pauseBefore !== null && pauseBefore === null) return describeUnknownStep('-p', command.pauseBefore, plan);
+  if (command.pauseBefore !== null && pauseBefore === null)
+    return describeUnknownStep('-p', command.pauseBefore, plan);
   const { ifChanged } = command;
   if (resumeStep !== null) return { resume: { kind: 'step', step: resumeStep }, pauseBefore, ifChanged };
   return { resume: { kind: command.resumeLatest ? 'latest' : 'none' }, pauseBefore, ifChanged };
@@ -127,7 +139,9 @@ type ExpectedError = SnapshotStoreError | BuildAreaLockedError | BuildAreaError;
 
 function isExpected(error: unknown): error is ExpectedError {
   return (
-    error instanceof SnapshotStoreError || error instanceof BuildAreaLockedError || error instanceof BuildAreaError
+    error instanceof SnapshotStoreError ||
+    error instanceof BuildAreaLockedError ||
+    error instanceof BuildAreaError
   );
 }
 
@@ -142,7 +156,9 @@ function complain(text: string, status: ExitStatus): ExitStatus {
 }
 
 async function version(): Promise<string> {
-  const { version: found } = JSON.parse(await readFile(join(INSTALL_ROOT, 'package.json'), 'utf8')) as { version: string };
+  const { version: found } = JSON.parse(await readFile(join(INSTALL_ROOT, 'package.json'), 'utf8')) as {
+    version: string;
+  };
   return `distro_const (distrofarm) ${found}`;
 }
 

@@ -13,5 +13,11 @@ export function stepTable(plan: Plan, state: ResumableState): string {
     const flag = resumable.has(step) ? RESUMABLE : NOT_RESUMABLE;
     return step.name.padEnd(NAME_WIDTH) + flag + step.message.padEnd(DESCRIPTION_WIDTH);
   });
-  return ['', 'Step           Resumable Description', '-------------- --------- -------------', ...rows, ''].join('\n');
+  return [
+    '',
+    'Step           Resumable Description',
+    '-------------- --------- -------------',
+    ...rows,
+    '',
+  ].join('\n');
 }

@@ -63,7 +63,8 @@ export class TerminalProgress implements Progress {
   ended(result: BuildResult, text: string, media: readonly MediaFile[]): void {
     clearInterval(this.#timer);
     const good = result.kind === 'finished' || result.kind === 'paused';
-    for (const { path, bytes } of media) this.#print(`  ${path}  ${pc.dim(`${(bytes / 1e6).toFixed(1)} MB`)}`);
+    for (const { path, bytes } of media)
+      this.#print(`  ${path}  ${pc.dim(`${(bytes / 1e6).toFixed(1)} MB`)}`);
     this.#print(good ? pc.green(text) : pc.red(text));
   }
 

@@ -35,7 +35,10 @@ export function describeUnknownStep(option: string, step: string, plan: Plan): s
 export function describeBreak(broken: ChainBreak | null): string {
   if (broken === null) return '';
   const { boundary, reason } = broken;
-  const where = boundary.before === null ? `behind "${boundary.after?.name ?? ''}"` : `in front of "${boundary.before.name}"`;
+  const where =
+    boundary.before === null
+      ? `behind "${boundary.after?.name ?? ''}"`
+      : `in front of "${boundary.before.name}"`;
   switch (reason.kind) {
     case 'absent':
       return '';
@@ -75,7 +78,9 @@ export function describeResult(result: BuildResult, manifest: string): string {
     case 'interrupted':
       return `Build interrupted by ${result.reason} in ${result.at.name}. Go on with: ${again}`;
     case 'failed': {
-      const failures = result.failures.map(({ step, outcome }) => `${step.name} ${describeOutcome(outcome)}.`);
+      const failures = result.failures.map(
+        ({ step, outcome }) => `${step.name} ${describeOutcome(outcome)}.`,
+      );
       return [...failures, `Build failed. When it is mended, go on with: ${again}`].join('\n');
     }
     case 'stopped': {
