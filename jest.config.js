@@ -1,4 +1,4 @@
-/** Two kinds of tests: `unit` needs nothing but Node; `platform` and `boot` need root and say what else on line one. */
+/** `unit` needs Node (a few specs root), `platform` ZFS, `media` a package mirror, `boot` qemu; each file says so on line one. */
 const shared = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['farm-src', 'node', 'node-addons'] },
@@ -25,6 +25,7 @@ export default {
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
     { ...shared, displayName: 'platform', testMatch: ['<rootDir>/test/platform/**/*.spec.ts'] },
+    { ...shared, displayName: 'media', testMatch: ['<rootDir>/test/media/**/*.spec.ts'] },
     { ...shared, displayName: 'boot', testMatch: ['<rootDir>/test/boot/**/*.spec.ts'] },
   ],
 };

@@ -59,11 +59,16 @@ update_lists() {
   apt-get update --error-on=any >"$1" 2>&1
 }
 
-# not_found_in LOG: prints "URI SUITE" of each source whose server answered that there is no such thing.
-not_found_in() {
-  awk '/^Err:[0-9]+ / { uri = $2; suite = $3; sub(/\/[^\/]*$/, "", suite); next }
-       uri != "" && /^ +404 / && !seen[uri, suite]++ { print uri, suite }
-       { uri = "" }' "$1"
+# unusable_in LOG: prints "URI SUITE" of each source whose server answered that there is no such thing. For an architecture
+# other than this machine's own also of those whose index is not the one that was signed: mirrors that nobody uses for
+# that architecture stay so for months, while for the own one it is a passing state that must not go unnoticed.
+unusable_in() {
+  local pattern='^ +404 '
+  [[ $ARCH == "$(dpkg --print-architecture)" ]] || pattern+='|^ +(File has unexpected size|Hash Sum mismatch)'
+  awk -v pattern="$pattern" '
+    /^Err:[0-9]+ / { uri = $2; suite = $3; sub(/\/[^\/]*$/, "", suite); next }
+    uri != "" && $0 ~ pattern && !seen[uri, suite]++ { print uri, suite }
+    { uri = "" }' "$1"
 }
 
 # sources_with_packages: prints "URI SUITE" of each source that has packages for ARCH.

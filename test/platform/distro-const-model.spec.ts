@@ -20,10 +20,7 @@ interface Command {
 
 const commands = fc.array(
   fc.record<Command>({
-    start: fc.oneof(
-      fc.constantFrom('empty' as const, 'latest' as const),
-      fc.nat({ max: STEPS.length - 1 }),
-    ),
+    start: fc.oneof(fc.constantFrom('empty' as const, 'latest' as const), fc.nat({ max: STEPS.length - 1 })),
     pauseBefore: fc.option(fc.nat({ max: STEPS.length - 1 }), { nil: null, freq: 3 }),
     mishap: fc.constantFrom<Mishap>('none', 'none', 'fails', 'terminated', 'killed'),
     mishapIn: fc.nat({ max: STEPS.length - 1 }),
@@ -48,7 +45,8 @@ function expectation(model: Model, { start, pauseBefore, mishap, mishapIn }: Com
   const first = start === 'empty' ? 0 : start === 'latest' ? model.latest : start;
   const nothing = { ran: [], kept: null };
   // Between two named steps the order is wrong whatever there is to resume; -R first needs something.
-  if (typeof start === 'number' && pauseBefore !== null && pauseBefore <= start) return { status: 2, ...nothing };
+  if (typeof start === 'number' && pauseBefore !== null && pauseBefore <= start)
+    return { status: 2, ...nothing };
   if (start !== 'empty' && (model.latest < 0 || first > model.latest)) return { status: 1, ...nothing };
   if (start === 'latest' && pauseBefore !== null && pauseBefore <= first) return { status: 2, ...nothing };
   const end = pauseBefore ?? STEPS.length;
@@ -75,7 +73,8 @@ async function perform(build: TestBuild, { start, pauseBefore, mishap, mishapIn 
   let isOver = false;
   const ended = running.ended.finally(() => (isOver = true));
   if (mishap === 'terminated' || mishap === 'killed') {
-    while (!isOver && !(await build.truthSoFar()).includes(step)) await new Promise((later) => setTimeout(later, 10));
+    while (!isOver && !(await build.truthSoFar()).includes(step))
+      await new Promise((later) => setTimeout(later, 10));
     if (!isOver) running.kill(mishap === 'killed' ? 'SIGKILL' : 'SIGTERM');
   }
   const result = await ended;

@@ -21,6 +21,14 @@ export const buildAreaName: ValueRule = {
   },
 };
 
+/** A build area named elsewhere than in a manifest, by the same rule. */
+export function parseBuildArea(
+  value: string,
+): { readonly ok: true; readonly buildArea: string } | { readonly ok: false; readonly expected: string } {
+  if (!buildAreaName.accepts(value)) return { ok: false, expected: buildAreaName.expected };
+  return { ok: true, buildArea: normalBuildArea(value) };
+}
+
 /** Without trailing and doubled slashes. distro_const lost its checkpoints over a trailing one. */
 export function normalBuildArea(value: string): string {
   return value.replace(/\/+/g, '/').replace(/(?<=.)\/$/, '');

@@ -8,6 +8,7 @@ export type {
   VariantChange,
 } from './manifest.js';
 export { parseManifest, type ManifestResult, type ParseOptions } from './parse-manifest.js';
+export { parseBuildArea } from './build-area.js';
 export { applyVariant } from './apply-variant.js';
 export { formatProblem } from './format-problem.js';
 export { queryManifest, type QueryResult } from './query-manifest.js';

@@ -1,3 +1,4 @@
+import { splitNodepaths } from '#libs/manifest';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
@@ -33,9 +34,10 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
   }
 }
 
+/** A line whose quotes do not close grants nothing: the step's queries are then refused, and say so. */
 function declaredReads(header: string): readonly string[] | null {
   const lines = [...header.matchAll(/^#\s*farm:reads:(.*)$/gm)].map((match) => match[1] ?? '');
-  return lines.length === 0 ? null : lines.flatMap((line) => line.split(/\s+/)).filter((path) => path !== '');
+  return lines.length === 0 ? null : lines.flatMap((line) => splitNodepaths(line) ?? []);
 }
 
 function reasonFor({ code, message }: NodeJS.ErrnoException): string {
