@@ -35,6 +35,7 @@ describe('parseCommandLine', () => {
     ['build --json m.xml', { json: true }],
     ['build --if-changed refuse m.xml', { ifChanged: 'refuse' }],
     ['build --build-area=tank/x m.xml', { buildArea: 'tank/x' }],
+    ['build --build-area /dc/ m.xml', { buildArea: '/dc' }],
     ['build --cache /c m.xml', { cache: '/c' }],
   ])('reads "%s"', (line, change) => {
     expect(parseCommandLine(words(line))).toEqual({ ...PLAIN, ...change });
@@ -56,6 +57,10 @@ describe('parseCommandLine', () => {
     ['build -l -p iso m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l -r nosuch m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l m.xml other.xml', 'one manifest file expected, but also found: other.xml'],
+    [
+      'build --build-area tank m.xml',
+      expect.stringMatching(/^--build-area: found "tank", expected a dataset below/),
+    ],
     ['build --if-changed maybe m.xml', '--if-changed takes warn, refuse or restart, not "maybe"'],
   ])('refuses "%s"', (line, message) => {
     expect(parseCommandLine(words(line))).toEqual({ kind: 'usage-error', message });

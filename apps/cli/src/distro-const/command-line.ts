@@ -1,3 +1,4 @@
+import { parseBuildArea } from '#libs/manifest';
 import type { ChangePolicy } from '#libs/plan';
 
 /** What the user asked for, checked as far as the words alone allow. */
@@ -69,6 +70,14 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (message !== null) return { kind: 'usage-error', message };
   const value = (name: string): string | null =>
     options.find((option) => option.name === name)?.value ?? null;
+  const area = value('--build-area');
+  const buildArea = area === null ? null : parseBuildArea(area);
+  if (buildArea?.ok === false) {
+    return {
+      kind: 'usage-error',
+      message: `--build-area: found "${area ?? ''}", expected ${buildArea.expected}`,
+    };
+  }
   return {
     kind: 'build',
     manifest: operands[1] ?? '',
@@ -78,7 +87,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     pauseBefore: value('-p'),
     json: given('--json'),
     ifChanged: (value('--if-changed') ?? 'warn') as ChangePolicy,
-    buildArea: value('--build-area'),
+    buildArea: buildArea?.buildArea ?? null,
     cache: value('--cache') ?? DEFAULT_CACHE,
   };
 }
