@@ -1,5 +1,3 @@
-import { execa } from 'execa';
-
 export interface DiskUsage {
   readonly path: string;
   /** Apparent size: what the files hold, not what the file system stores (it may compress). */
@@ -8,6 +6,7 @@ export interface DiskUsage {
 
 /** Weighs folders without crossing into other file systems. Those that are absent, or vanish meanwhile, weigh what could be seen. */
 export async function diskUsage(paths: readonly string[]): Promise<readonly DiskUsage[]> {
+  const { execa } = await import('execa');
   const flags = ['--apparent-size', '--block-size=1', '--summarize', '--one-file-system', '--null'];
   const { stdout } = await execa('du', [...flags, '--', ...paths], { reject: false, stderr: 'ignore' });
   return stdout

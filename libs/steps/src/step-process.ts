@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { execa } from 'execa';
 import { STEP_INIT } from './step-init.js';
 
 export interface StepProcessOptions {
@@ -42,6 +41,8 @@ export async function runStepProcess(options: StepProcessOptions): Promise<Proce
   ];
   // setpriv: the kernel kills unshare when this process dies; unshare: its child, and so the namespace, dies with it.
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
+  // Loaded when first needed: it takes 70 ms, and a listing runs no step.
+  const { execa } = await import('execa');
   const child = execa('setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...init], {
     cwd: options.workingFolder,
     env: options.environment,

@@ -3,7 +3,6 @@ import { CopyOutputs } from '#libs/artifacts';
 import { runPlan, type BuildResult, type Space } from '#libs/engine';
 import {
   chooseStart,
-  findResumable,
   type HeldBoundary,
   type Plan,
   type PlannedStep,
@@ -18,6 +17,7 @@ import type { BuildCommandLine } from './command-line.js';
 import { EXIT, type ExitStatus } from './exit-status.js';
 import type { LoadedBuild } from './load-build.js';
 import type { MediaFile, Progress } from './progress.js';
+import { resumableState } from './resumable-state.js';
 import { stepEnvironment } from './step-environment.js';
 import { describeChange, describeRefusal, describeResult } from './wording.js';
 
@@ -42,23 +42,17 @@ const FLOOR_SHARE = 0.05;
 export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
   const { loaded, found } = build;
   // Asked twice: here, so that a refusal touches nothing, and again when nobody else can change the answer.
-  const early = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
+  const early = chooseStart(loaded.plan, await resumableState(loaded.plan, found), build.start);
   if (early.kind === 'refused') return refuse(build, early);
   const area = await openBuildArea(found);
   const lock = BuildAreaLock.take(area.path, `distro_const build ${build.command.manifest}`);
   try {
-    const decision = chooseStart(loaded.plan, await resumable(loaded.plan, found), build.start);
+    const decision = chooseStart(loaded.plan, await resumableState(loaded.plan, found), build.start);
     if (decision.kind === 'refused') return refuse(build, decision);
     return await runBuild(build, area, decision);
   } finally {
     lock.release();
   }
-}
-
-export async function resumable(plan: Plan, found: FoundArea): Promise<ReturnType<typeof findResumable>> {
-  const workspaces = [...new Set(plan.jobs.map(({ workspace }) => workspace))];
-  const checkpoints = await Promise.all(workspaces.map((workspace) => found.store.list(workspace)));
-  return findResumable(plan, checkpoints.flat());
 }
 
 function refuse(
