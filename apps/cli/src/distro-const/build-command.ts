@@ -4,7 +4,6 @@ import { runPlan, type BuildResult, type Space } from '#libs/engine';
 import {
   chooseStart,
   type HeldBoundary,
-  type Plan,
   type PlannedStep,
   type StartDecision,
   type StartRequest,
