@@ -432,7 +432,7 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
     expect(stderr).toMatch(/pkg_image holds \d+ MB, and the manifest allows 1[01] MB/);
   });
 
-  it('W37 runs lanes in workspaces of their own, and carries only their outputs', async () => {
+  it('runs lanes in workspaces of their own, and carries only their outputs', async () => {
     await build.writeManifest({
       steps: [
         { name: 'base' },
@@ -465,6 +465,25 @@ describe.each<StoreKind>(['zfs', 'folder'])('distro_const on a build area of kin
       expect(await build.resumable()).toEqual(['base', 'side', 'join', 'iso', 'usb']);
     }
     expect(await build.trace()).toEqual(['base', 'join']);
+  });
+
+  it('runs lanes without checkpoints too, and goes on behind a failed step of one', async () => {
+    const steps = [
+      { name: 'base' },
+      { name: 'side', lane: 'l', outputs: ['pkg_image/from-l'] },
+      { name: 'join' },
+    ];
+    await build.behave('side', 'echo made > "$2/from-l"');
+    await build.writeManifest({ steps, checkpoints: 'false' });
+    for (let twice = 0; twice < 2; twice += 1) {
+      expect(await build.run('build', 'M')).toMatchObject({ status: 0 });
+      expect(await build.truth()).toEqual(['base', 'side', 'join']);
+      expect(await build.trace()).toEqual(['base', 'join']);
+    }
+    await build.writeManifest({ steps, stopOnError: 'false' });
+    await build.behave('side', 'echo made > "$2/from-l"; exit 3');
+    expect((await build.run('build', 'M')).status).toBe(1);
+    expect(await build.resumable()).toEqual(['base', 'side']);
   });
 
   it('stops when a lane did not write its output', async () => {
@@ -673,6 +692,18 @@ describe('distro_const on ZFS', () => {
     await build.behave('ba-init', null);
     await succeed('-R');
     expect(await build.trace()).toEqual(ALL);
+  });
+
+  it('says so when the pool goes away under a build, and loses no checkpoint', async () => {
+    if (existsSync('/dev/zfs')) return; // The kernel's ZFS has no daemon to lose.
+    const { stdout, exitCode } = await execa('scripts/with-zfs.sh', ['test/support/lose-daemon.sh'], {
+      reject: false,
+      all: true,
+    });
+    expect({ stdout, exitCode }).toEqual({
+      exitCode: 0,
+      stdout: expect.stringMatching(/status 1\n[^]*does not answer[^]*again: 0\nba-init iso $/) as unknown,
+    });
   });
 
   it('W50 releases mounts that were left below the workspace', async () => {

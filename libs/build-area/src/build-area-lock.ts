@@ -41,7 +41,11 @@ export class BuildAreaLock {
   }
 
   release(): void {
-    ftruncateSync(this.file);
+    try {
+      ftruncateSync(this.file);
+    } catch {
+      // Only words for people; what counts is the descriptor, closed below. The area itself may be gone.
+    }
     closeSync(this.file);
   }
 }

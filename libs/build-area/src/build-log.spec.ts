@@ -83,7 +83,7 @@ describe('BuildLog', () => {
       log.output('s', 'out', Buffer.from('after\n'));
       log.close();
       expect(await read(log.detailPath)).toMatch(
-        /dc \| \d+ bytes lost here: the log could not be written\n.* out\| after\n$/,
+        /dc \| \d+ bytes lost here: ENOSPC: no space left on device, write\n.* out\| after\n$/,
       );
     } finally {
       await execa('umount', [folder]);

@@ -1,5 +1,4 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
 import { LineSplitter, type LinePiece } from './line-splitter.js';
 
@@ -13,7 +12,7 @@ export type LogStream = 'out' | 'err';
  * of `|` means that no newline followed in the original, so the payloads in order give back the stream byte for byte.
  */
 export class BuildLog {
-  #lostBytes = 0;
+  #lost: { readonly bytes: number; readonly reason: string } | null = null;
   readonly #splitters = new Map<LogStream, LineSplitter>();
 
   private constructor(
@@ -61,9 +60,14 @@ export class BuildLog {
     return this.#log(step, 'err', this.#splitter('err').end());
   }
 
+  /** Forces both files to disk, where there still is one. */
   close(): void {
     for (const file of [this.simple, this.detail]) {
-      fsyncSync(file);
+      try {
+        fsyncSync(file);
+      } catch {
+        // The same trouble that lost lines before; the build has said how it ended already.
+      }
       closeSync(file);
     }
   }
@@ -80,18 +84,24 @@ export class BuildLog {
     return Buffer.concat([Buffer.from(head), bytes, Buffer.from('\n')]);
   }
 
-  /** A full disk must not end the build here: the space watch does, in better words. What could not be written is counted. */
+  /**
+   * A disk that is full or gone must not end the build here: the space watch and the next checkpoint do, in better words. What could not be
+   * written is counted, and said where the log goes on.
+   */
   #write(files: readonly number[], record: Buffer): void {
     try {
-      if (this.#lostBytes > 0) {
-        const lost = `${this.now().toISOString()} - dc | ${this.#lostBytes} bytes lost here: the log could not be written\n`;
-        writeAll(this.detail, Buffer.from(lost));
-        this.#lostBytes = 0;
+      if (this.#lost !== null) {
+        const { bytes, reason } = this.#lost;
+        writeAll(
+          this.detail,
+          Buffer.from(`${this.now().toISOString()} - dc | ${bytes} bytes lost here: ${reason}\n`),
+        );
+        this.#lost = null;
       }
       for (const file of files) writeAll(file, record);
     } catch (error) {
-      if (!isFull(error)) throw error;
-      this.#lostBytes += record.length;
+      const bytes = (this.#lost?.bytes ?? 0) + record.length;
+      this.#lost = { bytes, reason: (error as Error).message };
     }
   }
 
@@ -102,12 +112,6 @@ export class BuildLog {
     this.#splitters.set(stream, splitter);
     return splitter;
   }
-}
-
-/** Node has no name for EDQUOT: its code is UNKNOWN there. */
-function isFull(error: unknown): boolean {
-  const errno = -((error as NodeJS.ErrnoException).errno ?? 0);
-  return errno === constants.errno.ENOSPC || errno === constants.errno.EDQUOT;
 }
 
 function openNew(path: string): number | null {
