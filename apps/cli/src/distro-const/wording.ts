@@ -85,7 +85,7 @@ export function describeResult(result: BuildResult, manifest: string): string {
     }
     case 'stopped': {
       const hint = 'hint' in result.error && result.error.hint !== null ? `\n${result.error.hint}` : '';
-      return `At ${result.at.name}: ${result.error.message}.${hint}\nBuild failed; ${result.at.name} was not run on doubtful data.`;
+      return `At ${result.at.name}: ${result.error.message}.${hint}\nBuild failed; no step was run on doubtful data. When it is mended, go on with: ${again}`;
     }
   }
 }
