@@ -1,0 +1,219 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { findResumable, type PlannedStep } from '#libs/plan';
+import { DirectorySnapshotStore } from '#libs/snapshots';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { planOf } from '../../plan/src/testing.js';
+import type { BuildEvent } from './build-event.js';
+import { OutputCarrier, OutputError } from './output-carrier.js';
+import { runPlan, type BuildRequest, type BuildResult } from './run-plan.js';
+import { SnapshotStoreError, type SnapshotStore, type Workspace } from './snapshot-store.js';
+import { StepRunner, type StepOutcome } from './step-runner.js';
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'run-plan-'));
+});
+afterEach(async () => rm(root, { recursive: true }));
+
+/** Runs functions where a ScriptRunner runs scripts: each adds its name to `trace` in the workspace. */
+class FunctionRunner extends StepRunner {
+  readonly ran: string[] = [];
+
+  constructor(
+    private readonly behave: (step: PlannedStep, signal: AbortSignal) => StepOutcome | Promise<StepOutcome>,
+  ) {
+    super();
+  }
+
+  override async run(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
+    this.ran.push(step.name);
+    await writeFile(join(workspace.path, 'trace'), `${step.name}\n`, { flag: 'a' });
+    return await this.behave(step, signal);
+  }
+}
+
+class NoteOutputs extends OutputCarrier {
+  readonly carried: string[] = [];
+
+  override carry(path: string, from: Workspace, to: Workspace): Promise<string> {
+    if (path === 'tmp/missing') throw new OutputError('OUTPUT_MISSING', path, `no step wrote "${path}"`);
+    this.carried.push(`${from.name}/${path} -> ${to.name}`);
+    return Promise.resolve('digest');
+  }
+}
+
+interface Outcome {
+  readonly result: BuildResult;
+  readonly ran: readonly string[];
+  readonly events: readonly string[];
+  readonly carried: readonly string[];
+}
+
+const succeed = (): StepOutcome => ({ kind: 'succeeded' });
+
+async function run(
+  steps: readonly string[],
+  {
+    behave = succeed,
+    request = {},
+    store = new DirectorySnapshotStore({ root, layout: [] }),
+    signal = new AbortController().signal,
+  } = {},
+): Promise<Outcome> {
+  const runner = new FunctionRunner(behave);
+  const outputs = new NoteOutputs();
+  const events: string[] = [];
+  const defaults: BuildRequest = {
+    build: 'b1',
+    resumeFrom: [],
+    pauseBefore: null,
+    checkpoints: true,
+    stopOnError: true,
+  };
+  const report = (event: BuildEvent): void => void events.push(describeEvent(event));
+  const ports = { store, runner, outputs, report, now: () => new Date(0) };
+  const result = await runPlan(planOf(steps), { ...defaults, ...request }, ports, signal);
+  return { result, ran: runner.ran, events, carried: outputs.carried };
+}
+
+function describeEvent(event: BuildEvent): string {
+  switch (event.type) {
+    case 'job-started':
+      return `job ${event.job.lane}`;
+    case 'output-imported':
+      return `import ${event.path}`;
+    case 'resumed':
+      return `resumed ${event.before.name}`;
+    case 'step-started':
+      return `start ${event.step.name}`;
+    case 'step-ended':
+      return `end ${event.step.name} ${event.outcome.kind}`;
+    case 'checkpoint-taken':
+      return `checkpoint ${event.checkpoint.workspace}${event.checkpoint.label}`;
+  }
+}
+
+describe('runPlan', () => {
+  it('takes a checkpoint, runs a step, takes a checkpoint', async () => {
+    const { result, events } = await run(['a', 'b']);
+    expect(result).toEqual({ kind: 'finished' });
+    expect(events).toEqual([
+      'job main',
+      'checkpoint build_data.step_a',
+      'start a',
+      'end a succeeded',
+      'checkpoint build_data.step_b',
+      'start b',
+      'end b succeeded',
+    ]);
+  });
+
+  it('brings a lane’s outputs in before the checkpoint where it joins', async () => {
+    const { events, carried } = await run(['l:a>tmp/x', 'b', 'm:c']);
+    expect(carried).toEqual(['build_data.l/tmp/x -> build_data']);
+    expect(events.slice(4, 8)).toEqual([
+      'checkpoint build_data.l.end_a',
+      'job main',
+      'import tmp/x',
+      'checkpoint build_data.step_b',
+    ]);
+  });
+
+  it('stops at a failing step, and keeps the checkpoint in front of it', async () => {
+    const { result, events } = await run(['a', 'b', 'c'], {
+      behave: ({ name }) => (name === 'b' ? { kind: 'exited', status: 3 } : succeed()),
+    });
+    expect(result).toMatchObject({
+      kind: 'failed',
+      failures: [{ step: { name: 'b' }, outcome: { kind: 'exited', status: 3 } }],
+    });
+    expect(events.at(-1)).toBe('end b exited');
+  });
+
+  it('goes on behind failed steps when told to, naming them all, without checkpoints', async () => {
+    const { result, ran, events } = await run(['a', 'b', 'c'], {
+      behave: ({ name }) => (name === 'c' ? succeed() : { kind: 'killed', signal: 'SIGSEGV' }),
+      request: { stopOnError: false },
+    });
+    expect(ran).toEqual(['a', 'b', 'c']);
+    expect(result).toMatchObject({
+      kind: 'failed',
+      failures: [{ step: { name: 'a' } }, { step: { name: 'b' } }],
+    });
+    expect(events.filter((event) => event.startsWith('checkpoint'))).toEqual([
+      'checkpoint build_data.step_a',
+    ]);
+  });
+
+  it('stops in front of the step to pause at, with its checkpoint taken', async () => {
+    const plan = planOf(['a', 'b']);
+    const { result, events } = await run(['a', 'b'], { request: { pauseBefore: plan.steps[1] ?? null } });
+    expect(result).toMatchObject({ kind: 'paused', before: { name: 'b' } });
+    expect(events.at(-1)).toBe('checkpoint build_data.step_b');
+  });
+
+  it('runs nothing when already told to stop, and no further step when told between two', async () => {
+    const aborted = new AbortController();
+    aborted.abort(new Error('SIGTERM'));
+    expect(await run(['a'], { signal: aborted.signal })).toMatchObject({
+      result: { kind: 'interrupted', at: { name: 'a' }, reason: 'SIGTERM' },
+      ran: [],
+    });
+    const later = new AbortController();
+    const behave = (): StepOutcome => {
+      later.abort(new Error('SIGINT'));
+      return succeed();
+    };
+    expect(await run(['a', 'b'], { signal: later.signal, behave })).toMatchObject({
+      result: { kind: 'interrupted', at: { name: 'b' }, reason: 'SIGINT' },
+      ran: ['a'],
+    });
+  });
+
+  it('resumes from a checkpoint, on the state it holds', async () => {
+    await run(['a', 'b', 'c']);
+    const store = new DirectorySnapshotStore({ root, layout: [] });
+    const { held } = findResumable(planOf(['a', 'b', 'c']), await store.list('build_data'));
+    const { events } = await run(['a', 'b', 'c'], { request: { build: 'b2', resumeFrom: held.slice(0, 2) } });
+    expect(events.slice(0, 4)).toEqual(['job main', 'resumed b', 'start b', 'end b succeeded']);
+    expect(await readFile(join(root, 'build_data/trace'), 'utf8')).toBe('a\nb\nc\n');
+    expect((await store.list('build_data')).map(({ label }) => label)).toEqual([
+      '.step_a',
+      '.step_b',
+      '.step_c',
+    ]);
+  });
+
+  it('takes only the checkpoints that lanes are forked from when checkpoints are off', async () => {
+    const { result, events } = await run(['a', 'b', 'm:c'], { request: { checkpoints: false } });
+    expect(result).toEqual({ kind: 'finished' });
+    expect(events.filter((event) => event.startsWith('checkpoint'))).toEqual(['checkpoint build_data.end_b']);
+  });
+
+  it('ends the build when a checkpoint cannot be taken', async () => {
+    class FullStore extends DirectorySnapshotStore {
+      override async take(...args: Parameters<SnapshotStore['take']>): ReturnType<SnapshotStore['take']> {
+        if (args[1] === '.step_b') throw new SnapshotStoreError('NO_SPACE', 'the build area is full');
+        return await super.take(...args);
+      }
+    }
+    const { result, ran } = await run(['a', 'b'], { store: new FullStore({ root, layout: [] }) });
+    expect(result).toMatchObject({ kind: 'stopped', at: { name: 'a' }, error: { code: 'NO_SPACE' } });
+    expect(ran).toEqual(['a']);
+  });
+
+  it('ends the build when an output is missing, before the step that needs it', async () => {
+    const { result, ran } = await run(['l:a>tmp/missing', 'b']);
+    expect(result).toMatchObject({ kind: 'stopped', at: { name: 'b' }, error: { code: 'OUTPUT_MISSING' } });
+    expect(ran).toEqual(['a']);
+  });
+
+  it('does not hide a bug of ours', async () => {
+    const behave = (): StepOutcome => {
+      throw new TypeError('a bug');
+    };
+    await expect(run(['a'], { behave })).rejects.toThrow('a bug');
+  });
+});

@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readScript } from './script-source.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'script-source-'));
+});
+afterEach(async () => rm(folder, { recursive: true }));
+
+async function read(text: string, mode = 0o755): ReturnType<typeof readScript> {
+  const path = join(folder, 'script');
+  await writeFile(path, text, { mode });
+  return await readScript(path);
+}
+
+describe('readScript', () => {
+  it.each<[string, string, readonly string[] | null]>([
+    ['nothing', '#!/bin/sh\n', null],
+    ['one line', '#!/bin/sh\n# farm:reads: img_params/rootpass name\n', ['img_params/rootpass', 'name']],
+    ['several lines', '#\n# farm:reads: a\n#farm:reads:  b\n', ['a', 'b']],
+    ['that it reads nothing', '# farm:reads:\n', []],
+    ['something only far down', `#\n${'#\n'.repeat(5000)}# farm:reads: a\n`, null],
+  ])('finds that a script declares %s', async (_, text, reads) => {
+    expect(await read(text)).toMatchObject({ ok: true, script: { reads } });
+  });
+
+  it('tells scripts apart by their bytes', async () => {
+    const [one, two] = [await read('#!/bin/sh\n'), await read('#!/bin/sh\n#\n')];
+    expect(one.ok && two.ok && one.script.digest !== two.script.digest).toBe(true);
+  });
+
+  it('says why a script cannot be run', async () => {
+    expect(await read('#!/bin/sh\n', 0o644)).toEqual({ ok: false, reason: 'is not executable' });
+    expect(await readScript(join(folder, 'nothing'))).toEqual({ ok: false, reason: 'does not exist' });
+    expect(await readScript(folder)).toEqual({ ok: false, reason: 'is not a regular file' });
+  });
+});
