@@ -29,7 +29,7 @@ fi
 "$root/bin/distro_const" build --build-area "$build_area" "$manifest"
 
 for image in "$folder"/media/*.iso "$folder"/media/*.usb; do
-  "$root/bin/boot-image" "$image"
+  "$root/bin/boot-image" --bus virtio "$image"
 done
 echo
 echo "Steps you can go back to:  distro_const build -l --build-area $build_area $manifest"
