@@ -28,7 +28,10 @@ module.exports = {
       severity: 'error',
       comment: 'Import another lib as #libs/<name>, and export what you need from its index.ts.',
       from: { path: '^libs/([^/]+)/' },
-      to: { path: '^libs/', pathNot: ['^libs/$1/', '^libs/[^/]+/src/(index|testing)\\.ts$'] },
+      to: {
+        path: '^libs/',
+        pathNot: ['^libs/$1/', '^libs/[^/]+/src/(index|testing|[^/]+-conformance)\\.ts$'],
+      },
     },
     {
       name: 'manifest-at-the-bottom',

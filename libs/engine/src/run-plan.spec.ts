@@ -53,15 +53,16 @@ interface Outcome {
 
 const succeed = (): StepOutcome => ({ kind: 'succeeded' });
 
-async function run(
-  steps: readonly string[],
-  {
-    behave = succeed,
-    request = {},
-    store = new DirectorySnapshotStore({ root, layout: [] }),
-    signal = new AbortController().signal,
-  } = {},
-): Promise<Outcome> {
+interface RunOptions {
+  readonly behave?: ConstructorParameters<typeof FunctionRunner>[0];
+  readonly request?: Partial<BuildRequest>;
+  readonly store?: SnapshotStore;
+  readonly signal?: AbortSignal;
+}
+
+async function run(steps: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const { behave = succeed, request = {}, signal = new AbortController().signal } = options;
+  const store = options.store ?? new DirectorySnapshotStore({ root, layout: [] });
   const runner = new FunctionRunner(behave);
   const outputs = new NoteOutputs();
   const events: string[] = [];
