@@ -569,12 +569,15 @@ describe('distro_const before it touches anything', () => {
     expect(existsSync('X')).toBe(false);
   });
 
-  it('C9 names every script that is missing or not executable', async () => {
+  it('C9 names every script and tool that is missing', async () => {
     await chmod(build.scriptOf('im-mod'), 0o644);
-    await build.writeManifest({ steps: [...M, { name: 'gone', script: '/nonexistent/script' }] });
+    const extra = '<farm:requires tools="bash no-such-tool"/>';
+    await build.writeManifest({ steps: [...M, { name: 'gone', script: '/nonexistent/script', extra }] });
     const { status, stderr } = await build.run('build', 'M');
     expect(status).toBe(1);
-    expect(stderr).toMatch(/im-mod\.sh is not executable[^]*\/nonexistent\/script does not exist/);
+    expect(stderr).toMatch(
+      /im-mod\.sh is not executable[^]*\/nonexistent\/script does not exist[^]*needs no-such-tool/,
+    );
     expect(existsSync(build.areaPath)).toBe(false);
     expect((await build.run('build', '-l', 'M')).status).toBe(0);
   });

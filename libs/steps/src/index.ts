@@ -1,3 +1,4 @@
+export { missingTools } from './find-tools.js';
 export { answerFromManifest } from './answer-from-manifest.js';
 export { ManifestSocket, type AnswerQuery, type QueryAnswer } from './manifest-socket.js';
 export { readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';

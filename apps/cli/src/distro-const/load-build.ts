@@ -6,9 +6,10 @@ import {
   type ManifestProblem,
 } from '#libs/manifest';
 import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { readScript } from '#libs/steps';
+import { missingTools, readScript } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { SYSTEM_PATH } from './step-environment.js';
 
 /** A manifest read from disk and planned; nothing else has been touched. */
 export interface LoadedBuild {
@@ -16,8 +17,8 @@ export interface LoadedBuild {
   readonly plan: Plan;
   /** When the manifest file last changed: the default SOURCE_DATE_EPOCH. */
   readonly manifestChangedAt: Date;
-  /** Scripts that are missing or not executable. A listing goes on, a build does not. */
-  readonly scriptProblems: readonly string[];
+  /** Scripts and tools that are missing here. A listing goes on, a build does not. */
+  readonly hostProblems: readonly string[];
 }
 
 export type LoadResult =
@@ -38,13 +39,17 @@ export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
   const sources = looked.map(({ path, result }): ScriptSource =>
     result.ok ? result.script : { path, digest: '', reads: null },
   );
-  const scriptProblems = looked.flatMap(({ step, path, result }) =>
-    result.ok
-      ? []
-      : [`${file}:${step.line}: step "${step.name}": ${path} ${result.reason}; expected an executable file`],
-  );
+  const problems = looked.map(async ({ step, path, result }) => {
+    const where = `${file}:${step.line}: step "${step.name}":`;
+    const tools = await missingTools(step.requires.tools, SYSTEM_PATH);
+    return [
+      ...(result.ok ? [] : [`${where} ${path} ${result.reason}; expected an executable file`]),
+      ...tools.map((tool) => `${where} needs ${tool} (farm:requires), which is in none of ${SYSTEM_PATH}`),
+    ];
+  });
+  const hostProblems = (await Promise.all(problems)).flat();
   const plan = planBuild(manifest, text.content, sources);
-  return { ok: true, loaded: { manifest, plan, manifestChangedAt: text.changedAt, scriptProblems } };
+  return { ok: true, loaded: { manifest, plan, manifestChangedAt: text.changedAt, hostProblems } };
 }
 
 /** A string is the reason why it cannot be read. */

@@ -61,12 +61,12 @@ function checkpointOption(command: BuildCommandLine): string | null {
 /** Reads only: neither the build area nor anything else is made or locked. */
 async function list(
   command: BuildCommandLine,
-  { manifest, plan, scriptProblems }: LoadedBuild,
+  { manifest, plan, hostProblems }: LoadedBuild,
 ): Promise<ExitStatus> {
   const found = await findBuildArea(command.buildArea ?? manifest.buildArea);
   const state = await resumableState(plan, found);
   const why = describeBreak(state.brokenBy);
-  for (const note of [...scriptProblems, ...(why === '' ? [] : [why])]) complain(`note: ${note}`, EXIT.ok);
+  for (const note of [...hostProblems, ...(why === '' ? [] : [why])]) complain(`note: ${note}`, EXIT.ok);
   if (!command.json) return print(stepTable(plan, state), EXIT.ok);
   const held = new Set(state.held.map(({ boundary }) => boundary.before?.index));
   const rows = plan.steps.map(({ index, name, message, lane }) => ({
@@ -80,7 +80,7 @@ async function list(
 }
 
 async function build(command: BuildCommandLine, loaded: LoadedBuild): Promise<ExitStatus> {
-  if (loaded.scriptProblems.length > 0) return complain(loaded.scriptProblems.join('\n'), EXIT.failed);
+  if (loaded.hostProblems.length > 0) return complain(loaded.hostProblems.join('\n'), EXIT.failed);
   const start = startRequest(command, loaded);
   if (typeof start === 'string') return complain(start, EXIT.failed);
   const { pauseBefore, resume } = start;

@@ -12,7 +12,8 @@ const PASSED_ON = [
   'NO_PROXY',
 ];
 
-const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where steps find programs, whatever the caller's PATH. */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface EnvironmentSource {
   readonly manifest: Manifest;
