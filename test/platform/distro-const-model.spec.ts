@@ -70,16 +70,20 @@ async function perform(build: TestBuild, { start, pauseBefore, mishap, mishapIn 
   const resume = start === 'empty' ? [] : start === 'latest' ? ['-R'] : ['-r', String(start)];
   const pause = pauseBefore === null ? [] : ['-p', String(pauseBefore)];
   const running = build.start(['build', ...resume, ...pause, 'M']);
-  let isOver = false;
-  const ended = running.ended.finally(() => (isOver = true));
+  const ended = running.ended;
   if (mishap === 'terminated' || mishap === 'killed') {
-    while (!isOver && !(await build.truthSoFar()).includes(step))
-      await new Promise((later) => setTimeout(later, 10));
-    if (!isOver) running.kill(mishap === 'killed' ? 'SIGKILL' : 'SIGTERM');
+    const isOver = ended.then(() => true);
+    while (!(await Promise.race([isOver, later(10)])) && !(await build.truthSoFar()).includes(step));
+    if (!(await Promise.race([isOver, later(0)]))) running.kill(mishap === 'killed' ? 'SIGKILL' : 'SIGTERM');
   }
   const result = await ended;
   await build.behave(step, null);
   return result;
+}
+
+async function later(ms: number): Promise<false> {
+  await new Promise((done) => setTimeout(done, ms));
+  return false;
 }
 
 describe.each<[StoreKind, number]>([
