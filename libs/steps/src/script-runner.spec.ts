@@ -50,6 +50,7 @@ const watchOptions: SpaceWatchOptions = {
   neededBytes: () => 0,
   alsoWeigh: [],
   intervalMs: 20,
+  settleMs: 0,
 };
 
 describe('ScriptRunner', () => {
@@ -108,6 +109,13 @@ describe('SpaceWatch', () => {
       report: '1000 MB are free in the build area, and 2000 MB are needed from here on',
     });
     expect(await readdir(folder)).not.toContain('ran');
+  });
+
+  it('waits for room that a roll back gave back', async () => {
+    let looks = 0;
+    const space = async (): ReturnType<typeof full> =>
+      (looks += 1) > 1 ? { freeBytes: 1e9, usedBytes: 0 } : await full();
+    expect(await run('exit 0', { watch: { space, settleMs: 60_000 } })).toEqual({ kind: 'succeeded' });
   });
 
   it('stops a step when the disk fills up, and names what is largest', async () => {

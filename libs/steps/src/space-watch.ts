@@ -15,9 +15,14 @@ export interface SpaceWatchOptions {
   readonly alsoWeigh: readonly string[];
   /** How often to look; a step fills some 200 MB/s at the most. */
   readonly intervalMs?: number;
+  /** How long room that was just given back may take to show, before a step is refused for want of it. */
+  readonly settleMs?: number;
 }
 
 const INTERVAL_MS = 1_000;
+/** A transaction group of ZFS takes up to 5 s. */
+const SETTLE_MS = 10_000;
+const SETTLE_POLL_MS = 100;
 
 /** Runs steps through another runner, and stops one that fills the build area before the disk is so full that nothing works. */
 export class SpaceWatch extends StepRunner {
@@ -65,9 +70,19 @@ export class SpaceWatch extends StepRunner {
 
   async #shortage(step: PlannedStep): Promise<string | null> {
     const needed = Math.max(this.options.floorBytes, this.options.neededBytes(step));
-    const { freeBytes } = await this.options.space();
+    const freeBytes = await this.#freeBytes(needed);
     if (freeBytes >= needed) return null;
     return `${megabytes(freeBytes)} are free in the build area, and ${megabytes(needed)} are needed from here on`;
+  }
+
+  /** ZFS gives room back a few seconds after a roll back or destroy returned: what is short now may not be in a moment. */
+  async #freeBytes(wanted: number): Promise<number> {
+    const until = performance.now() + (this.options.settleMs ?? SETTLE_MS);
+    for (;;) {
+      const { freeBytes } = await this.options.space();
+      if (freeBytes >= wanted || performance.now() >= until) return freeBytes;
+      await new Promise((later) => setTimeout(later, SETTLE_POLL_MS));
+    }
   }
 
   async #isFull(workspace: Workspace): Promise<boolean> {
