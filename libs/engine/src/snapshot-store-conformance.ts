@@ -3,12 +3,17 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { SnapshotStore } from './snapshot-store.js';
-import { attributesOf, describeTree, EVERY_KIND_OF_CHANGE, EVERY_KIND_OF_FILE } from './snapshot-store-trees.js';
-import { checkAgainstModel } from './snapshot-store-model.js';
+import {
+  attributesOf,
+  describeTree,
+  EVERY_KIND_OF_CHANGE,
+  EVERY_KIND_OF_FILE,
+} from './snapshot-store-trees-conformance.js';
+import { checkAgainstModel } from './snapshot-store-model-conformance.js';
 
 /** A store over an area of its own, and what a test cannot do through the port. */
 export interface StoreUnderTest {
@@ -59,10 +64,14 @@ export function snapshotStoreConformance(
       area = await makeStore({ layout: LAYOUT, ...(sizeBytes === undefined ? {} : { sizeBytes }) });
       ({ store } = area);
     }
-    const path = (workspace: string, ...rest: readonly string[]): string => join(area.root, workspace, ...rest);
-    const note = async (workspace: string, text: string): Promise<void> => writeFile(path(workspace, 'pkg_image', text), text);
-    const notes = async (workspace: string): Promise<readonly string[]> => (await readdir(path(workspace, 'pkg_image'))).toSorted();
-    const labels = async (workspace: string): Promise<readonly string[]> => (await store.list(workspace)).map(({ label }) => label);
+    const path = (workspace: string, ...rest: readonly string[]): string =>
+      join(area.root, workspace, ...rest);
+    const note = async (workspace: string, text: string): Promise<void> =>
+      writeFile(path(workspace, 'pkg_image', text), text);
+    const notes = async (workspace: string): Promise<readonly string[]> =>
+      (await readdir(path(workspace, 'pkg_image'))).toSorted();
+    const labels = async (workspace: string): Promise<readonly string[]> =>
+      (await store.list(workspace)).map(({ label }) => label);
 
     /** Adds a note of each name and takes a checkpoint of the same name behind it. */
     async function takeAll(workspace: string, ...names: readonly string[]): Promise<readonly Checkpoint[]> {
@@ -88,7 +97,10 @@ export function snapshotStoreConformance(
           }
           expect((await readdir(path('main'))).toSorted()).toEqual(LAYOUT);
           for (const folder of ['', ...LAYOUT]) {
-            expect(await attributesOf(path('main', folder))).toMatchObject({ type: 'directory', mode: '755' });
+            expect(await attributesOf(path('main', folder))).toMatchObject({
+              type: 'directory',
+              mode: '755',
+            });
           }
           expect(await store.list('main')).toEqual([]);
         });
@@ -116,12 +128,15 @@ export function snapshotStoreConformance(
           expect(await readdir(foreign)).toContain('precious');
         });
 
-        it.each(['', '.', '..', 'a/b', 'a b', 'a@b', '-r', 'ä', 'a\nb'])('refuses %j as a name', async (bad) => {
-          await expect(store.startEmpty(bad)).rejects.toMatchObject({ code: 'FAILED' });
-          await store.startEmpty('main');
-          await expect(store.take('main', bad, {})).rejects.toMatchObject({ code: 'FAILED' });
-          expect(await store.list('main')).toEqual([]);
-        });
+        it.each(['', '.', '..', 'a/b', 'a b', 'a@b', '-r', 'ä', 'a\nb'])(
+          'refuses %j as a name',
+          async (bad) => {
+            await expect(store.startEmpty(bad)).rejects.toMatchObject({ code: 'FAILED' });
+            await store.startEmpty('main');
+            await expect(store.take('main', bad, {})).rejects.toMatchObject({ code: 'FAILED' });
+            expect(await store.list('main')).toEqual([]);
+          },
+        );
       });
 
       describe('taking checkpoints', () => {
@@ -147,7 +162,10 @@ export function snapshotStoreConformance(
           ['beyond ASCII', { unicode: 'grün 日本 🎼 \u{10FFFF} e\u0301' }],
           ['of 1000 bytes', { a: 'a'.repeat(1000), b: ' '.repeat(1000), c: '"'.repeat(1000) }],
           ['of 1000 bytes beyond ASCII', { a: 'ü'.repeat(500), b: '🎼'.repeat(250) }],
-          ['ten digests', Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`digest-${i}`, 'f'.repeat(64)]))],
+          [
+            'ten digests',
+            Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`digest-${i}`, 'f'.repeat(64)])),
+          ],
         ])('keeps facts: %s', async (_, facts) => {
           await store.startEmpty('main');
           expect((await store.take('main', 'a', facts)).facts).toEqual(facts);
@@ -198,7 +216,10 @@ export function snapshotStoreConformance(
           const states: { checkpoint: Checkpoint; tree: readonly string[] }[] = [];
           for (const [index, change] of ['true', ...EVERY_KIND_OF_CHANGE].entries()) {
             await script(path('main', 'pkg_image'), change);
-            states.push({ tree: await describeTree(path('main')), checkpoint: await store.take('main', `c${index}`, { change }) });
+            states.push({
+              tree: await describeTree(path('main')),
+              checkpoint: await store.take('main', `c${index}`, { change }),
+            });
           }
           await script(path('main', 'pkg_image'), 'rm -rf ./*');
           for (const { checkpoint, tree } of states.toReversed()) {
@@ -223,23 +244,30 @@ export function snapshotStoreConformance(
           }
         });
 
-        itAsRoot('brings back extended attributes and file capabilities, where the file system has them', async () => {
-          await store.startEmpty('main');
-          const folder = path('main', 'pkg_image');
-          if (!(await setAttributes(folder))) return;
-          const then = await readAttributes(folder);
-          const first = await store.take('main', 'a', {});
-          // Beside them, so that the second checkpoint shares the rest with the first.
-          await note('main', 'later');
-          const second = await store.take('main', 'b', {});
-          await script(folder, 'setcap -r capable; rm -rf annotated folder');
-          const third = await store.take('main', 'c', {});
-          const without = await readAttributes(folder);
-          for (const [checkpoint, attributes] of [[third, without], [second, then], [first, then]] as const) {
-            await store.startFrom(checkpoint, 'main');
-            expect(await readAttributes(folder)).toEqual(attributes);
-          }
-        });
+        itAsRoot(
+          'brings back extended attributes and file capabilities, where the file system has them',
+          async () => {
+            await store.startEmpty('main');
+            const folder = path('main', 'pkg_image');
+            if (!(await setAttributes(folder))) return;
+            const then = await readAttributes(folder);
+            const first = await store.take('main', 'a', {});
+            // Beside them, so that the second checkpoint shares the rest with the first.
+            await note('main', 'later');
+            const second = await store.take('main', 'b', {});
+            await script(folder, 'setcap -r capable; rm -rf annotated folder');
+            const third = await store.take('main', 'c', {});
+            const without = await readAttributes(folder);
+            for (const [checkpoint, attributes] of [
+              [third, without],
+              [second, then],
+              [first, then],
+            ] as const) {
+              await store.startFrom(checkpoint, 'main');
+              expect(await readAttributes(folder)).toEqual(attributes);
+            }
+          },
+        );
 
         it('drops what is newer, keeps what is older, and can take the dropped label again', async () => {
           await store.startEmpty('main');
@@ -260,7 +288,11 @@ export function snapshotStoreConformance(
           await store.startEmpty('main');
           const [a] = await takeAll('main', 'a');
           await note('main', 'unsaved');
-          for (const gone of [{ ...a!, id: '1' }, { ...a!, label: 'b' }, { ...a!, workspace: 'absent' }]) {
+          for (const gone of [
+            { ...a!, id: '1' },
+            { ...a!, label: 'b' },
+            { ...a!, workspace: 'absent' },
+          ]) {
             await expect(store.startFrom(gone, 'main')).rejects.toMatchObject({ code: 'NOT_FOUND' });
           }
           expect(await notes('main')).toEqual(['a', 'unsaved']);
@@ -423,14 +455,20 @@ export function snapshotStoreConformance(
           await store.startEmpty('main');
           const [a] = await takeAll('main', 'a');
           const inside = path('main', 'pkg_image', 'in side');
-          const starts = [async () => store.startFrom(a!, 'main'), async () => store.startEmpty('main'), async () => store.destroy('main')];
+          const starts = [
+            async () => store.startFrom(a!, 'main'),
+            async () => store.startEmpty('main'),
+            async () => store.destroy('main'),
+          ];
           for (const start of starts) {
             await mkdir(inside);
             await run('mount', '-t', 'tmpfs', 'none', inside);
             await mkdir(join(inside, 'deep'));
             await run('mount', '-t', 'tmpfs', 'none', join(inside, 'deep'));
             await start();
-            expect(await mountsIn(area.root)).not.toEqual(expect.arrayContaining([expect.stringContaining('side')]));
+            expect(await mountsIn(area.root)).not.toEqual(
+              expect.arrayContaining([expect.stringContaining('side')]),
+            );
           }
         });
 
@@ -498,21 +536,24 @@ export function snapshotStoreConformance(
         expect(await labels('main')).toEqual(['a', 'b']);
       });
 
-      itWithMounts('says so when there is no room for a fork, and has room again when told to start from nothing', async () => {
-        await store.startEmpty('main');
-        await fill(path('main', 'pkg_image', 'kept'), 20);
-        const a = await store.take('main', 'a', {});
-        await fill(path('main', 'pkg_image', 'filler'), 'until it is full');
-        const lane = await store.startFrom(a, 'lane').catch((error: unknown) => error);
-        if (lane instanceof Error) {
-          expect(lane).toMatchObject({ code: 'NO_SPACE' });
-          expect(existsSync(path('lane'))).toBe(false);
-        }
-        expect(await store.list('main')).toEqual([a]);
-        await store.startEmpty('main');
-        expect(await notes('main')).toEqual([]);
-        await fill(path('main', 'pkg_image', 'kept'), 40);
-      });
+      itWithMounts(
+        'says so when there is no room for a fork, and has room again when told to start from nothing',
+        async () => {
+          await store.startEmpty('main');
+          await fill(path('main', 'pkg_image', 'kept'), 20);
+          const a = await store.take('main', 'a', {});
+          await fill(path('main', 'pkg_image', 'filler'), 'until it is full');
+          const lane = await store.startFrom(a, 'lane').catch((error: unknown) => error);
+          if (lane instanceof Error) {
+            expect(lane).toMatchObject({ code: 'NO_SPACE' });
+            expect(existsSync(path('lane'))).toBe(false);
+          }
+          expect(await store.list('main')).toEqual([a]);
+          await store.startEmpty('main');
+          expect(await notes('main')).toEqual([]);
+          await fill(path('main', 'pkg_image', 'kept'), 40);
+        },
+      );
     });
 
     describe('as a model has it', () => {
@@ -546,7 +587,8 @@ async function fill(file: string, mebibytes: number | 'until it is full'): Promi
   const count = mebibytes === 'until it is full' ? [] : [`count=${mebibytes}`];
   const dd = run('dd', 'if=/dev/urandom', `of=${file}`, 'bs=1M', ...count, 'conv=fsync', 'status=none');
   if (mebibytes !== 'until it is full') await dd;
-  else await expect(dd).rejects.toMatchObject({ stderr: expect.stringMatching(/No space left|quota exceeded/) });
+  else
+    await expect(dd).rejects.toMatchObject({ stderr: expect.stringMatching(/No space left|quota exceeded/) });
 }
 
 async function withProcessIn(folder: string, body: (pid: number) => Promise<void>): Promise<void> {
@@ -567,7 +609,8 @@ async function mountsIn(folder: string): Promise<readonly string[]> {
 
 /** `user.note` on a file and a folder, a capability on another file; false where that cannot be. */
 async function setAttributes(folder: string): Promise<boolean> {
-  const make = 'mkdir folder; echo x > annotated; echo x > capable; chmod 755 capable; setcap cap_net_raw+ep capable';
+  const make =
+    'mkdir folder; echo x > annotated; echo x > capable; chmod 755 capable; setcap cap_net_raw+ep capable';
   const pack = "tar --create --pax-option='SCHILY.xattr.user.note:=a note' --format=posix annotated folder";
   try {
     await script(folder, `${make}; ${pack} | tar --extract --xattrs 2>&1 | (! grep .)`);
@@ -578,10 +621,8 @@ async function setAttributes(folder: string): Promise<boolean> {
 }
 
 async function readAttributes(folder: string): Promise<readonly string[]> {
-  const all = 'tar --create --xattrs --format=posix --no-recursion annotated folder 2>/dev/null | grep -a --only-matching SCHILY.*note';
+  const all =
+    'tar --create --xattrs --format=posix --no-recursion annotated folder 2>/dev/null | grep -a --only-matching SCHILY.*note';
   const { stdout } = await promisify(execFile)('bash', ['-c', `${all}; getcap capable`], { cwd: folder });
   return stdout.split('\n').filter((line) => line !== '');
 }
-
-void lstat;
-void stat;

@@ -6,21 +6,27 @@ import type { Checkpoint, CheckpointFacts } from '#libs/plan';
  *
  * The store is the truth about which checkpoints exist. It proves ownership by what it wrote itself (a user property,
  * a facts file), never by a name, and never destroys anything else.
+ *
+ * Workspaces and labels have names of letters, digits and `_ . : -`, at most 200 of them; neither starts with `-`, and a workspace not with `.`
+ * either. The label `empty` is the store's own. Other names throw FAILED, also where this is not said again.
  */
 export abstract class SnapshotStore {
   /** One sentence for people: what keeps the checkpoints, and what that costs. */
   abstract readonly description: string;
 
   /**
-   * Makes `workspace` an empty tree holding only the store's layout folders, and forgets its checkpoints. Creates it when absent; an existing
-   * one of ours is brought back to empty. Idempotent. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, BUSY, NO_SPACE.
+   * Makes `workspace` an empty tree holding only the store's layout folders, of mode 0755, and forgets its checkpoints and our own forks of
+   * them. Creates it when absent; an existing one of ours is brought back to empty. Idempotent. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED,
+   * BUSY, NO_SPACE.
    */
   abstract startEmpty(workspace: string): Promise<Workspace>;
 
   /**
    * Makes `workspace` equal to the checkpoint. A checkpoint of the same workspace: rolls back, which drops the
-   * workspace's newer checkpoints and our own forks of them, only after everything that can be checked has been. A
-   * checkpoint of another workspace: replaces `workspace` by a fork. Throws NOT_FOUND, FOREIGN_SNAPSHOTS, PINNED, BUSY, NO_SPACE.
+   * workspace's newer checkpoints and our own forks of them, and theirs, only after everything that can be checked has been. A
+   * checkpoint of another workspace: replaces `workspace`, with all that was forked from it, by a fork; FAILED when the checkpoint itself came
+   * from there. Throws NOT_FOUND, FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY and NO_SPACE. The workspace is then as it was, or, where there
+   * was no room for both, without what would have been lost anyway; checkpoints that should stay are there.
    */
   abstract startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace>;
 
@@ -33,7 +39,7 @@ export abstract class SnapshotStore {
   /** Our checkpoints of the workspace, oldest first. Read-only; an absent workspace has none. */
   abstract list(workspace: string): Promise<readonly Checkpoint[]>;
 
-  /** Removes the workspace and its checkpoints. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, BUSY. */
+  /** Removes the workspace, its checkpoints and our own forks of them. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY. */
   abstract destroy(workspace: string): Promise<void>;
 
   /** Bytes at hand to the build area right now. */

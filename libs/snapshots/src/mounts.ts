@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 
 export interface Mount {
   readonly path: string;
@@ -12,14 +12,20 @@ export function parseMountinfo(text: string): readonly Mount[] {
     const [before = '', after] = line.split(' - ');
     const [type = '', source = ''] = (after ?? '').split(' ');
     const path = before.split(' ')[4];
-    return path === undefined || after === undefined ? [] : [{ path: unescapeOctal(path), type, source: unescapeOctal(source) }];
+    return path === undefined || after === undefined
+      ? []
+      : [{ path: unescapeOctal(path), type, source: unescapeOctal(source) }];
   });
 }
 
 /** Paths mounted below a folder (not at it), the last made first: the order to unmount in. */
 export async function mountsBelow(folder: string): Promise<readonly string[]> {
+  const real = await realpath(folder).catch(() => folder);
   const mounts = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'));
-  return mounts.map(({ path }) => path).filter((path) => path.startsWith(`${folder}/`)).toReversed();
+  return mounts
+    .map(({ path }) => path)
+    .filter((path) => path.startsWith(`${real}/`))
+    .toReversed();
 }
 
 /** Blanks, tabs, newlines and backslashes are written as `\040` and so on. */

@@ -15,7 +15,12 @@ export async function releaseMountsBelow(path: string): Promise<void> {
     } catch (error) {
       const users = await treeUsers(mount);
       const by = users.length === 0 ? '' : ` by ${users.join(', ')}`;
-      throw new SnapshotStoreError('BUSY', `${mount} is mounted below the workspace and in use${by}`, `umount ${mount}`, { cause: error });
+      throw new SnapshotStoreError(
+        'BUSY',
+        `${mount} is mounted below the workspace and in use${by}`,
+        `umount ${mount}`,
+        { cause: error },
+      );
     }
   }
 }

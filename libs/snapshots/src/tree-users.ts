@@ -1,9 +1,13 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
 
 /** Processes that keep a folder tree busy: by working folder, root, program or open file. As `pid (command)`. */
 export async function treeUsers(folder: string): Promise<readonly string[]> {
+  // The kernel shows no links.
+  const real = await realpath(folder).catch(() => folder);
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const users = await Promise.all(pids.map(async (pid) => ((await usesTree(pid, folder)) ? await describe(pid) : null)));
+  const users = await Promise.all(
+    pids.map(async (pid) => ((await usesTree(pid, real)) ? await describe(pid) : null)),
+  );
   return users.filter((user) => user !== null);
 }
 

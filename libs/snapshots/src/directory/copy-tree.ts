@@ -1,14 +1,28 @@
 import { SnapshotStoreError } from '#libs/engine';
 import { execa, type Result } from 'execa';
 
+/** Messages are read below. */
+const ENV = { LC_ALL: 'C' };
+/** A listing of ten million entries; execa stops at a tenth of that. */
+const LONGEST_LISTING = 1e9;
+
 /** Copies a folder with everything in it: modes, owners, times, links, devices, extended attributes, holes. `target` must not exist. */
 export async function copyTree(source: string, target: string): Promise<void> {
-  await run('cp', ['--archive', '--reflink=auto', '--one-file-system', '--no-target-directory', '--', source, target]);
+  const how = ['--archive', '--reflink=auto', '--one-file-system', '--no-target-directory'];
+  await run('cp', [...how, '--', source, target]);
 }
 
-/** Makes `target` a second name for every file below `source`; folders are made anew, with the same modes, owners and times. */
+/** Makes `target` a second name for everything below `source` but folders. These are made anew, with attributes of no meaning. */
 export async function linkTree(source: string, target: string): Promise<void> {
-  await run('cp', ['--archive', '--link', '--no-target-directory', '--', source, target]);
+  await run('cp', [
+    '--recursive',
+    '--link',
+    '--no-dereference',
+    '--no-target-directory',
+    '--',
+    source,
+    target,
+  ]);
 }
 
 /**
@@ -18,17 +32,36 @@ export async function linkTree(source: string, target: string): Promise<void> {
  * @param paths relative to both trees, as bytes
  */
 export async function copyEntries(source: string, target: string, paths: readonly Buffer[]): Promise<void> {
-  if (paths.length === 0) return;
-  const list = Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
-  const all = ['--xattrs', '--xattrs-include=*', '--numeric-owner'];
   const names = ['--null', '--no-recursion', '--verbatim-files-from', '--files-from=-'];
-  const pack = ['--create', '--file=-', '--format=posix', '--sparse', `--directory=${source}`, ...all, ...names];
-  const unpack = ['--extract', '--file=-', '--preserve-permissions', '--delay-directory-restore', `--directory=${target}`, ...all];
-  const result = await execa('tar', pack, { input: list, encoding: 'buffer', reject: false, buffer: { stdout: false } }).pipe('tar', unpack, {
+  const attributes = ['--xattrs', '--xattrs-include=*', '--numeric-owner'];
+  const pack = [
+    '--create',
+    '--file=-',
+    '--format=posix',
+    '--sparse',
+    `--directory=${source}`,
+    ...attributes,
+    ...names,
+  ];
+  const unpack = [
+    '--extract',
+    '--file=-',
+    '--preserve-permissions',
+    '--delay-directory-restore',
+    `--directory=${target}`,
+    ...attributes,
+  ];
+  const result = await execa('tar', pack, {
+    input: nullTerminated(paths),
+    encoding: 'buffer',
     reject: false,
-  });
-  const failed = [...result.pipedFrom, result].find((each) => each.exitCode !== 0);
-  if (failed !== undefined) throw failure('tar', failed);
+    env: ENV,
+    buffer: { stdout: false },
+  }).pipe('tar', unpack, { reject: false, env: ENV });
+  const failed = [...result.pipedFrom, result].filter((each) => each.exitCode !== 0);
+  // The one that unpacks knows the reason; the other one only that nobody listens any more.
+  const last = failed.at(-1);
+  if (last !== undefined) throw failure('tar', last);
 }
 
 /** Removes trees without following links or leaving their file system. */
@@ -36,32 +69,48 @@ export async function removeTrees(...paths: readonly string[]): Promise<void> {
   await run('rm', ['--recursive', '--force', '--one-file-system', '--', ...paths]);
 }
 
-/** Removes many entries below a folder. */
+/** Removes many entries below a folder, with all that is in them. */
 export async function removeEntries(folder: string, paths: readonly Buffer[]): Promise<void> {
   if (paths.length === 0) return;
-  const input = Buffer.concat(paths.flatMap((path) => [Buffer.from('./'), path, Buffer.from([0])]));
-  const result = await execa('xargs', ['--null', 'rm', '--recursive', '--force', '--one-file-system', '--'], {
-    cwd: folder,
-    input,
-    reject: false,
-  });
+  const input = nullTerminated(paths.map((path) => Buffer.concat([Buffer.from('./'), path])));
+  const rm = ['--null', 'rm', '--recursive', '--force', '--one-file-system', '--'];
+  const result = await execa('xargs', rm, { cwd: folder, input, reject: false, env: ENV });
   if (result.exitCode !== 0) throw failure('rm', result);
 }
 
 /** Every entry of a tree but its top, in the order of `find`: what it is, and what changes when anything about it does. */
 export async function findEntries(folder: string): Promise<Buffer> {
   const format = '%P\\0%y %i %C@ %s\\0';
-  const { stdout } = await execa('find', [folder, '-xdev', '-mindepth', '1', '-printf', format], { encoding: 'buffer' });
-  return Buffer.from(stdout);
+  const args = [folder, '-xdev', '-mindepth', '1', '-printf', format];
+  const result = await execa('find', args, {
+    encoding: 'buffer',
+    reject: false,
+    env: ENV,
+    maxBuffer: LONGEST_LISTING,
+  });
+  if (result.exitCode !== 0) throw failure('find', result);
+  return Buffer.from(result.stdout);
+}
+
+function nullTerminated(paths: readonly Buffer[]): Buffer {
+  return Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
 }
 
 async function run(program: string, args: readonly string[]): Promise<void> {
-  const result = await execa(program, args, { reject: false, env: { LC_ALL: 'C' } });
+  const result = await execa(program, args, { reject: false, env: ENV });
   if (result.exitCode !== 0) throw failure(program, result);
 }
 
-function failure(program: string, { stderr, shortMessage }: Pick<Result, 'stderr' | 'shortMessage'>): SnapshotStoreError {
-  const reason = String(stderr).trim() || String(shortMessage);
+function failure(
+  program: string,
+  { stderr, shortMessage }: Pick<Result, 'stderr' | 'shortMessage'>,
+): SnapshotStoreError {
+  const reason = messageOf(stderr) || String(shortMessage);
   const isFull = /No space left|Disk quota exceeded/.test(reason);
   return new SnapshotStoreError(isFull ? 'NO_SPACE' : 'FAILED', `${program} failed: ${reason.slice(0, 500)}`);
+}
+
+/** Bytes where the output was read as such. */
+function messageOf(stderr: unknown): string {
+  return stderr instanceof Uint8Array ? Buffer.from(stderr).toString().trim() : String(stderr).trim();
 }

@@ -2,12 +2,21 @@ import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { releaseMountsBelow } from '../release-mounts.js';
+import { busy, inStoreWords, isCode } from '../store-errors.js';
+import { refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
-import { compareIndexes, parseIndex } from './tree-index.js';
+import { compareIndexes, parseIndex, settled } from './tree-index.js';
+import {
+  identifyFolder,
+  readJson,
+  writeJson,
+  type CheckpointPlace,
+  type WorkspaceRecord,
+} from './workspace-record.js';
 
 export interface DirectorySnapshotStoreOptions {
   /** The build area's folder. Workspaces are in it, checkpoints in its `.checkpoints`. */
@@ -23,15 +32,18 @@ interface CheckpointRecord {
   readonly facts: CheckpointFacts;
 }
 
-/** `.checkpoints/<workspace>/.workspace.json`: which folder we made, so that somebody else's is not taken for it. */
-interface WorkspaceRecord {
-  /** Inodes the workspace may have: during a swap the old and the new one. */
-  readonly inodes: readonly number[];
-  /** The checkpoint that `.index` compares with; `null` when the workspace started from nothing. */
-  readonly index: { readonly workspace: string; readonly label: string } | null;
-}
-
-const NAME = /^[A-Za-z0-9._-]+$/;
+/**
+ * What else is in `.checkpoints/<workspace>`. The last four are halves of something: what a crash left of them goes at the next start. None of
+ * them has a record where a checkpoint has it.
+ */
+const RECORD = '.workspace.json';
+const INDEX = '.index';
+const INCOMING = '.incoming';
+const OUTGOING = '.outgoing';
+const TAKING = '.taking';
+const DROPPING = '.dropping';
+const HALVES = [INCOMING, OUTGOING, TAKING, DROPPING];
+const RESERVED = [RECORD, INDEX, ...HALVES];
 
 /**
  * Checkpoints as copies, for build areas that are no ZFS dataset. The first one costs a copy of the tree; each later one shares the files that
@@ -53,101 +65,135 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   override async startEmpty(workspace: string): Promise<Workspace> {
-    const incoming = await this.#prepare(workspace);
-    await mkdir(incoming, { mode: 0o755 });
-    for (const folder of this.#layout) await mkdir(join(incoming, folder), { mode: 0o755 });
-    await this.#swapIn(workspace, incoming, null);
-    await this.#drop(workspace, await this.#labels(workspace));
-    return { name: workspace, path: this.#workspacePath(workspace) };
+    refuseBadWorkspace(workspace);
+    return await inStoreWords(async () => {
+      const falling = await this.#forksOf(workspace, await this.#records(workspace));
+      await this.#prepare([workspace, ...falling]);
+      await this.#replace(workspace, async (incoming) => this.#makeLayout(incoming), null);
+      await this.#dropAll(workspace, await this.#records(workspace), falling);
+      return { name: workspace, path: this.#workspacePath(workspace) };
+    });
   }
 
   override async startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
-    const source = this.#checkpointPath(checkpoint.workspace, checkpoint.label);
-    const record = await readJson<CheckpointRecord>(join(source, 'record.json'));
-    if (record?.id !== checkpoint.id) {
-      throw new SnapshotStoreError('NOT_FOUND', `the checkpoint "${checkpoint.label}" of ${checkpoint.workspace} (${checkpoint.id}) is gone`);
-    }
-    const incoming = await this.#prepare(workspace);
-    await copyTree(join(source, 'tree'), incoming);
-    await this.#swapIn(workspace, incoming, { workspace: checkpoint.workspace, label: checkpoint.label });
-    const own = await this.#records(workspace);
-    const keepUpTo = checkpoint.workspace === workspace ? record.sequence : -1;
-    await this.#drop(workspace, own.filter(({ sequence }) => sequence > keepUpTo).map(({ label }) => label));
-    return { name: workspace, path: this.#workspacePath(workspace) };
+    refuseBadWorkspace(workspace);
+    return await inStoreWords(async () => {
+      const isRollBack = checkpoint.workspace === workspace;
+      const { sequence } = await this.#find(checkpoint);
+      if (!isRollBack) await this.#refuseOrigin(checkpoint, workspace);
+      const own = await this.#records(workspace);
+      const dropped = own.filter((record) => !isRollBack || record.sequence > sequence);
+      const falling = await this.#forksOf(workspace, dropped);
+      await this.#prepare([workspace, ...falling]);
+      const tree = join(this.#checkpointPath(checkpoint.workspace, checkpoint.label), 'tree');
+      const origin = isRollBack
+        ? ((await this.#workspaceRecord(workspace))?.origin ?? null)
+        : placeOf(checkpoint);
+      await this.#replace(workspace, async (incoming) => copyTree(tree, incoming), origin);
+      await this.#dropAll(workspace, dropped, falling);
+      await this.#remember(workspace, await this.#listing(workspace), checkpoint);
+      return { name: workspace, path: this.#workspacePath(workspace) };
+    });
   }
 
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
-    const path = this.#workspacePath(workspace);
-    if (!existsSync(path)) throw new SnapshotStoreError('NOT_FOUND', `there is no workspace ${path}`);
+    refuseBadWorkspace(workspace);
     const target = this.#checkpointPath(workspace, label);
-    if (existsSync(target)) throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
-    const records = await this.#records(workspace);
-    const record: CheckpointRecord = { id: randomUUID(), sequence: (records.at(-1)?.sequence ?? 0) + 1, facts };
-    const taking = join(this.#home(workspace), '.taking');
-    await removeTrees(taking);
-    try {
-      await mkdir(taking, { mode: 0o700 });
-      const listing = await findEntries(path);
-      await this.#copyWorkspace(workspace, listing, join(taking, 'tree'));
-      await writeJson(join(taking, 'record.json'), record);
-      // From here on the checkpoint exists: all of it, or, after a crash, none.
-      await rename(taking, target);
-      await this.#writeIndex(workspace, listing, { workspace, label });
-    } catch (error) {
+    if (existsSync(target))
+      throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
+    return await inStoreWords(async () => {
+      const last = (await this.#records(workspace)).at(-1)?.sequence ?? 0;
+      const record: CheckpointRecord = { id: randomUUID(), sequence: last + 1, facts };
+      const checkpoint = { id: record.id, workspace, label, facts };
+      const taking = this.#home(workspace, TAKING);
       await removeTrees(taking);
-      throw noSpaceOr(error);
-    }
-    return { id: record.id, workspace, label, facts };
+      try {
+        const listing = await this.#listing(workspace);
+        await mkdir(taking, { mode: 0o700 });
+        await this.#copyWorkspace(workspace, listing.entries, join(taking, 'tree'));
+        await writeJson(join(taking, 'record.json'), record);
+        // From here on the checkpoint exists: all of it, or, after a crash, none.
+        await rename(taking, target);
+        await this.#remember(workspace, listing, checkpoint);
+      } catch (error) {
+        await removeTrees(taking);
+        throw error;
+      }
+      return checkpoint;
+    });
   }
 
   override async list(workspace: string): Promise<readonly Checkpoint[]> {
+    refuseBadWorkspace(workspace);
     return (await this.#records(workspace)).map(({ id, label, facts }) => ({ id, workspace, label, facts }));
   }
 
   override async destroy(workspace: string): Promise<void> {
-    await this.#refuseForeign(workspace);
-    await this.#refuseBusy(workspace);
-    await removeTrees(this.#workspacePath(workspace), this.#home(workspace));
+    refuseBadWorkspace(workspace);
+    await inStoreWords(async () => {
+      const records = await this.#records(workspace);
+      const falling = await this.#forksOf(workspace, records);
+      await this.#prepare([workspace, ...falling]);
+      await this.#dropAll(workspace, records, falling);
+      await removeTrees(this.#workspacePath(workspace), this.#home(workspace));
+    });
   }
 
   override async space(): Promise<Space> {
-    const { bsize, bavail, blocks, bfree } = await statfs(this.#root);
-    return { freeBytes: bavail * bsize, usedBytes: (blocks - bfree) * bsize };
+    return await inStoreWords(async () => {
+      const { bsize, bavail, blocks, bfree } = await statfs(this.#root);
+      return { freeBytes: bavail * bsize, usedBytes: (blocks - bfree) * bsize };
+    });
   }
 
   #workspacePath(workspace: string): string {
-    if (!NAME.test(workspace)) throw new SnapshotStoreError('FAILED', `"${workspace}" cannot name a workspace`);
     return join(this.#root, workspace);
   }
 
   /** Where the checkpoints of a workspace are, and what is remembered about it. */
-  #home(workspace: string): string {
-    return join(this.#root, '.checkpoints', workspace);
+  #home(workspace: string, ...below: readonly string[]): string {
+    return join(this.#root, '.checkpoints', workspace, ...below);
   }
 
   #checkpointPath(workspace: string, label: string): string {
-    if (!NAME.test(label)) throw new SnapshotStoreError('FAILED', `"${label}" cannot name a checkpoint`);
-    return join(this.#home(workspace), label);
+    refuseBadLabel(label);
+    if (RESERVED.includes(label))
+      throw new SnapshotStoreError('FAILED', `"${label}" cannot name a checkpoint: the store uses it itself`);
+    return this.#home(workspace, label);
   }
 
-  /** Checks that the workspace may be replaced; returns the path where its successor is to be put together. */
-  async #prepare(workspace: string): Promise<string> {
-    await this.#refuseForeign(workspace);
-    await this.#refuseBusy(workspace);
+  async #makeLayout(path: string): Promise<void> {
+    const folders = [path, ...this.#layout.map((folder) => join(path, folder))];
+    for (const folder of folders) {
+      await mkdir(folder);
+      // Not by mkdir, whose mode the umask takes from.
+      await chmod(folder, 0o755);
+    }
+  }
+
+  /** Throws unless all of these may be replaced; then clears away what a crash left of them. */
+  async #prepare(workspaces: readonly string[]): Promise<void> {
+    for (const workspace of workspaces) await this.#refuseForeign(workspace);
+    for (const workspace of workspaces) await this.#refuseBusy(workspace);
+    for (const workspace of workspaces) await this.#clearHalves(workspace);
+  }
+
+  async #clearHalves(workspace: string): Promise<void> {
     const home = this.#home(workspace);
     await mkdir(home, { recursive: true, mode: 0o700 });
     await chmod(dirname(home), 0o700);
-    const incoming = join(home, '.incoming');
-    await removeTrees(incoming, join(home, '.outgoing'), join(home, '.taking'));
-    return incoming;
+    const path = this.#workspacePath(workspace);
+    // The end came between the two renames of a swap: back to what was.
+    if (!existsSync(path) && existsSync(join(home, OUTGOING))) await rename(join(home, OUTGOING), path);
+    await removeTrees(...HALVES.map((half) => join(home, half)));
   }
 
   async #refuseForeign(workspace: string): Promise<void> {
     const path = this.#workspacePath(workspace);
-    const found = await stat(path).catch(() => null);
+    const found = await identifyFolder(path);
     if (found === null) return;
-    const record = await readJson<WorkspaceRecord>(join(this.#home(workspace), '.workspace.json'));
-    if (record?.inodes.includes(found.ino) === true) return;
+    const record = await this.#workspaceRecord(workspace);
+    if (record?.folders.includes(found) === true) return;
     throw new SnapshotStoreError(
       'FOREIGN_DATA',
       `${path} was not made by distro_const, and what is in it would be lost`,
@@ -159,93 +205,215 @@ export class DirectorySnapshotStore extends SnapshotStore {
     const path = this.#workspacePath(workspace);
     await releaseMountsBelow(path);
     const users = await treeUsers(path);
-    if (users.length === 0) return;
-    throw new SnapshotStoreError('BUSY', `${path} is in use by ${users.join(', ')}`, 'End it, or leave the folder, then try again.');
+    if (users.length > 0) throw busy(path, users);
   }
 
-  /** Puts the new tree in the workspace's place; until then the old one, and all its checkpoints, are untouched. */
-  async #swapIn(workspace: string, incoming: string, index: WorkspaceRecord['index']): Promise<void> {
+  /** A workspace that the checkpoint's came from would take it along when it goes. */
+  async #refuseOrigin(checkpoint: Checkpoint, workspace: string): Promise<void> {
+    for (
+      let at: string | undefined = checkpoint.workspace;
+      at !== undefined;
+      at = (await this.#workspaceRecord(at))?.origin?.workspace
+    ) {
+      if (at !== workspace) continue;
+      throw new SnapshotStoreError(
+        'FAILED',
+        `${checkpoint.workspace} was forked from ${workspace}, and cannot replace it`,
+      );
+    }
+  }
+
+  /**
+   * Puts a new tree in the workspace's place; until then the old one, and all checkpoints, are untouched. Only where there is no room for both,
+   * the old one, which nobody wants any more, goes first.
+   */
+  async #replace(
+    workspace: string,
+    make: (incoming: string) => Promise<void>,
+    origin: CheckpointPlace | null,
+  ): Promise<void> {
+    try {
+      await this.#swapIn(workspace, make, origin);
+    } catch (error) {
+      if (!isCode(await asStoreError(error), 'NO_SPACE')) throw error;
+      await this.#clearHalves(workspace);
+      await this.#discard(this.#workspacePath(workspace), workspace);
+      await this.#swapIn(workspace, make, origin);
+    }
+  }
+
+  async #swapIn(
+    workspace: string,
+    make: (incoming: string) => Promise<void>,
+    origin: CheckpointPlace | null,
+  ): Promise<void> {
     const path = this.#workspacePath(workspace);
-    const home = this.#home(workspace);
-    const before = await stat(path).catch(() => null);
-    const inodes = [(await stat(incoming)).ino, ...(before === null ? [] : [before.ino])];
-    await writeJson(join(home, '.workspace.json'), { inodes, index: null });
-    if (before !== null) await rename(path, join(home, '.outgoing'));
+    const incoming = this.#home(workspace, INCOMING);
+    const outgoing = this.#home(workspace, OUTGOING);
+    try {
+      await make(incoming);
+      const folders = [await identifyFolder(incoming), await identifyFolder(path)].filter(
+        (folder) => folder !== null,
+      );
+      await this.#writeRecord(workspace, { folders, origin, base: null });
+    } catch (error) {
+      await removeTrees(incoming);
+      throw error;
+    }
+    if (existsSync(path)) await rename(path, outgoing);
     await rename(incoming, path);
-    await this.#writeIndex(workspace, await findEntries(path), index);
-    await removeTrees(join(home, '.outgoing'));
+    await removeTrees(outgoing);
   }
 
-  async #writeIndex(workspace: string, listing: Buffer, index: WorkspaceRecord['index']): Promise<void> {
-    const home = this.#home(workspace);
-    const { ino } = await stat(this.#workspacePath(workspace));
-    await writeJson(join(home, '.workspace.json'), { inodes: [ino], index: null });
-    await writeFile(join(home, '.index'), listing, { mode: 0o600 });
-    await writeJson(join(home, '.workspace.json'), { inodes: [ino], index });
-  }
-
+  /** Copies the workspace, as cheaply as what is known about it allows. */
   async #copyWorkspace(workspace: string, listing: Buffer, target: string): Promise<void> {
     const path = this.#workspacePath(workspace);
-    const home = this.#home(workspace);
-    const record = await readJson<WorkspaceRecord>(join(home, '.workspace.json'));
-    const from = record?.index == null ? null : join(this.#checkpointPath(record.index.workspace, record.index.label), 'tree');
-    if (from === null || !existsSync(from)) return await copyTree(path, target);
-    const now = parseIndex(listing);
-    const before = parseIndex(await readFile(join(home, '.index')));
-    const { changed, removed } = compareIndexes(before, now);
-    // Linking a tree to throw most of it away again is slower than copying what is left.
-    if (removed.length + changed.length > now.size) return await copyTree(path, target);
-    await linkTree(from, target);
-    await removeEntries(target, removed);
-    await copyEntries(path, target, [Buffer.from('.'), ...changed]);
+    const shared = await this.#baseTree(workspace);
+    if (shared !== null) {
+      const changes = compareIndexes(shared.index, parseIndex(listing));
+      // Linking a tree to throw most of it away again is slower than copying what is left.
+      if (changes.changedFiles <= changes.unchangedFiles) {
+        try {
+          await linkTree(shared.tree, target);
+          await removeEntries(target, changes.removed);
+          await copyEntries(path, target, [Buffer.from('.'), ...changes.copied]);
+          return;
+        } catch (error) {
+          if (isCode(error, 'NO_SPACE')) throw error;
+          // Too many links to a file, or a file system that has none: a copy is always right.
+          await removeTrees(target);
+        }
+      }
+    }
+    await copyTree(path, target);
   }
 
-  async #labels(workspace: string): Promise<readonly string[]> {
-    return (await this.#records(workspace)).map(({ label }) => label);
+  /** The checkpoint that the workspace was last equal to, and what the workspace looked like then; `null` when that is not known. */
+  async #baseTree(
+    workspace: string,
+  ): Promise<{ readonly tree: string; readonly index: ReadonlyMap<string, string> } | null> {
+    const base = (await this.#workspaceRecord(workspace))?.base ?? null;
+    if (base === null || base.folder !== (await identifyFolder(this.#workspacePath(workspace)))) return null;
+    const checkpoint = this.#home(base.workspace, base.label);
+    // Another one of that name may have been taken since.
+    if ((await readJson<CheckpointRecord>(join(checkpoint, 'record.json')))?.id !== base.id) return null;
+    return {
+      tree: join(checkpoint, 'tree'),
+      index: parseIndex(await readFile(this.#home(workspace, INDEX))),
+    };
+  }
+
+  /** Throws NOT_FOUND when there is no workspace. */
+  async #listing(workspace: string): Promise<Listing> {
+    const path = this.#workspacePath(workspace);
+    const folder = await identifyFolder(path);
+    if (folder === null) throw new SnapshotStoreError('NOT_FOUND', `there is no workspace ${path}`);
+    const atMs = Date.now();
+    return { folder, atMs, entries: await findEntries(path) };
+  }
+
+  /** Notes that the workspace, as it was listed, equals the checkpoint. Without room for the note the next checkpoint costs more, no more than that. */
+  async #remember(
+    workspace: string,
+    { folder, atMs, entries }: Listing,
+    checkpoint: Checkpoint,
+  ): Promise<void> {
+    try {
+      const origin = (await this.#workspaceRecord(workspace))?.origin ?? null;
+      await this.#writeRecord(workspace, { folders: [folder], origin, base: null });
+      await writeFile(this.#home(workspace, INDEX), settled(parseIndex(entries), atMs), { mode: 0o600 });
+      await this.#writeRecord(workspace, {
+        folders: [folder],
+        origin,
+        base: { ...placeOf(checkpoint), folder },
+      });
+    } catch (error) {
+      if (!isCode(await asStoreError(error), 'NO_SPACE')) throw error;
+    }
+  }
+
+  async #workspaceRecord(workspace: string): Promise<WorkspaceRecord | null> {
+    return await readJson<WorkspaceRecord>(this.#home(workspace, RECORD));
+  }
+
+  async #writeRecord(workspace: string, record: WorkspaceRecord): Promise<void> {
+    await writeJson(this.#home(workspace, RECORD), record);
+  }
+
+  /** Throws NOT_FOUND when there is no such checkpoint, or another one of its name. */
+  async #find({ workspace, label, id }: Checkpoint): Promise<CheckpointRecord> {
+    const record = await readJson<CheckpointRecord>(
+      join(this.#checkpointPath(workspace, label), 'record.json'),
+    );
+    if (record?.id === id) return record;
+    throw new SnapshotStoreError('NOT_FOUND', `the checkpoint "${label}" of ${workspace} (${id}) is gone`);
   }
 
   /** Oldest first. What is half made or not ours has no readable record, and is not there. */
-  async #records(workspace: string): Promise<readonly (CheckpointRecord & { readonly label: string })[]> {
+  async #records(workspace: string): Promise<readonly LabelledRecord[]> {
     const names = await readdir(this.#home(workspace)).catch(() => []);
+    const labels = names.filter((name) => !RESERVED.includes(name));
     const records = await Promise.all(
-      names
-        .filter((name) => !['.incoming', '.outgoing', '.taking', '.dropping'].includes(name))
-        .map(async (label) => {
-          const record = await readJson<CheckpointRecord>(join(this.#home(workspace), label, 'record.json'));
-          return record === null ? [] : [{ ...record, label }];
-        }),
+      labels.map(async (label) => {
+        const record = await readJson<CheckpointRecord>(this.#home(workspace, label, 'record.json'));
+        return record === null ? [] : [{ ...record, label }];
+      }),
     );
     return records.flat().toSorted((a, b) => a.sequence - b.sequence);
   }
 
-  async #drop(workspace: string, labels: readonly string[]): Promise<void> {
-    const dropping = join(this.#home(workspace), '.dropping');
-    for (const label of labels.toReversed()) {
-      await removeTrees(dropping);
-      // Renamed first: a checkpoint is there whole or not at all.
-      await rename(this.#checkpointPath(workspace, label), dropping);
-      await removeTrees(dropping);
+  /** Workspaces forked from these checkpoints, and from theirs, and so on: each behind those that came from it. */
+  async #forksOf(workspace: string, dropped: readonly LabelledRecord[]): Promise<readonly string[]> {
+    const ids = new Set(dropped.map(({ id }) => id));
+    const names = await readdir(join(this.#root, '.checkpoints')).catch(() => []);
+    const forks: string[] = [];
+    for (const name of names) {
+      const origin = (await this.#workspaceRecord(name))?.origin;
+      if (origin?.workspace !== workspace || !ids.has(origin.id)) continue;
+      forks.push(...(await this.#forksOf(name, await this.#records(name))), name);
     }
+    return forks;
+  }
+
+  /** Drops checkpoints of a workspace, and before that what came from them. */
+  async #dropAll(
+    workspace: string,
+    dropped: readonly LabelledRecord[],
+    falling: readonly string[],
+  ): Promise<void> {
+    for (const fork of falling) {
+      await this.#dropCheckpoints(fork, await this.#records(fork));
+      await removeTrees(this.#workspacePath(fork), this.#home(fork));
+    }
+    await this.#dropCheckpoints(workspace, dropped);
+  }
+
+  async #dropCheckpoints(workspace: string, dropped: readonly LabelledRecord[]): Promise<void> {
+    for (const { label } of dropped.toReversed())
+      await this.#discard(this.#checkpointPath(workspace, label), workspace);
+  }
+
+  /** Renamed first: what is removed is there whole or not at all. */
+  async #discard(path: string, workspace: string): Promise<void> {
+    const dropping = this.#home(workspace, DROPPING);
+    await removeTrees(dropping);
+    if (existsSync(path)) await rename(path, dropping);
+    await removeTrees(dropping);
   }
 }
 
-/** `null` when there is no such file, or no JSON in it. */
-async function readJson<T>(path: string): Promise<T | null> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
-  } catch {
-    return null;
-  }
+type LabelledRecord = CheckpointRecord & { readonly label: string };
+
+interface Listing {
+  readonly folder: string;
+  readonly atMs: number;
+  readonly entries: Buffer;
 }
 
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.new`;
-  await writeFile(temporary, JSON.stringify(value), { mode: 0o600 });
-  await rename(temporary, path);
+function placeOf({ workspace, label, id }: Checkpoint): CheckpointPlace {
+  return { workspace, label, id };
 }
 
-function noSpaceOr(error: unknown): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  return new SnapshotStoreError('NO_SPACE', 'the build area is full', null, { cause: error });
+async function asStoreError(error: unknown): Promise<unknown> {
+  return await inStoreWords(() => Promise.reject(error as Error)).catch((inWords: unknown) => inWords);
 }

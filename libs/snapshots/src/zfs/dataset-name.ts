@@ -17,7 +17,11 @@ export function parseDatasetName(text: string): DatasetName {
   const components = text.split('/');
   const isName = components.every((part) => COMPONENT.test(part) && part !== '.' && part !== '..');
   if (!isName || text.length > MAX_LENGTH || !/^[A-Za-z]/.test(text)) {
-    throw new SnapshotStoreError('FAILED', `"${text}" cannot be the name of a ZFS dataset`, 'expected pool/name, of letters, digits and _ . : -');
+    throw new SnapshotStoreError(
+      'FAILED',
+      `"${text}" cannot be the name of a ZFS dataset`,
+      'expected pool/name, of letters, digits and _ . : -',
+    );
   }
   return text as DatasetName;
 }
@@ -33,7 +37,8 @@ export function snapshotName(dataset: DatasetName, label: string): SnapshotName 
 
 /** A dataset directly below `parent`. */
 export function childDataset(parent: DatasetName, name: string): DatasetName {
-  if (name.includes('/')) throw new SnapshotStoreError('FAILED', `"${name}" is not one component of a dataset name`);
+  if (name.includes('/'))
+    throw new SnapshotStoreError('FAILED', `"${name}" is not one component of a dataset name`);
   return parseDatasetName(`${parent}/${name}`);
 }
 

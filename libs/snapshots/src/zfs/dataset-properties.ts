@@ -1,4 +1,4 @@
-import type { DatasetName } from './dataset-name.js';
+import type { DatasetName, SnapshotName } from './dataset-name.js';
 import type { ZfsCommand } from './zfs-command.js';
 
 /** Properties of one dataset or snapshot, by name; those without a value are absent. */
@@ -10,12 +10,20 @@ export type Properties = ReadonlyMap<string, string>;
  */
 export async function readProperties(
   zfs: ZfsCommand,
-  dataset: DatasetName,
+  dataset: DatasetName | SnapshotName,
   depth: 0 | 1,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, Properties>> {
   const recursion = depth === 0 ? [] : ['-d', '1'];
-  const output = await zfs.zfs('get', '-Hp', ...recursion, '-o', 'name,property,value', names.join(','), dataset);
+  const output = await zfs.zfs(
+    'get',
+    '-Hp',
+    ...recursion,
+    '-o',
+    'name,property,value',
+    names.join(','),
+    dataset,
+  );
   const found = new Map<string, Map<string, string>>();
   for (const line of output.split('\n')) {
     const [name = '', property = '', ...value] = line.split('\t');

@@ -16,7 +16,10 @@ export async function datasetInfo(dataset: DatasetName, zfs = new ZfsCommand()):
   try {
     const properties = (await readProperties(zfs, dataset, 0, ['mountpoint', 'mounted'])).get(dataset);
     const mountpoint = properties?.get('mountpoint') ?? 'none';
-    return { mountpoint: mountpoint.startsWith('/') ? mountpoint : null, mounted: properties?.get('mounted') === 'yes' };
+    return {
+      mountpoint: mountpoint.startsWith('/') ? mountpoint : null,
+      mounted: properties?.get('mounted') === 'yes',
+    };
   } catch (error) {
     if (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND') return null;
     throw error;
@@ -41,6 +44,11 @@ export async function createDataset(dataset: DatasetName, zfs = new ZfsCommand()
   } catch (error) {
     if (!(error instanceof SnapshotStoreError) || error.code !== 'NOT_FOUND') throw error;
     const pool = poolOf(dataset);
-    throw new SnapshotStoreError('NOT_FOUND', `dataset "${dataset}" cannot be made: there is no pool "${pool}"`, 'zpool list shows the pools there are.', { cause: error });
+    throw new SnapshotStoreError(
+      'NOT_FOUND',
+      `dataset "${dataset}" cannot be made: there is no pool "${pool}"`,
+      'zpool list shows the pools there are.',
+      { cause: error },
+    );
   }
 }

@@ -10,12 +10,21 @@ const PARTS = 8;
  * The facts of a checkpoint as user properties of its snapshot: JSON, in parts. The names are fixed, so that one `zfs get` reads them together
  * with what ZFS knows itself (which `zfs get all` leaves out).
  */
-export const FACT_PROPERTIES: readonly string[] = Array.from({ length: PARTS }, (_, part) => `org.distrofarm:facts.${part}`);
+export const FACT_PROPERTIES: readonly string[] = Array.from(
+  { length: PARTS },
+  (_, part) => `org.distrofarm:facts.${part}`,
+);
 
 /** Throws SnapshotStoreError FAILED when the facts are too long to be kept. */
-export function factsToProperties(facts: CheckpointFacts): readonly (readonly [name: string, value: string])[] {
+export function factsToProperties(
+  facts: CheckpointFacts,
+): readonly (readonly [name: string, value: string])[] {
   const json = toAscii(JSON.stringify(facts));
-  if (json.length > PARTS * PART_LENGTH) throw new SnapshotStoreError('FAILED', `the facts of a checkpoint take ${json.length} bytes, more than ZFS keeps`);
+  if (json.length > PARTS * PART_LENGTH)
+    throw new SnapshotStoreError(
+      'FAILED',
+      `the facts of a checkpoint take ${json.length} bytes, more than ZFS keeps`,
+    );
   return FACT_PROPERTIES.slice(0, Math.ceil(json.length / PART_LENGTH)).map((name, part) => {
     // A leading "=", because ZFS prints a property without a value as "-".
     return [name, `=${json.slice(part * PART_LENGTH, (part + 1) * PART_LENGTH)}`];
@@ -40,5 +49,8 @@ function isFacts(value: unknown): value is CheckpointFacts {
 
 /** JSON with every character beyond ASCII as an escape, so that parts can be cut anywhere. */
 function toAscii(json: string): string {
-  return json.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return json.replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

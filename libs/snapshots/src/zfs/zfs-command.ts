@@ -56,31 +56,46 @@ const TIMEOUT_MS = 300_000;
 const RETRY_FOR_MS = 10_000;
 const FIRST_DELAY_MS = 50;
 
-export async function retrying<T>(codes: readonly SnapshotStoreErrorCode[], attempt: () => Promise<T>): Promise<T> {
+export async function retrying<T>(
+  codes: readonly SnapshotStoreErrorCode[],
+  attempt: () => Promise<T>,
+): Promise<T> {
   const until = performance.now() + RETRY_FOR_MS;
   for (let delayMs = FIRST_DELAY_MS; ; delayMs *= 2) {
     try {
       return await attempt();
     } catch (error) {
-      const again = error instanceof SnapshotStoreError && codes.includes(error.code);
+      const again =
+        error instanceof SnapshotStoreError && codes.includes(error.code) && !GONE.test(error.message);
       if (!again || performance.now() + delayMs > until) throw error;
       await new Promise((later) => setTimeout(later, delayMs));
     }
   }
 }
 
+/** Nobody is there to answer, now or later; unlike an I/O error, which may pass. */
+const GONE = /zfs-fuse daemon is running|failed to initialize|Connection refused|cannot open '\/dev\/zfs'/i;
+
 /** Messages of OpenZFS and zfs-fuse; the order matters, a missing origin also "does not exist". */
 const MESSAGES: readonly (readonly [RegExp, SnapshotStoreErrorCode])[] = [
-  [/zfs-fuse daemon is running|failed to initialize|Connection refused|cannot open '\/dev\/zfs'/i, 'BACKEND_DOWN'],
-  [/more recent snapshots (or bookmarks )?exist|dependent clones|is cloned|has children/, 'FOREIGN_SNAPSHOTS'],
+  [GONE, 'BACKEND_DOWN'],
+  [
+    /more recent snapshots (or bookmarks )?exist|dependent clones|is cloned|has children/,
+    'FOREIGN_SNAPSHOTS',
+  ],
   [/does not exist|could not find any snapshots|no such pool/, 'NOT_FOUND'],
   [/already exists/, 'EXISTS'],
   [/busy/, 'BUSY'],
-  [/out of space|No space left|quota exceeded/i, 'NO_SPACE'],
+  // The last one is what zfs-fuse says, without a reason; OpenZFS adds one.
+  [
+    /out of space|No space left|quota exceeded|failed to create mountpoint$|greater than available space/im,
+    'NO_SPACE',
+  ],
   [/I\/O error|I\/O is currently suspended/, 'BACKEND_DOWN'],
 ];
 
-function codeOf(stderr: string, exitStatus: number | null): SnapshotStoreErrorCode {
+/** What a failed call's standard error and exit status mean. */
+export function codeOf(stderr: string, exitStatus: number | null): SnapshotStoreErrorCode {
   // A daemon that dies in the middle of a call takes the client down with SIGABRT.
   if (exitStatus === null || exitStatus === 134) return 'BACKEND_DOWN';
   return MESSAGES.find(([pattern]) => pattern.test(stderr))?.[1] ?? 'FAILED';
@@ -88,7 +103,10 @@ function codeOf(stderr: string, exitStatus: number | null): SnapshotStoreErrorCo
 
 function failure(code: SnapshotStoreErrorCode, argv: readonly string[], reason: string): SnapshotStoreError {
   const message = `"${argv.join(' ')}" failed: ${reason === '' ? 'it said nothing' : reason}`;
-  const hint = code === 'BACKEND_DOWN' ? 'The pool, or the daemon that serves it, does not answer: look at zpool status. Checkpoints are kept.' : null;
+  const hint =
+    code === 'BACKEND_DOWN'
+      ? 'The pool, or the daemon that serves it, does not answer: look at zpool status. Checkpoints are kept.'
+      : null;
   return new SnapshotStoreError(code, message, hint);
 }
 

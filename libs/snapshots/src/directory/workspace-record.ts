@@ -1,0 +1,52 @@
+import { lstat, readFile, rename, writeFile } from 'node:fs/promises';
+
+/** What is remembered about a workspace, beside its checkpoints: which folder we made, so that somebody else's is not taken for it. */
+export interface WorkspaceRecord {
+  /** Folders that the workspace may be: during a swap the old and the new one. */
+  readonly folders: readonly FolderIdentity[];
+  /** The checkpoint it was forked from. */
+  readonly origin: CheckpointPlace | null;
+  /** The state that `.index` describes; `null` when nothing is known about what changed. */
+  readonly base: IndexBase | null;
+}
+
+export interface CheckpointPlace {
+  readonly workspace: string;
+  readonly label: string;
+  readonly id: string;
+}
+
+export interface IndexBase extends CheckpointPlace {
+  /** The folder the index was made of: it says nothing about another one. */
+  readonly folder: FolderIdentity;
+}
+
+/** Inode and time of birth: an inode number is given to the next folder as soon as its own one is gone. */
+export type FolderIdentity = string;
+
+/** `null` when there is no such folder. */
+export async function identifyFolder(path: string): Promise<FolderIdentity | null> {
+  try {
+    const { ino, birthtimeNs } = await lstat(path, { bigint: true });
+    return `${ino} ${birthtimeNs}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** `null` when there is no such file, or no JSON in it. */
+export async function readJson<T>(path: string): Promise<T | null> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as T;
+  } catch {
+    return null;
+  }
+}
+
+/** Replaces the file as a whole: a crash leaves the old one or the new one. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  const temporary = `${path}.new`;
+  await writeFile(temporary, JSON.stringify(value), { mode: 0o600 });
+  await rename(temporary, path);
+}

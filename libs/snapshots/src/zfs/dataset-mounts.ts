@@ -1,0 +1,53 @@
+import { SnapshotStoreError } from '#libs/engine';
+import { releaseMountsBelow } from '../release-mounts.js';
+import { busy, isCode } from '../store-errors.js';
+import { treeUsers } from '../tree-users.js';
+import type { DatasetName } from './dataset-name.js';
+import { readProperties } from './dataset-properties.js';
+import type { ZfsCommand } from './zfs-command.js';
+
+/** Where a dataset is mounted; `null` when it is not. */
+async function mountedAt(zfs: ZfsCommand, dataset: DatasetName): Promise<string | null> {
+  const properties = (await readProperties(zfs, dataset, 0, ['mounted', 'mountpoint'])).get(dataset);
+  const path = properties?.get('mountpoint') ?? '';
+  return properties?.get('mounted') === 'yes' && path.startsWith('/') ? path : null;
+}
+
+/** Unmounts all of them or none, with what is mounted below. Throws BUSY, naming who is in the way. */
+export async function unmountDatasets(zfs: ZfsCommand, datasets: readonly DatasetName[]): Promise<void> {
+  const places = await Promise.all(
+    datasets.map(async (dataset) => ({ dataset, path: await mountedAt(zfs, dataset) })),
+  );
+  const mounted = places.flatMap(({ dataset, path }) => (path === null ? [] : [{ dataset, path }]));
+  for (const { path } of mounted) await releaseMountsBelow(path);
+  for (const { path } of mounted) await refuseBusy(path);
+  const done: DatasetName[] = [];
+  for (const { dataset, path } of mounted) {
+    try {
+      await zfs.zfsRetrying(['BUSY'], 'unmount', dataset);
+      done.push(dataset);
+    } catch (error) {
+      for (const each of done) await zfs.zfsRetrying(['BUSY'], 'mount', each);
+      throw isCode(error, 'BUSY') ? busy(path, await treeUsers(path), error) : error;
+    }
+  }
+}
+
+async function refuseBusy(path: string): Promise<void> {
+  const users = await treeUsers(path);
+  if (users.length > 0) throw busy(path, users);
+}
+
+/** Mounts the dataset unless it is; resolves to the place. */
+export async function mountDataset(zfs: ZfsCommand, dataset: DatasetName): Promise<string> {
+  const there = await mountedAt(zfs, dataset);
+  if (there !== null) return there;
+  await zfs.zfsRetrying(['BUSY'], 'mount', dataset);
+  const path = await mountedAt(zfs, dataset);
+  if (path !== null) return path;
+  throw new SnapshotStoreError(
+    'FAILED',
+    `dataset "${dataset}" could not be mounted`,
+    `zfs get mountpoint,canmount ${dataset}`,
+  );
+}

@@ -1,0 +1,107 @@
+import { SnapshotStoreError } from '#libs/engine';
+import type { CheckpointFacts } from '#libs/plan';
+import { isCode } from '../store-errors.js';
+import { EMPTY } from '../store-names.js';
+import type { DatasetName } from './dataset-name.js';
+import { readProperties, type Properties } from './dataset-properties.js';
+import { FACT_PROPERTIES, factsFromProperties } from './fact-properties.js';
+import type { ZfsCommand } from './zfs-command.js';
+
+/** User properties: https://openzfs.github.io/openzfs-docs/man/master/7/zfsprops.7.html#User_Properties */
+const OURS = 'org.distrofarm:';
+/** Set on datasets we made. Their snapshots and children inherit it, so it proves nothing about those. */
+export const ROLE = `${OURS}role`;
+/** Set on snapshots we took, never on datasets. */
+export const MARK = `${OURS}checkpoint`;
+
+/** What ZFS knows of a workspace. */
+export interface WorkspaceState {
+  readonly dataset: DatasetName;
+  readonly isOurs: boolean;
+  readonly isClone: boolean;
+  /** Oldest first. */
+  readonly snapshots: readonly SnapshotState[];
+}
+
+export interface SnapshotState {
+  readonly label: string;
+  /** 64 bits: a string, a number would be rounded. */
+  readonly guid: string;
+  /** Orders snapshots where the creation time, in whole seconds, does not. */
+  readonly createdInTransaction: number;
+  readonly holds: number;
+  readonly isOurs: boolean;
+  readonly facts: CheckpointFacts;
+}
+
+/** `all` would not show guid and createtxg. */
+const STATE_PROPERTIES = ['guid', 'createtxg', 'userrefs', 'origin', ROLE, MARK, ...FACT_PROPERTIES];
+
+/** `null` when the dataset does not exist. */
+export async function readWorkspaceState(
+  zfs: ZfsCommand,
+  dataset: DatasetName,
+): Promise<WorkspaceState | null> {
+  try {
+    const all = await readProperties(zfs, dataset, 1, STATE_PROPERTIES);
+    const own: Properties = all.get(dataset) ?? new Map<string, string>();
+    const snapshots = [...all]
+      .filter(([name]) => name.startsWith(`${dataset}@`))
+      .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties))
+      .toSorted((a, b) => a.createdInTransaction - b.createdInTransaction);
+    return { dataset, isOurs: own.get(ROLE) === 'workspace', isClone: own.has('origin'), snapshots };
+  } catch (error) {
+    if (isCode(error, 'NOT_FOUND')) return null;
+    throw error;
+  }
+}
+
+/** Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS or PINNED unless these snapshots of the workspace are ours to destroy. */
+export function refuseForeign(
+  { dataset, isOurs }: WorkspaceState,
+  snapshots: readonly SnapshotState[],
+): void {
+  if (!isOurs) throw foreignDataset(dataset);
+  const names = (some: readonly SnapshotState[]): string =>
+    some.map(({ label }) => `${dataset}@${label}`).join(', ');
+  const foreign = snapshots.filter((snapshot) => !snapshot.isOurs);
+  if (foreign.length > 0) {
+    throw new SnapshotStoreError(
+      'FOREIGN_SNAPSHOTS',
+      `snapshots that distro_const did not take are in the way: ${names(foreign)}`,
+      'Destroy them, or keep their contents: zfs clone, then zfs promote, then try again.',
+    );
+  }
+  const held = snapshots.filter(({ holds }) => holds > 0);
+  if (held.length > 0)
+    throw new SnapshotStoreError(
+      'PINNED',
+      `held checkpoints are in the way: ${names(held)}`,
+      'zfs holds, zfs release',
+    );
+}
+
+export function foreignDataset(dataset: string): SnapshotStoreError {
+  return new SnapshotStoreError(
+    'FOREIGN_DATA',
+    `dataset "${dataset}" was not made by distro_const, and what is in it would be lost`,
+    `Rename it (zfs rename ${dataset} …), or name another build area.`,
+  );
+}
+
+/** The snapshot of the workspace as it was made, when it is there. */
+export function emptySnapshot({ snapshots }: WorkspaceState): SnapshotState | null {
+  return snapshots.find(({ label, isOurs }) => label === EMPTY && isOurs) ?? null;
+}
+
+function snapshotState(label: string, properties: Properties): SnapshotState {
+  return {
+    label,
+    guid: properties.get('guid') ?? '',
+    createdInTransaction: Number(properties.get('createtxg')),
+    holds: Number(properties.get('userrefs') ?? 0),
+    // The mark names the label: a property inherited or copied from elsewhere does not make a snapshot ours.
+    isOurs: properties.get(MARK) === label,
+    facts: factsFromProperties(properties),
+  };
+}
