@@ -148,8 +148,11 @@ make_repository() {
   ' "$2" >"$folder/Packages"
 }
 
-# trim_cache: drops the least recently used packages beyond the limit. A build that is about to use one downloads it again.
+# trim_cache: drops the least recently used packages beyond the limit, which a build that is about to use one downloads
+# again, and what builds left that were killed a day ago or earlier.
 trim_cache() {
+  find "$CACHE" -maxdepth 1 -name 'repository.*' -mmin +1440 -exec rm -rf -- {} +
+  find "$CACHE/debs" -name '*.new.*' -mmin +1440 -delete
   find "$CACHE/debs" -type f -printf '%T@ %s %p\0' | LC_ALL=C sort -z -r -n |
     perl -0 -ne 'BEGIN { $left = shift } chomp; /^\S+ (\d+) (.*)$/s or next; $left -= $1; print "$2\0" if $left < 0' "$CACHE_LIMIT_BYTES" |
     xargs -0 --no-run-if-empty rm -f --
