@@ -35,17 +35,23 @@ export class BuildAreaLock {
       closeSync(file);
       throw new BuildAreaLockedError(areaPath, holder === '' ? 'it has not said who it is' : holder);
     }
-    ftruncateSync(file);
-    writeSync(file, `process ${process.pid} on ${hostname()}, "${command}", since ${now.toISOString()}\n`);
-    return new BuildAreaLock(file);
+    const lock = new BuildAreaLock(file);
+    lock.#say(`process ${process.pid} on ${hostname()}, "${command}", since ${now.toISOString()}\n`);
+    return lock;
   }
 
   release(): void {
+    this.#say('');
+    closeSync(this.file);
+  }
+
+  /** Words for whoever is refused. What counts is the descriptor: on a full or lost disk the lock holds without them. */
+  #say(words: string): void {
     try {
       ftruncateSync(this.file);
+      writeSync(this.file, words);
     } catch {
-      // Only words for people; what counts is the descriptor, closed below. The area itself may be gone.
+      // See above.
     }
-    closeSync(this.file);
   }
 }

@@ -89,4 +89,20 @@ describe('BuildLog', () => {
       await execa('umount', [folder]);
     }
   });
+
+  it('starts on a full disk, and writes as soon as there is room', async () => {
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=64k,nr_inodes=3', 'none', folder]);
+    try {
+      for (const name of ['a', 'b']) await writeFile(join(folder, name), '');
+      const log = open();
+      log.note('s', 'lost');
+      for (const name of ['a', 'b']) await rm(join(folder, name));
+      log.note('s', 'kept');
+      log.close();
+      expect(await read(log.detailPath)).toMatch(/dc \| 37 bytes lost here: ENOSPC.*\n.* dc \| kept\n$/);
+      expect(await read(log.simplePath)).toMatch(/^\S+ s dc \| kept\n$/);
+    } finally {
+      await execa('umount', [folder]);
+    }
+  });
 });

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { LineSplitter, type LinePiece } from './line-splitter.js';
 
@@ -15,24 +15,27 @@ export class BuildLog {
   #lost: { readonly bytes: number; readonly reason: string } | null = null;
   readonly #splitters = new Map<LogStream, LineSplitter>();
 
+  #files: { readonly simple: number; readonly detail: number } | null = null;
+
   private constructor(
     readonly simplePath: string,
     readonly detailPath: string,
-    private readonly simple: number,
-    private readonly detail: number,
     private readonly now: () => Date,
   ) {}
 
-  /** Creates both files in `folder`, mode 0600, under a name no other build has. */
+  /**
+   * Starts both files in `folder`, mode 0600, under a name that no other build there has. Whoever calls holds the lock of the build area. On a full
+   * disk they are made as soon as there is room: going on with a build is what makes room again.
+   */
   static open(folder: string, now: () => Date = () => new Date()): BuildLog {
     const stamp = localStamp(now());
     for (let attempt = 1; ; attempt += 1) {
       const suffix = attempt === 1 ? stamp : `${stamp}-${attempt}`;
       const simplePath = join(folder, `simple-log-${suffix}`);
-      const detailPath = join(folder, `detail-log-${suffix}`);
-      const simple = openNew(simplePath);
-      if (simple === null) continue;
-      return new BuildLog(simplePath, detailPath, simple, openSync(detailPath, 'a', 0o600), now);
+      if (existsSync(simplePath)) continue;
+      const log = new BuildLog(simplePath, join(folder, `detail-log-${suffix}`), now);
+      log.#write('detail', Buffer.alloc(0));
+      return log;
     }
   }
 
@@ -40,13 +43,13 @@ export class BuildLog {
   note(step: string, text: string): void {
     for (const line of text.split('\n')) {
       const record = this.#record(step, 'dc ', { bytes: Buffer.from(line), complete: true });
-      this.#write([this.simple, this.detail], record);
+      this.#write('both', record);
     }
   }
 
   /** A line of ours that only the detail log wants. */
   detailNote(step: string, text: string): void {
-    this.#write([this.detail], this.#record(step, 'dc ', { bytes: Buffer.from(text), complete: true }));
+    this.#write('detail', this.#record(step, 'dc ', { bytes: Buffer.from(text), complete: true }));
   }
 
   /** Bytes of a script. Returns the pieces of `err`, for a console to show. */
@@ -62,7 +65,7 @@ export class BuildLog {
 
   /** Forces both files to disk, where there still is one. */
   close(): void {
-    for (const file of [this.simple, this.detail]) {
+    for (const file of Object.values(this.#files ?? {})) {
       try {
         fsyncSync(file);
       } catch {
@@ -75,7 +78,7 @@ export class BuildLog {
   #log(step: string, stream: LogStream, pieces: readonly LinePiece[]): readonly LinePiece[] {
     if (pieces.length === 0) return [];
     const records = Buffer.concat(pieces.map((piece) => this.#record(step, stream, piece)));
-    this.#write(stream === 'err' ? [this.simple, this.detail] : [this.detail], records);
+    this.#write(stream === 'err' ? 'both' : 'detail', records);
     return stream === 'err' ? pieces : [];
   }
 
@@ -88,17 +91,20 @@ export class BuildLog {
    * A disk that is full or gone must not end the build here: the space watch and the next checkpoint do, in better words. What could not be
    * written is counted, and said where the log goes on.
    */
-  #write(files: readonly number[], record: Buffer): void {
+  #write(to: 'both' | 'detail', record: Buffer): void {
     try {
+      this.#files ??= openBoth(this.simplePath, this.detailPath);
+      const { simple, detail } = this.#files;
       if (this.#lost !== null) {
         const { bytes, reason } = this.#lost;
         writeAll(
-          this.detail,
+          detail,
           Buffer.from(`${this.now().toISOString()} - dc | ${bytes} bytes lost here: ${reason}\n`),
         );
         this.#lost = null;
       }
-      for (const file of files) writeAll(file, record);
+      writeAll(detail, record);
+      if (to === 'both') writeAll(simple, record);
     } catch (error) {
       const bytes = (this.#lost?.bytes ?? 0) + record.length;
       this.#lost = { bytes, reason: (error as Error).message };
@@ -114,11 +120,12 @@ export class BuildLog {
   }
 }
 
-function openNew(path: string): number | null {
+function openBoth(simplePath: string, detailPath: string): { simple: number; detail: number } {
+  const simple = openSync(simplePath, 'a', 0o600);
   try {
-    return openSync(path, 'ax', 0o600);
+    return { simple, detail: openSync(detailPath, 'a', 0o600) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
+    closeSync(simple);
     throw error;
   }
 }
