@@ -3,6 +3,8 @@ import type { Checkpoint } from '#libs/plan';
 import { createDataset, parseDatasetName, ZfsCommand, ZfsSnapshotStore, type ZfsCall } from '#libs/snapshots';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -135,6 +137,45 @@ describe('ZfsSnapshotStore and what else is in the pool', () => {
     expect((await zfs('get', '-H', '-o', 'value', 'mounted', `${root}/main/theirs`)).trim()).toBe('yes');
   });
 
+  it('takes no checkpoint of a dataset that is not its workspace, or not mounted', async () => {
+    await zfs('create', `${root}/theirs`);
+    await expect(area.store.take('theirs', 'c', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await zfs('unmount', `${root}/main`);
+    await writeFile(join(area.root, 'main', 'beside'), 'not in the dataset');
+    await expect(area.store.take('main', 'c', {})).rejects.toMatchObject({ code: 'BACKEND_DOWN' });
+    expect(await snapshots()).toEqual(['main@empty', 'main@a', 'main@b']);
+    await rm(join(area.root, 'main', 'beside'));
+  });
+
+  it('refuses while another mount namespace has the workspace, before anything is lost', async () => {
+    const lane = await area.store.startFrom(b, 'lane');
+    await area.store.take('lane', 'c', {});
+    const holder = await holdMounts('private');
+    try {
+      await expectRefused('BUSY', `${holder.pid} (sleep)`);
+      const refusal = { code: 'BUSY', message: expect.stringContaining(`${holder.pid} (sleep)`) };
+      await expect(area.store.startFrom(b, 'lane')).rejects.toMatchObject(refusal);
+      await expect(area.store.destroy('lane')).rejects.toMatchObject(refusal);
+      expect(await readdir(lane.path)).toEqual(['tmp']);
+      expect(await area.store.list('lane')).toHaveLength(1);
+    } finally {
+      await holder.end();
+    }
+    await area.store.startFrom(a, 'main');
+    expect(await contents()).toEqual([]);
+  });
+
+  it('does not mind a mount namespace that hears of the unmounting', async () => {
+    await execa('mount', ['--make-shared', area.root]);
+    const holder = await holdMounts('slave');
+    try {
+      await area.store.startFrom(a, 'main');
+      expect(await contents()).toEqual([]);
+    } finally {
+      await holder.end();
+    }
+  });
+
   it('drops no held checkpoint', async () => {
     await zfs('hold', 'keep', `${root}/main@b`);
     await expectRefused('PINNED', `${root}/main@b`);
@@ -202,15 +243,34 @@ describe('ZfsSnapshotStore and what else is in the pool', () => {
       zfs: new ZfsCommand((call) => calls.push(call)),
     });
     await expect(store.take('main', 'a', {})).rejects.toMatchObject({ code: 'EXISTS' });
-    expect(calls).toEqual([
-      {
-        argv: expect.arrayContaining(['zfs', 'snapshot', `${root}/main@a`]),
-        durationMs: expect.any(Number),
-        exitStatus: 1,
-      },
+    expect(calls.map(({ argv }) => argv.slice(0, 2).join(' '))).toEqual([
+      'zfs get',
+      'sync --file-system',
+      'zfs snapshot',
     ]);
+    expect(calls.at(-1)).toEqual({
+      argv: expect.arrayContaining(['zfs', 'snapshot', `${root}/main@a`]),
+      durationMs: expect.any(Number),
+      exitStatus: 1,
+    });
   });
 });
+
+/** A process in a mount namespace of its own, with all that is mounted now. */
+async function holdMounts(
+  propagation: 'private' | 'slave',
+): Promise<{ readonly pid: number; readonly end: () => Promise<void> }> {
+  const command = ['--mount', '--propagation', propagation, 'sh', '-c', 'echo ready; exec sleep 1000'];
+  const holder = spawn('unshare', command, { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(holder.stdout, 'data');
+  return {
+    pid: holder.pid ?? 0,
+    end: async () => {
+      holder.kill('SIGKILL');
+      if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit');
+    },
+  };
+}
 
 describe('ZfsSnapshotStore on a pool that is full to the brim', () => {
   let folder: string;

@@ -172,6 +172,18 @@ export function snapshotStoreConformance(
           expect((await area.reopen().list('main'))[0]?.facts).toEqual(facts);
         });
 
+        it.each<[string, Readonly<Record<string, string>>]>([
+          ['a tab', { a: 'x\ty' }],
+          ['a newline', { a: 'x\ny' }],
+          ['half a character', { a: '\ud83d' }],
+          ['more than 1000 bytes', { a: 'ü'.repeat(501) }],
+          ['a capital in a key', { A: 'x' }],
+        ])('takes nothing with facts that might come back changed: %s', async (_, facts) => {
+          await store.startEmpty('main');
+          await expect(store.take('main', 'a', facts)).rejects.toMatchObject({ code: 'FAILED' });
+          expect(await store.list('main')).toEqual([]);
+        });
+
         it('refuses a label that is taken, and keeps what it stands for', async () => {
           await store.startEmpty('main');
           const first = await store.take('main', 'a', { round: '1' });

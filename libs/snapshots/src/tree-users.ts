@@ -6,7 +6,7 @@ export async function treeUsers(folder: string): Promise<readonly string[]> {
   const real = await realpath(folder).catch(() => folder);
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const users = await Promise.all(
-    pids.map(async (pid) => ((await usesTree(pid, real)) ? await describe(pid) : null)),
+    pids.map(async (pid) => ((await usesTree(pid, real)) ? await describeProcess(pid) : null)),
   );
   return users.filter((user) => user !== null);
 }
@@ -18,7 +18,8 @@ async function usesTree(pid: string, folder: string): Promise<boolean> {
   return targets.some((target) => target === folder || target.startsWith(`${folder}/`));
 }
 
-async function describe(pid: string): Promise<string> {
+/** As `pid (command)`. */
+export async function describeProcess(pid: string): Promise<string> {
   const command = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
   return `${pid} (${command.trim()})`;
 }

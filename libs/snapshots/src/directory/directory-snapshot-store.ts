@@ -6,6 +6,7 @@ import { chmod, mkdir, readdir, readFile, rename, statfs, writeFile } from 'node
 import { dirname, join } from 'node:path';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, isCode } from '../store-errors.js';
+import { refuseBadFacts } from '../store-facts.js';
 import { refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
@@ -99,6 +100,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     refuseBadWorkspace(workspace);
     const target = this.#checkpointPath(workspace, label);
+    refuseBadFacts(facts);
     if (existsSync(target))
       throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
     return await inStoreWords(async () => {

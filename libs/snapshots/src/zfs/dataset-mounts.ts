@@ -1,9 +1,11 @@
 import { SnapshotStoreError } from '#libs/engine';
+import { mountHolders } from '../mounts.js';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, isCode } from '../store-errors.js';
-import { treeUsers } from '../tree-users.js';
+import { describeProcess, treeUsers } from '../tree-users.js';
 import type { DatasetName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
+import { ROLE } from './workspace-state.js';
 import type { ZfsCommand } from './zfs-command.js';
 
 /** Where a dataset is mounted; `null` when it is not. */
@@ -36,6 +38,27 @@ export async function unmountDatasets(zfs: ZfsCommand, datasets: readonly Datase
 async function refuseBusy(path: string): Promise<void> {
   const users = await treeUsers(path);
   if (users.length > 0) throw busy(path, users);
+  // ZFS would unmount, and then neither destroy nor mount again: nothing may be lost before that shows.
+  const holders = await Promise.all((await mountHolders(path)).map(describeProcess));
+  if (holders.length > 0)
+    throw busy(
+      path,
+      holders.map((holder) => `${holder}, in a mount namespace of its own`),
+    );
+}
+
+/**
+ * Where a workspace of ours is, mounted. Throws NOT_FOUND when there is none, BACKEND_DOWN when it is not mounted: what
+ * was written at its place then is not in it.
+ */
+export async function workspacePath(zfs: ZfsCommand, dataset: DatasetName): Promise<string> {
+  const properties = (await readProperties(zfs, dataset, 0, [ROLE, 'mounted', 'mountpoint'])).get(dataset);
+  if (properties?.get(ROLE) !== 'workspace') {
+    throw new SnapshotStoreError('NOT_FOUND', `dataset "${dataset}" is no workspace of distro_const`);
+  }
+  const path = properties.get('mountpoint') ?? '';
+  if (properties.get('mounted') === 'yes' && path.startsWith('/')) return path;
+  throw new SnapshotStoreError('BACKEND_DOWN', `dataset "${dataset}" is not mounted`, `zfs mount ${dataset}`);
 }
 
 /** Mounts the dataset unless it is; resolves to the place. */

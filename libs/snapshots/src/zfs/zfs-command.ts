@@ -1,6 +1,6 @@
 import { SnapshotStoreError, type SnapshotStoreErrorCode } from '#libs/engine';
 
-/** One run of `zfs` or `zpool`, for logs. */
+/** One run of `zfs`, or of what goes with it, for logs. */
 export interface ZfsCall {
   readonly argv: readonly string[];
   readonly durationMs: number;
@@ -23,6 +23,11 @@ export class ZfsCommand {
   /** As `zfs`, asked again for up to 10 s while the answer has one of these codes. */
   async zfsRetrying(codes: readonly SnapshotStoreErrorCode[], ...args: readonly string[]): Promise<string> {
     return await retrying(codes, () => this.#run('zfs', args));
+  }
+
+  /** Writes out what the kernel still holds of the file system at a path. */
+  async sync(path: string): Promise<void> {
+    await this.#run('sync', ['--file-system', '--', path]);
   }
 
   async #run(program: string, args: readonly string[]): Promise<string> {

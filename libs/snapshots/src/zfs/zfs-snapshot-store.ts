@@ -3,8 +3,9 @@ import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inStoreWords, isCode } from '../store-errors.js';
+import { refuseBadFacts } from '../store-facts.js';
 import { EMPTY, refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
-import { mountDataset, unmountDatasets } from './dataset-mounts.js';
+import { mountDataset, unmountDatasets, workspacePath } from './dataset-mounts.js';
 import { childDataset, snapshotName, type DatasetName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
@@ -79,6 +80,9 @@ export class ZfsSnapshotStore extends SnapshotStore {
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     const dataset = this.#dataset(workspace);
     refuseBadLabel(label);
+    refuseBadFacts(facts);
+    // What a live process has mapped is in the snapshot only then.
+    await this.#zfs.sync(await workspacePath(this.#zfs, dataset));
     return { id: await this.#snapshot(dataset, label, facts), workspace, label, facts };
   }
 
