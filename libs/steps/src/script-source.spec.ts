@@ -32,6 +32,18 @@ describe('readScript', () => {
     expect(one.ok && two.ok && one.script.digest !== two.script.digest).toBe(true);
   });
 
+  it('tells scripts apart by the files they include', async () => {
+    const text = '#!/bin/bash\n# farm:includes: common.sh\n';
+    expect(await read(text)).toEqual({ ok: false, reason: 'includes common.sh, which does not exist' });
+    const digests = new Set<string>();
+    for (const content of ['one', 'two']) {
+      await writeFile(join(folder, 'common.sh'), content);
+      const result = await read(text);
+      if (result.ok) digests.add(result.script.digest);
+    }
+    expect(digests.size).toBe(2);
+  });
+
   it('says why a script cannot be run', async () => {
     expect(await read('#!/bin/sh\n', 0o644)).toEqual({ ok: false, reason: 'is not executable' });
     expect(await readScript(join(folder, 'nothing'))).toEqual({ ok: false, reason: 'does not exist' });

@@ -1,12 +1,13 @@
 import { splitNodepaths } from '#libs/manifest';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 /** What a script file says about itself. */
 export interface ScriptFile {
   readonly path: string;
-  /** SHA-256 of its bytes, hex. */
+  /** SHA-256 (hex) of its bytes and of those of the files in its `# farm:includes:` lines. */
   readonly digest: string;
   /** Nodepaths from its `# farm:reads:` lines; `null` when it has none. */
   readonly reads: readonly string[] | null;
@@ -15,23 +16,35 @@ export interface ScriptFile {
 export type ScriptFileResult =
   { readonly ok: true; readonly script: ScriptFile } | { readonly ok: false; readonly reason: string };
 
-/** A `# farm:reads:` line counts only among a script's first lines. */
+/** Declarations count only among a script's first lines. */
 const HEADER_BYTES = 8192;
 
-/** Looks at a script without running it. */
+/**
+ * Looks at a script without running it. Its header may declare what it reads of the manifest (`# farm:reads: nodepath…`) and which
+ * other files it consists of (`# farm:includes: file…`, relative to the script, no blanks in names).
+ */
 export async function readScript(path: string): Promise<ScriptFileResult> {
   try {
     if (!(await stat(path)).isFile()) return { ok: false, reason: 'is not a regular file' };
     await access(path, constants.X_OK);
     const bytes = await readFile(path);
-    const digest = createHash('sha256').update(bytes).digest('hex');
-    return {
-      ok: true,
-      script: { path, digest, reads: declaredReads(bytes.subarray(0, HEADER_BYTES).toString('latin1')) },
-    };
+    const header = bytes.subarray(0, HEADER_BYTES).toString('latin1');
+    const digest = createHash('sha256').update(bytes);
+    const folder = dirname(await realpath(path));
+    for (const name of includedFiles(header)) {
+      const included = await readFile(resolve(folder, name)).catch((error: unknown) => reasonFor(error));
+      if (typeof included === 'string') return { ok: false, reason: `includes ${name}, which ${included}` };
+      digest.update(`\0${name}\0`).update(included);
+    }
+    return { ok: true, script: { path, digest: digest.digest('hex'), reads: declaredReads(header) } };
   } catch (error) {
-    return { ok: false, reason: reasonFor(error as NodeJS.ErrnoException) };
+    return { ok: false, reason: reasonFor(error) };
   }
+}
+
+function includedFiles(header: string): readonly string[] {
+  const lines = [...header.matchAll(/^#\s*farm:includes:(.*)$/gm)].map((match) => match[1] ?? '');
+  return lines.flatMap((line) => line.split(/\s+/)).filter((name) => name !== '');
 }
 
 /** A line whose quotes do not close grants nothing: the step's queries are then refused, and say so. */
@@ -40,7 +53,8 @@ function declaredReads(header: string): readonly string[] | null {
   return lines.length === 0 ? null : lines.flatMap((line) => splitNodepaths(line) ?? []);
 }
 
-function reasonFor({ code, message }: NodeJS.ErrnoException): string {
+function reasonFor(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'does not exist';
   return code === 'EACCES' ? 'is not executable' : message;
 }
