@@ -62,7 +62,7 @@ per_step() {
 # Peak resident memory of the engine's own process in MB, during a whole build.
 peak_memory() {
   local pid peak=0 now
-  build "$work/dc" "$manifest" >> "$work/log" 2>&1 &
+  "$distro_const" build --cache "$work/cache" --build-area "$work/dc" "$manifest" >> "$work/log" 2>&1 &
   pid=$!
   while now=$(awk '/VmHWM/ {print $2}' "/proc/$pid/status" 2> /dev/null) && [ -n "$now" ]; do
     peak=$now

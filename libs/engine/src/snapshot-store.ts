@@ -31,8 +31,8 @@ export abstract class SnapshotStore {
   abstract startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace>;
 
   /**
-   * Takes a checkpoint of the workspace's present state. Durable when it returns; all or nothing. No process may be
-   * writing. Throws EXISTS when the label is taken, NO_SPACE, NOT_FOUND.
+   * Takes a checkpoint of the workspace's present state, all or nothing: when it returns, the checkpoint outlives this process however that ends
+   * (on ZFS a power failure too). No process may be writing. Throws EXISTS when the label is taken, NO_SPACE, NOT_FOUND.
    */
   abstract take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint>;
 
