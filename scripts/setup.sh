@@ -10,7 +10,7 @@ purpose=${1:-build}
 
 build_packages=(
   mmdebstrap squashfs-tools xorriso mtools dosfstools e2fsprogs fdisk
-  grub-common grub-pc-bin grub-efi-amd64-bin cpio zstd xz-utils kmod util-linux perl-base
+  grub-common grub-pc-bin grub-efi-amd64-bin cpio zstd gzip xz-utils kmod util-linux perl
   qemu-system-x86 ovmf
 )
 test_packages=(shellcheck)

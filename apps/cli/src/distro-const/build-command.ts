@@ -1,6 +1,14 @@
-import { BuildAreaLock, BuildLog, openBuildArea, type BuildArea, type FoundArea } from '#libs/build-area';
+import {
+  BuildAreaError,
+  BuildAreaLock,
+  BuildLog,
+  openBuildArea,
+  type BuildArea,
+  type FoundArea,
+  type LinePiece,
+} from '#libs/build-area';
 import { CopyOutputs } from '#libs/artifacts';
-import { runPlan, type BuildResult, type Space } from '#libs/engine';
+import { runPlan, type BuildEvent, type BuildResult, type Space, type StepRunner } from '#libs/engine';
 import {
   chooseStart,
   type HeldBoundary,
@@ -121,31 +129,9 @@ async function runLogged(
   resumeFrom: readonly HeldBoundary[],
 ): Promise<BuildResult> {
   const { loaded, progress, signal } = build;
-  const showErrors = (step: PlannedStep, pieces: ReturnType<BuildLog['output']>): void => {
+  const show: ShowPieces = (step, pieces) => {
     for (const { bytes } of pieces) progress.line(step, Buffer.from(bytes).toString());
   };
-  await mkdir(build.command.cache, { recursive: true, mode: 0o755 });
-  const runner = new ScriptRunner({
-    answerFor: (step) => answerFromManifest(loaded.manifest, step, (note) => log.note(step.name, note)),
-    mediaPath: area.mediaPath,
-    environment: stepEnvironment({
-      manifest: loaded.manifest,
-      manifestChangedAt: loaded.manifestChangedAt,
-      binFolder: build.binFolder,
-      cacheFolder: build.command.cache,
-      caller: process.env,
-    }),
-    workingFolder: process.cwd(),
-    onCommand: (step, argv) => log.detailNote(step.name, `exec ${JSON.stringify(argv)}`),
-    onOutput: (step, stream, bytes) => showErrors(step, log.output(step.name, stream, bytes)),
-  });
-  const watched = new SpaceWatch(runner, {
-    space: () => area.store.space(),
-    floorBytes: floorOf(await area.store.space()),
-    maxImageBytes: loaded.manifest.maxImageBytes,
-    neededBytes: ({ index }) => Math.max(...loaded.plan.steps.slice(index).map(({ freeBytes }) => freeBytes)),
-    alsoWeigh: [area.mediaPath, area.logsPath],
-  });
   const request = {
     build: id,
     resumeFrom,
@@ -155,11 +141,11 @@ async function runLogged(
   };
   const ports = {
     store: area.store,
-    runner: watched,
+    runner: await stepRunner(build, area, log, show),
     outputs: new CopyOutputs(),
     now: () => new Date(),
-    report: (event: Parameters<Progress['event']>[0]) => {
-      if (event.type === 'step-ended') showErrors(event.step, log.endOfStep(event.step.name));
+    report: (event: BuildEvent) => {
+      if (event.type === 'step-ended') show(event.step, log.endOfStep(event.step.name));
       logEvent(log, event);
       progress.event(event);
     },
@@ -167,7 +153,52 @@ async function runLogged(
   return await runPlan(loaded.plan, request, ports, signal);
 }
 
-function logEvent(log: BuildLog, event: Parameters<Progress['event']>[0]): void {
+/** Shows what a script wrote to stderr. */
+type ShowPieces = (step: PlannedStep, pieces: readonly LinePiece[]) => void;
+
+async function stepRunner(
+  build: BuildCommand,
+  area: BuildArea,
+  log: BuildLog,
+  show: ShowPieces,
+): Promise<StepRunner> {
+  const { loaded, command } = build;
+  await makeCache(command.cache);
+  const runner = new ScriptRunner({
+    answerFor: (step) => answerFromManifest(loaded.manifest, step, (note) => log.note(step.name, note)),
+    mediaPath: area.mediaPath,
+    environment: stepEnvironment({
+      manifest: loaded.manifest,
+      manifestChangedAt: loaded.manifestChangedAt,
+      binFolder: build.binFolder,
+      cacheFolder: command.cache,
+      caller: process.env,
+    }),
+    workingFolder: process.cwd(),
+    onCommand: (step, argv) => log.detailNote(step.name, `exec ${JSON.stringify(argv)}`),
+    onOutput: (step, stream, bytes) => show(step, log.output(step.name, stream, bytes)),
+  });
+  return new SpaceWatch(runner, {
+    space: () => area.store.space(),
+    floorBytes: floorOf(await area.store.space()),
+    maxImageBytes: loaded.manifest.maxImageBytes,
+    neededBytes: ({ index }) => Math.max(...loaded.plan.steps.slice(index).map(({ freeBytes }) => freeBytes)),
+    alsoWeigh: [area.mediaPath, area.logsPath],
+  });
+}
+
+async function makeCache(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new BuildAreaError(
+      `the cache folder cannot be made: ${(error as Error).message}`,
+      'Name another one with --cache.',
+    );
+  }
+}
+
+function logEvent(log: BuildLog, event: BuildEvent): void {
   switch (event.type) {
     case 'step-started':
       return log.note(event.step.name, `==== ${event.step.name}: ${event.step.message}`);
