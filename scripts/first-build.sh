@@ -28,8 +28,7 @@ else
 fi
 "$root/bin/distro_const" build --build-area "$build_area" "$manifest"
 
-for image in "$folder"/media/*.iso "$folder"/media/*.usb; do
-  "$root/bin/boot-image" --bus virtio "$image"
-done
+"$root/bin/boot-image" --firmware bios "$folder"/media/*.iso
+"$root/bin/boot-image" --firmware uefi --bus virtio "$folder"/media/*.usb
 echo
 echo "Steps you can go back to:  distro_const build -l --build-area $build_area $manifest"
