@@ -49,18 +49,22 @@ export async function mountHolders(folder: string): Promise<readonly string[]> {
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const namespace = await namespaceOf(pid);
     const holds = isHolding.get(namespace) ?? isHeldIn(await mountsOf(pid), mount, ours);
-    isHolding.set(namespace, holds);
+    if (namespace !== '') isHolding.set(namespace, holds);
     if (holds) holders.push(pid);
   }
   return holders;
 }
 
-/** An unmount reaches the mounts that hear of the one it happens on: the parent. mount_namespaces(7), "Shared subtrees". */
-function isHeldIn(theirs: readonly Mount[], mount: Mount, ours: readonly Mount[]): boolean {
+/**
+ * An unmount reaches the mounts that hear of the one it happens on: the parent. mount_namespaces(7), "Shared subtrees". A mount with
+ * the id of one of ours is ours: the namespace of a process may be hidden from us (a hardened process 1), its mounts are not.
+ */
+export function isHeldIn(theirs: readonly Mount[], mount: Mount, ours: readonly Mount[]): boolean {
   const tells = parentOf(mount, ours)?.groups.find((group) => group.startsWith('shared:'));
   const heard = tells === undefined ? [] : [tells, tells.replace('shared:', 'master:')];
+  const ourIds = new Set(ours.map(({ id }) => id));
   return theirs
-    .filter(({ device }) => device === mount.device)
+    .filter(({ device, id }) => device === mount.device && !ourIds.has(id))
     .some((each) => parentOf(each, theirs)?.groups.some((group) => heard.includes(group)) !== true);
 }
 
@@ -68,7 +72,7 @@ function parentOf({ parentId }: Mount, mounts: readonly Mount[]): Mount | undefi
   return mounts.find(({ id }) => id === parentId);
 }
 
-/** Empty for a process that is gone, or that is not ours to look at. */
+/** Empty for a process that is gone, or whose namespace is not ours to look at. */
 async function namespaceOf(pid: string): Promise<string> {
   return await readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
 }
