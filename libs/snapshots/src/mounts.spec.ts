@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { mountHolders, parseMountinfo } from './mounts.js';
+import { isHeldIn, mountHolders, parseMountinfo, type Mount } from './mounts.js';
 
 describe('parseMountinfo', () => {
   it('reads what the kernel writes, whatever the names', () => {
@@ -34,5 +34,37 @@ describe('parseMountinfo', () => {
 describe('mountHolders', () => {
   it('finds nobody where nothing is mounted', async () => {
     expect(await mountHolders(import.meta.dirname)).toEqual([]);
+  });
+});
+
+describe('isHeldIn', () => {
+  const root = (id: string, ...groups: readonly string[]): Mount => ({
+    id,
+    parentId: '1',
+    device: '254:0',
+    path: '/',
+    groups,
+    type: 'ext4',
+    source: '/dev/vda',
+  });
+  const workspace = (id: string, parentId: string): Mount => ({
+    id,
+    parentId,
+    device: '0:41',
+    path: '/dc',
+    groups: [],
+    type: 'zfs',
+    source: 'tank/dc',
+  });
+  const ours = [root('21', 'shared:1'), workspace('69', '21')];
+
+  it.each<[string, readonly Mount[], boolean]>([
+    ['our own namespace, seen through a process that hides it', ours, false],
+    ['one without the mount', [root('31')], false],
+    ['a private copy', [root('31'), workspace('79', '31')], true],
+    ['a copy that hears of unmounts', [root('31', 'master:1'), workspace('79', '31')], false],
+    ['a copy that shares with us', [root('31', 'shared:1'), workspace('79', '31')], false],
+  ])('%s', (_, theirs, expected) => {
+    expect(isHeldIn(theirs, workspace('69', '21'), ours)).toBe(expected);
   });
 });
