@@ -162,7 +162,6 @@ describe('chooseStart', () => {
         change: {
           steps: [{ name: 'im-mod', what: ['script'] }],
           contentSince: ['im-pop', 'im-mod', 'ba-init'],
-          wordsOnly: false,
         },
       });
     });

@@ -1,6 +1,6 @@
 export type { Checkpoint, CheckpointFacts } from './checkpoint.js';
 export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, PlannedStep } from './plan.js';
-export { planBuild, workspaceOfLane, MAIN_LANE, type ScriptSource } from './plan-build.js';
+export { planBuild, type ScriptSource } from './plan-build.js';
 export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
 export {
   chainTo,

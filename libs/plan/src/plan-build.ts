@@ -12,10 +12,10 @@ export interface ScriptSource {
   readonly reads: readonly string[] | null;
 }
 
-export const MAIN_LANE = 'main';
+const MAIN_LANE = 'main';
 
 /** Name of the workspace a lane works in; `build_data` is the one of distro_const. */
-export function workspaceOfLane(lane: string): string {
+function workspaceOfLane(lane: string): string {
   return lane === MAIN_LANE ? 'build_data' : `build_data.${lane}`;
 }
 

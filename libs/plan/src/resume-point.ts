@@ -84,8 +84,6 @@ export interface ManifestChange {
   readonly steps: readonly { readonly name: string; readonly what: readonly ('script' | 'arguments')[] }[];
   /** Something scripts can query changed since these steps ran; names, in order. */
   readonly contentSince: readonly string[];
-  /** The file changed, but only in words for people, comments or white space. */
-  readonly wordsOnly: boolean;
 }
 
 /**
@@ -105,8 +103,7 @@ export function findChanges(plan: Plan, chain: readonly HeldBoundary[]): Manifes
   const contentSince = behind
     .filter(({ facts }) => facts.manifest.content !== plan.digests.content)
     .map(({ step }) => step.name);
-  const fileDiffers = chain.some(({ facts }) => facts.manifest.file !== plan.digests.file);
-  return { steps, contentSince, wordsOnly: fileDiffers && steps.length === 0 && contentSince.length === 0 };
+  return { steps, contentSince };
 }
 
 /**

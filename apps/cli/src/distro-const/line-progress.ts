@@ -50,7 +50,7 @@ export class LineProgress implements Progress {
   }
 }
 
-export function headerLines(header: BuildHeader): readonly string[] {
+function headerLines(header: BuildHeader): readonly string[] {
   return [
     `Simple Log: ${header.simpleLog}`,
     `Detail Log: ${header.detailLog}`,
@@ -62,7 +62,7 @@ export function headerLines(header: BuildHeader): readonly string[] {
   ];
 }
 
-export function trailerLines(text: string, media: readonly MediaFile[], endedAt: Date): readonly string[] {
+function trailerLines(text: string, media: readonly MediaFile[], endedAt: Date): readonly string[] {
   const files = media.map(({ path, bytes }) => `${path} (${(bytes / 1e6).toFixed(1)} MB)`);
   return [...files, `Build completed ${endedAt.toISOString()}`, text];
 }
