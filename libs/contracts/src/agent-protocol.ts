@@ -1,0 +1,246 @@
+import { z } from 'zod';
+import { AgentFacts, AgentLoad } from './http.js';
+import {
+  AgentId,
+  AttemptId,
+  BuildId,
+  Bytes,
+  JobId,
+  Millis,
+  Name,
+  RelativePath,
+  Sha256,
+  StepName,
+  UploadId,
+} from './ids.js';
+import { AttemptEnd, StepOutcome, Wish } from './states.js';
+
+/**
+ * What an agent and the coordinator say to each other, below /agent/v1. The agent always calls; every call but `enrol` carries the agent's key
+ * (`Authorization: Bearer dfa_…`). Calls about an attempt also carry its epoch and its token, in the two headers below: a write with another
+ * epoch is refused with STALE_EPOCH, and the agent then drops the attempt.
+ *
+ *     POST enrol                          EnrolRequest   -> EnrolResponse        once, with a one-use token
+ *     POST hello                          Hello          -> HelloResponse        at start; ends what this agent ran before it
+ *     POST heartbeat                      Heartbeat      -> HeartbeatResponse    every `heartbeatMs`, and when woken; renews the leases
+ *     GET  wake                           (server-sent events; hints only)       each event: send a heartbeat now
+ *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
+ *     POST attempts/:id/reports           Reports        -> ReportsResponse
+ *     POST attempts/:id/log?offset=&lost= raw bytes      -> LogPosition          WRONG_OFFSET says where to go on
+ *     POST attempts/:id/uploads           StartUpload    -> UploadState
+ *     PATCH attempts/:id/uploads/:upload?offset=  raw    -> UploadState          WRONG_OFFSET likewise
+ *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
+ *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
+ */
+export const EPOCH_HEADER = 'distrofarm-epoch';
+export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
+/** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
+export const AGENT_PROTOCOL = 1;
+/** Largest body of a log or upload call. */
+export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
+
+const Protocol = z.number().int();
+/** New at each start of the agent's process; tells two agents with one key apart. */
+const Instance = z.string().regex(/^[0-9a-f]{32}$/);
+const Epoch = z.number().int().min(1);
+const StepIndex = z.number().int().min(0).max(999);
+
+export const EnrolRequest = z.strictObject({ token: z.string().max(200), name: Name, facts: AgentFacts });
+export type EnrolRequest = z.infer<typeof EnrolRequest>;
+export const EnrolResponse = z.strictObject({ agent: AgentId, name: Name, key: z.string(), farm: Name });
+export type EnrolResponse = z.infer<typeof EnrolResponse>;
+
+/** A checkpoint that the agent's store holds. */
+export const Holding = z.strictObject({
+  /** Snapshot guid, or the store's own id. */
+  id: z.string().min(1).max(64),
+  /** As in `Assignment.lineage`. */
+  lineage: z.string().max(200),
+  workspace: z.string().max(200),
+  label: z.string().max(200),
+  takenAt: Millis,
+});
+export type Holding = z.infer<typeof Holding>;
+
+/** Where a job of a variant has its workspaces on an agent: `<build id>.<variant>`. */
+export const AreaName = z.string().regex(/^b-[0-9a-z]{10}\.[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}$/);
+export type AreaName = z.infer<typeof AreaName>;
+
+/** Times that the coordinator dictates, so that they can be changed in one place. Milliseconds. */
+export const AgentSettings = z.strictObject({
+  heartbeatMs: z.number().int().min(50),
+  /** Without a renewal acknowledged for this long, by its own monotonic clock, the agent ends its steps. */
+  selfStopMs: z.number().int().min(100),
+  claimWaitMs: z.number().int().min(100),
+  /** The log is sent when this much has gathered, or this old. */
+  logFlushMs: z.number().int().min(10),
+  logChunkBytes: z.number().int().min(1024).max(MAX_CHUNK_BYTES),
+  /** What an attempt's log may grow to; the rest is counted, not kept. */
+  maxLogBytes: Bytes,
+  uploadChunkBytes: z.number().int().min(1024).max(MAX_CHUNK_BYTES),
+});
+export type AgentSettings = z.infer<typeof AgentSettings>;
+
+export const Hello = z.strictObject({
+  protocol: Protocol,
+  instance: Instance,
+  facts: AgentFacts,
+  /** Attempts of which the spool still holds reports or log: they are delivered after the hello, and accepted. */
+  spooled: z.array(z.strictObject({ attempt: AttemptId, epoch: Epoch })).max(10_000),
+  holdings: z.array(Holding).max(100_000),
+  /** Areas found in the agent's store, whatever they hold. */
+  areas: z.array(AreaName).max(100_000),
+});
+export type Hello = z.infer<typeof Hello>;
+export const HelloResponse = z.strictObject({
+  agent: AgentId,
+  name: Name,
+  farm: Name,
+  settings: AgentSettings,
+  /** Areas to remove, with all their checkpoints. */
+  drop: z.array(AreaName),
+});
+export type HelloResponse = z.infer<typeof HelloResponse>;
+
+export const Heartbeat = z.strictObject({
+  instance: Instance,
+  load: AgentLoad,
+  freeBytes: Bytes,
+  usedBytes: Bytes,
+  attempts: z
+    .array(z.strictObject({ attempt: AttemptId, epoch: Epoch, token: z.string().max(200) }))
+    .max(256),
+  /** Areas that an earlier answer told to drop, and that are gone now. */
+  dropped: z.array(AreaName).max(1000),
+  /** The agent was told to stop by its host (SIGTERM): it finishes what it has and takes nothing new. */
+  leaving: z.boolean(),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+export const HeartbeatResponse = z.strictObject({
+  settings: AgentSettings,
+  leases: z.array(
+    z.strictObject({
+      attempt: AttemptId,
+      /** False: the attempt is another's, or over. Stop at once, report nothing more of it. */
+      granted: z.boolean(),
+      wish: Wish,
+      /** The step not to run; it may have changed since the assignment. */
+      pauseBefore: StepName.nullable(),
+    }),
+  ),
+  drop: z.array(AreaName),
+});
+export type HeartbeatResponse = z.infer<typeof HeartbeatResponse>;
+
+export const Claim = z.strictObject({ instance: Instance });
+export type Claim = z.infer<typeof Claim>;
+
+export const AssignedFile = z.strictObject({
+  path: RelativePath,
+  executable: z.boolean(),
+  sha256: Sha256,
+  bytes: Bytes,
+});
+export type AssignedFile = z.infer<typeof AssignedFile>;
+
+/** A tree as a blob: a tar that unpacks to what `treeSha256` (libs/artifacts `treeDigest`) says. */
+export const PackedTree = z.strictObject({ sha256: Sha256, bytes: Bytes, treeSha256: Sha256 });
+export type PackedTree = z.infer<typeof PackedTree>;
+
+export const Assignment = z.strictObject({
+  attempt: AttemptId,
+  epoch: Epoch,
+  token: z.string(),
+  build: BuildId,
+  job: JobId,
+  variant: Name,
+  jobIndex: z.number().int().min(0),
+  area: AreaName,
+  /** Kept in every checkpoint of the job. Another lineage's checkpoints are not resumed from. */
+  lineage: z.string().max(200),
+  manifest: z.string(),
+  manifestPath: RelativePath,
+  /** All files of the submission; fetched as blobs. */
+  files: z.array(AssignedFile),
+  sourceDateEpoch: z.number().int(),
+  /** `digests.content` of the plan the coordinator made: the agent's own plan must have the same. */
+  planContentSha256: Sha256,
+  start: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('fresh') }),
+    /** The newest checkpoint of the lineage that the agent holds; fresh when it holds none. */
+    z.strictObject({ kind: z.literal('latest') }),
+    /** The checkpoint in front of this step, or the newest one before it. */
+    z.strictObject({ kind: z.literal('step'), step: StepName }),
+  ]),
+  pauseBefore: StepName.nullable(),
+  /** Outputs of other lanes, to bring in where the plan's `imports` say. */
+  imports: z.array(z.strictObject({ lane: z.string(), path: RelativePath, tree: PackedTree })),
+  /** For a job that forks or continues: the boundary it goes on from, by whom it was made, and its tree where it was published. */
+  base: z
+    .strictObject({
+      workspace: z.string(),
+      label: z.string(),
+      lineage: z.string(),
+      tree: PackedTree.nullable(),
+    })
+    .nullable(),
+  /** Publish the state the job ends in, since jobs on other agents may go on from it. */
+  publishEnd: z.boolean(),
+});
+export type Assignment = z.infer<typeof Assignment>;
+
+/** What an attempt tells, in order. Step numbers are indexes in the plan. */
+export const ReportEvent = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('phase'), phase: z.enum(['fetching', 'running', 'publishing']) }),
+  z.strictObject({ type: z.literal('resumed'), before: StepIndex, checkpoint: z.string().max(64) }),
+  z.strictObject({
+    type: z.literal('output-imported'),
+    lane: z.string().max(64),
+    path: RelativePath,
+    treeSha256: Sha256,
+  }),
+  z.strictObject({ type: z.literal('step-started'), step: StepIndex }),
+  z.strictObject({ type: z.literal('step-ended'), step: StepIndex, outcome: StepOutcome }),
+  z.strictObject({ type: z.literal('checkpoint-taken'), before: StepIndex.nullable(), holding: Holding }),
+  /** A lane's declared output, uploaded and committed. */
+  z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),
+  /** The job's end state, uploaded and committed. */
+  z.strictObject({
+    type: z.literal('end-published'),
+    workspace: z.string().max(200),
+    label: z.string().max(200),
+    tree: PackedTree,
+  }),
+  z.strictObject({ type: z.literal('artifact-published'), name: RelativePath, sha256: Sha256, bytes: Bytes }),
+  z.strictObject({ type: z.literal('warning'), text: z.string().max(4000) }),
+  /** The last one. By then all of the log has been sent, or is in the spool. */
+  z.strictObject({ type: z.literal('ended'), end: AttemptEnd, logBytes: Bytes }),
+]);
+export type ReportEvent = z.infer<typeof ReportEvent>;
+
+export const Report = z.strictObject({
+  /** From 1, without holes; a repeated one is accepted and ignored. */
+  seq: z.number().int().min(1),
+  at: Millis,
+  event: ReportEvent,
+});
+export type Report = z.infer<typeof Report>;
+export const Reports = z.strictObject({ reports: z.array(Report).min(1).max(500) });
+export type Reports = z.infer<typeof Reports>;
+/** All reports up to `acknowledged` are in the database of record. */
+export const ReportsResponse = z.strictObject({ acknowledged: z.number().int() });
+export type ReportsResponse = z.infer<typeof ReportsResponse>;
+
+/** How much of the log is kept: the offset to go on from. */
+export const LogPosition = z.strictObject({ bytes: Bytes });
+export type LogPosition = z.infer<typeof LogPosition>;
+
+export const StartUpload = z.strictObject({ sha256: Sha256, bytes: Bytes });
+export type StartUpload = z.infer<typeof StartUpload>;
+/** `committed`: the blob is there (perhaps since long ago), nothing more to send. Uploads of the same digest by the same attempt go on where they were. */
+export const UploadState = z.strictObject({
+  upload: UploadId.nullable(),
+  offset: Bytes,
+  committed: z.boolean(),
+});
+export type UploadState = z.infer<typeof UploadState>;

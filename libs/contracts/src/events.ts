@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { AgentId, AttemptId, BuildId, JobId, Millis } from './ids.js';
+
+/** What happens on a farm, as the event stream tells it. `data` per type is in docs/operations.md. */
+export const EventType = z.enum([
+  'build-submitted',
+  'build-paused',
+  'build-resumed',
+  'build-cancelled',
+  /** The build came to rest: `data.state` is succeeded, failed, paused or cancelled. */
+  'build-ended',
+  'job-waiting',
+  'job-assigned',
+  'job-started',
+  'job-ended',
+  'job-retried',
+  /** `data.phase`: fetching, running or publishing. */
+  'attempt-phase',
+  'resumed',
+  'output-imported',
+  'step-started',
+  'step-ended',
+  'checkpoint-taken',
+  'artifact-published',
+  'warning',
+  /** A report of an attempt that has lost its job was refused. */
+  'stale-report',
+  'agent-enrolled',
+  'agent-connected',
+  'agent-lost',
+  'agent-drained',
+  'agent-undrained',
+  'agent-paused',
+  'agent-unpaused',
+  'agent-revoked',
+]);
+export type EventType = z.infer<typeof EventType>;
+
+/** One event. `seq` grows by one farm-wide, without holes, in the order in which things became true. */
+export const FarmEvent = z
+  .strictObject({
+    seq: z.number().int().min(1),
+    at: Millis,
+    type: EventType,
+    build: BuildId.nullable(),
+    job: JobId.nullable(),
+    attempt: AttemptId.nullable(),
+    agent: AgentId.nullable(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'FarmEvent' });
+export type FarmEvent = z.infer<typeof FarmEvent>;

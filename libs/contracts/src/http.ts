@@ -1,0 +1,419 @@
+import { z } from 'zod';
+import {
+  AgentId,
+  AttemptId,
+  BuildId,
+  Bytes,
+  JobId,
+  Millis,
+  Name,
+  RelativePath,
+  Sha256,
+  StepName,
+  TokenId,
+} from './ids.js';
+import { AttemptEnd, AttemptState, BuildState, JobState, StepOutcome, StepState, Wish } from './states.js';
+
+/** The public API, below /api/v1. Bodies are strict: an unknown field is refused. Times are milliseconds since 1970. */
+
+const MAX_MANIFEST_CHARACTERS = 1024 * 1024;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+export const MAX_FILES = 500;
+/** Limit of a submission's body. */
+export const MAX_SUBMISSION_BYTES = 16 * 1024 * 1024;
+
+/** A file that the manifest's scripts consist of, or use. */
+export const SubmittedFile = z.strictObject({
+  /** Relative to the submission's root, which holds the manifest too. */
+  path: RelativePath,
+  executable: z.boolean(),
+  base64: z.base64().max(Math.ceil((MAX_FILE_BYTES * 4) / 3) + 4),
+});
+export type SubmittedFile = z.infer<typeof SubmittedFile>;
+
+/** A step by name or by number from 0, as distro_const takes it. */
+export const StepReference = z.string().min(1).max(63);
+const Why = z.string().max(500).default('');
+
+export const Priority = z.enum(['low', 'normal', 'high']);
+export type Priority = z.infer<typeof Priority>;
+
+export const SubmitBuild = z
+  .strictObject({
+    manifest: z.string().max(MAX_MANIFEST_CHARACTERS),
+    /** Where the manifest lies among the files: its scripts are relative to it. */
+    manifestPath: RelativePath,
+    files: z.array(SubmittedFile).max(MAX_FILES),
+    /** Names of variants; empty: all of them, or `default` where the manifest has none. */
+    variants: z.array(Name).max(1000).default([]),
+    /** Seconds since 1970; what the images carry as their time. */
+    sourceDateEpoch: z.number().int().min(0).max(99_999_999_999),
+    priority: Priority.default('normal'),
+    /** `-p`: no step from this one on runs until the build is resumed. */
+    pauseBefore: StepReference.nullable().default(null),
+    /** Place jobs only on this agent (id or name). */
+    onAgent: Name.nullable().default(null),
+    /** Take the submission even when no agent of today's farm could ever run it. */
+    wait: z.boolean().default(false),
+    note: z.string().max(500).default(''),
+    /** A second submission of the same user with the same key gives back the first build. */
+    idempotencyKey: z.string().min(1).max(200).nullable().default(null),
+  })
+  .meta({ id: 'SubmitBuild' });
+/** As a client sends it: what has a default may be left out. */
+export type SubmitBuild = z.input<typeof SubmitBuild>;
+export type AcceptedSubmission = z.infer<typeof SubmitBuild>;
+
+export const BuildSummary = z.strictObject({
+  id: BuildId,
+  /** Distribution name of the manifest. */
+  name: z.string(),
+  state: BuildState,
+  wish: Wish,
+  user: Name,
+  priority: Priority,
+  note: z.string(),
+  variants: z.array(Name),
+  createdAt: Millis,
+  startedAt: Millis.nullable(),
+  endedAt: Millis.nullable(),
+  /** Steps over all variants. */
+  steps: z.strictObject({ total: z.number().int(), done: z.number().int() }),
+  /** One sentence on what goes on: the running step, why it waits, how it ended. */
+  summary: z.string(),
+});
+export type BuildSummary = z.infer<typeof BuildSummary>;
+
+export const StepView = z.strictObject({
+  index: z.number().int(),
+  name: StepName,
+  message: z.string(),
+  state: StepState,
+  startedAt: Millis.nullable(),
+  endedAt: Millis.nullable(),
+  outcome: StepOutcome.nullable(),
+  /** The attempt that this state is of. */
+  attempt: AttemptId.nullable(),
+  agent: AgentId.nullable(),
+  /** The checkpoint in front of the step, where some agent holds one. */
+  checkpoint: z.string().nullable(),
+  /** Median of past successful runs of the step of that name and distribution; `null` without any. */
+  usualMs: z.number().nullable(),
+});
+export type StepView = z.infer<typeof StepView>;
+
+export const AttemptView = z.strictObject({
+  id: AttemptId,
+  job: JobId,
+  number: z.number().int().min(1),
+  epoch: z.number().int().min(1),
+  state: AttemptState,
+  agent: AgentId,
+  agentName: Name,
+  assignedAt: Millis,
+  startedAt: Millis.nullable(),
+  endedAt: Millis.nullable(),
+  end: AttemptEnd.nullable(),
+  /** What it does right now: `fetching`, `running` or `publishing`. */
+  phase: z.string().nullable(),
+  logBytes: Bytes,
+});
+export type AttemptView = z.infer<typeof AttemptView>;
+
+export const JobView = z.strictObject({
+  id: JobId,
+  variant: Name,
+  index: z.number().int(),
+  lane: z.string(),
+  state: JobState,
+  /** Why it waits, in words; empty when it does not. */
+  waitingReason: z.string(),
+  /** Indexes of the jobs of its variant that must have succeeded. */
+  needs: z.array(z.number().int()),
+  retries: z.number().int(),
+  steps: z.array(StepView),
+  attempts: z.array(AttemptView),
+});
+export type JobView = z.infer<typeof JobView>;
+
+export const BuildDetail = BuildSummary.extend({
+  manifestSha256: Sha256,
+  manifestPath: RelativePath,
+  sourceDateEpoch: z.number().int(),
+  pauseBefore: z.string().nullable(),
+  jobs: z.array(JobView),
+  /** Position of the newest event this view includes: follow the stream from here. */
+  eventSeq: z.number().int(),
+}).meta({ id: 'BuildDetail' });
+export type BuildDetail = z.infer<typeof BuildDetail>;
+
+export const SubmittedBuild = z
+  .strictObject({
+    build: BuildDetail,
+    /** False: the idempotency key met an earlier submission, and this is that build. */
+    created: z.boolean(),
+    /** What the user should know: notes of the manifest. */
+    notes: z.array(z.string()),
+  })
+  .meta({ id: 'SubmittedBuild' });
+export type SubmittedBuild = z.infer<typeof SubmittedBuild>;
+
+/** What a submission would become; nothing is kept. */
+export const PlanPreview = z
+  .strictObject({
+    name: z.string(),
+    notes: z.array(z.string()),
+    variants: z.array(
+      z.strictObject({
+        name: Name,
+        jobs: z.array(
+          z.strictObject({
+            index: z.number().int(),
+            lane: z.string(),
+            architecture: z.string(),
+            needs: z.array(z.number().int()),
+            steps: z.array(
+              z.strictObject({ name: StepName, message: z.string(), usualMs: z.number().nullable() }),
+            ),
+            /** How many agents could run it, and why the others not. */
+            placement: z.string(),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'PlanPreview' });
+export type PlanPreview = z.infer<typeof PlanPreview>;
+
+export const ListBuilds = z.strictObject({
+  state: z.array(BuildState).optional(),
+  user: Name.optional(),
+  name: z.string().max(200).optional(),
+  /** Only builds created since then. */
+  since: Millis.optional(),
+  limit: z.number().int().min(1).max(1000).default(50),
+  /** Newest first; the `next` of the page before. */
+  cursor: z.string().max(100).optional(),
+});
+export type ListBuilds = z.infer<typeof ListBuilds>;
+export const BuildPage = z
+  .strictObject({ builds: z.array(BuildSummary), next: z.string().nullable() })
+  .meta({ id: 'BuildPage' });
+export type BuildPage = z.infer<typeof BuildPage>;
+
+export const PauseBuild = z
+  .strictObject({ before: StepReference.nullable().default(null), why: Why })
+  .meta({ id: 'PauseBuild' });
+export type PauseBuild = z.input<typeof PauseBuild>;
+export const ResumeBuild = z
+  .strictObject({
+    /** `null`: where each job stopped. Else the named step, and all that depends on it, runs again. */
+    from: StepReference.nullable().default(null),
+    /** Only this variant. */
+    variant: Name.nullable().default(null),
+    /** Pause again before this step. */
+    pauseBefore: StepReference.nullable().default(null),
+    why: Why,
+  })
+  .meta({ id: 'ResumeBuild' });
+export type ResumeBuild = z.input<typeof ResumeBuild>;
+export const CancelBuild = z.strictObject({ why: Why }).meta({ id: 'CancelBuild' });
+export type CancelBuild = z.input<typeof CancelBuild>;
+
+export const Explanation = z
+  .strictObject({
+    build: BuildId,
+    state: BuildState,
+    /** One per job that does not run and has not ended well. */
+    jobs: z.array(
+      z.strictObject({
+        job: JobId,
+        variant: Name,
+        lane: z.string(),
+        state: JobState,
+        reason: z.string(),
+        /** Per agent: why it does not get the job. Empty unless the job waits. */
+        agents: z.array(z.strictObject({ agent: AgentId, name: Name, verdict: z.string() })),
+      }),
+    ),
+  })
+  .meta({ id: 'Explanation' });
+export type Explanation = z.infer<typeof Explanation>;
+
+export const Artifact = z
+  .strictObject({
+    build: BuildId,
+    variant: Name,
+    /** Path below the media folder; unique within the variant. */
+    name: RelativePath,
+    bytes: Bytes,
+    sha256: Sha256,
+    attempt: AttemptId,
+    publishedAt: Millis,
+    /** Null once retention has removed its bytes. */
+    available: z.boolean(),
+  })
+  .meta({ id: 'Artifact' });
+export type Artifact = z.infer<typeof Artifact>;
+export const ArtifactList = z.strictObject({ artifacts: z.array(Artifact) }).meta({ id: 'ArtifactList' });
+
+export const AgentState = z.enum(['idle', 'busy', 'draining', 'drained', 'paused', 'lost', 'revoked']);
+export type AgentState = z.infer<typeof AgentState>;
+
+export const StoreFacts = z.strictObject({
+  kind: z.enum(['zfs', 'directory']),
+  description: z.string().max(300),
+  /** What the store can beside the port: `send`, `receive`, `resume-receive`, `reflink`. */
+  abilities: z.array(Name).max(20),
+});
+export const AgentFacts = z.strictObject({
+  version: z.string().max(50),
+  hostname: z.string().max(255),
+  /** Architectures whose images it can build, Debian's words: `amd64`, `i386`, `arm64`. */
+  architectures: z.array(Name).min(1).max(20),
+  labels: z.array(Name).max(50),
+  slots: z.number().int().min(1).max(256),
+  /** Tools by name, with what they say of their version. */
+  tools: z.record(z.string().max(64), z.string().max(200)),
+  store: StoreFacts,
+  freeBytes: Bytes,
+  usedBytes: Bytes,
+});
+export type AgentFacts = z.infer<typeof AgentFacts>;
+
+export const AgentLoad = z.strictObject({
+  /** Load average of one minute divided by the number of processors. */
+  cpu: z.number().min(0),
+  freeMemoryBytes: Bytes,
+});
+export type AgentLoad = z.infer<typeof AgentLoad>;
+
+export const AgentView = z
+  .strictObject({
+    id: AgentId,
+    name: Name,
+    state: AgentState,
+    facts: AgentFacts,
+    load: AgentLoad.nullable(),
+    /** Attempts it runs. */
+    running: z.array(
+      z.strictObject({ attempt: AttemptId, build: BuildId, lane: z.string(), step: z.string().nullable() }),
+    ),
+    /** Who drained or paused it, and why; empty when nobody did. */
+    reason: z.string(),
+    pausedUntil: Millis.nullable(),
+    enrolledAt: Millis,
+    lastSeenAt: Millis.nullable(),
+    checkpoints: z.number().int(),
+  })
+  .meta({ id: 'Agent' });
+export type AgentView = z.infer<typeof AgentView>;
+export const AgentList = z.strictObject({ agents: z.array(AgentView) }).meta({ id: 'AgentList' });
+
+export const DrainAgent = z.strictObject({ why: Why }).meta({ id: 'DrainAgent' });
+export const PauseAgent = z
+  .strictObject({
+    why: z.string().min(1).max(500),
+    untilSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(365 * 86_400)
+      .nullable()
+      .default(null),
+  })
+  .meta({ id: 'PauseAgent' });
+export const CreateEnrolment = z
+  .strictObject({
+    /** Fixes the agent's name; else the agent says it. */
+    name: Name.nullable().default(null),
+    expiresInSeconds: z
+      .number()
+      .int()
+      .min(60)
+      .max(7 * 86_400)
+      .default(3600),
+  })
+  .meta({ id: 'CreateEnrolment' });
+export const Enrolment = z
+  .strictObject({
+    token: z.string(),
+    expiresAt: Millis,
+    /** SHA-256 of the farm's CA certificate in DER; `null` without TLS or with a public certificate. */
+    caFingerprint: z.string().nullable(),
+    /** The one command to run on the host. */
+    command: z.string(),
+  })
+  .meta({ id: 'Enrolment' });
+export type Enrolment = z.infer<typeof Enrolment>;
+
+export const CheckpointView = z.strictObject({
+  id: z.string(),
+  agent: AgentId,
+  agentName: Name,
+  build: BuildId,
+  variant: Name,
+  lane: z.string(),
+  label: z.string(),
+  /** The step it is in front of; `null` at the end of a job. */
+  before: StepName.nullable(),
+  takenAt: Millis,
+});
+export type CheckpointView = z.infer<typeof CheckpointView>;
+export const CheckpointList = z
+  .strictObject({ checkpoints: z.array(CheckpointView) })
+  .meta({ id: 'CheckpointList' });
+
+/** A script that everybody may use. */
+export const CataloguedScript = z.strictObject({
+  /** Of the script with all the files it includes. */
+  sha256: Sha256,
+  name: z.string().max(200),
+  note: z.string().max(500),
+  addedBy: Name,
+  addedAt: Millis,
+});
+export type CataloguedScript = z.infer<typeof CataloguedScript>;
+export const AddScripts = z
+  .strictObject({
+    scripts: z
+      .array(
+        z.strictObject({ sha256: Sha256, name: z.string().max(200), note: z.string().max(500).default('') }),
+      )
+      .max(MAX_FILES),
+  })
+  .meta({ id: 'AddScripts' });
+export const ScriptCatalogue = z
+  .strictObject({ scripts: z.array(CataloguedScript) })
+  .meta({ id: 'ScriptCatalogue' });
+
+export const AuditEntry = z.strictObject({
+  seq: z.number().int(),
+  at: Millis,
+  user: Name,
+  tokenId: TokenId.nullable(),
+  /** E.g. `build.cancel`. */
+  action: z.string(),
+  target: z.string(),
+  why: z.string(),
+  data: z.record(z.string(), z.unknown()),
+  /** SHA-256 over the previous entry's hash and this entry: a changed or removed entry breaks the chain. */
+  hash: Sha256,
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;
+export const AuditPage = z
+  .strictObject({ entries: z.array(AuditEntry), next: z.number().int().nullable() })
+  .meta({ id: 'AuditPage' });
+
+export const Health = z
+  .strictObject({
+    status: z.enum(['ok', 'degraded']),
+    version: z.string(),
+    database: z.string(),
+    redis: z.string(),
+    /** Whether this process schedules. */
+    scheduling: z.boolean(),
+    agents: z.number().int(),
+  })
+  .meta({ id: 'Health' });
+export type Health = z.infer<typeof Health>;
