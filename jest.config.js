@@ -1,4 +1,4 @@
-/** `unit` needs Node (a few specs root), `platform` ZFS, `media` a package mirror, `boot` qemu; each file says so on line one. */
+/** `unit` needs Node (a few specs root), `flow` Redis and PostgreSQL, `platform` ZFS, `media` a package mirror, `boot` qemu; each file says so on line one. */
 const shared = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['farm-src', 'node', 'node-addons'] },
@@ -24,6 +24,7 @@ export default {
   workerIdleMemoryLimit: '512MB',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
+    { ...shared, displayName: 'flow', testMatch: ['<rootDir>/test/flow/**/*.spec.ts'] },
     { ...shared, displayName: 'platform', testMatch: ['<rootDir>/test/platform/**/*.spec.ts'] },
     { ...shared, displayName: 'media', testMatch: ['<rootDir>/test/media/**/*.spec.ts'] },
     { ...shared, displayName: 'boot', testMatch: ['<rootDir>/test/boot/**/*.spec.ts'] },
