@@ -29,7 +29,8 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(folder, { recursive: true }));
 
-const carry = async (path: string): Promise<string> => await new CopyOutputs().carry(path, from, to);
+const carry = async (path: string): Promise<string> =>
+  await new CopyOutputs().carry({ lane: 'lane', path, workspace: 'lane' }, to, () => Promise.resolve(from));
 
 describe('CopyOutputs', () => {
   it('carries a tree as it is, in place of what is there', async () => {

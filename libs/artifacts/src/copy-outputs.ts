@@ -1,4 +1,5 @@
 import { OutputCarrier, OutputError, type Workspace } from '#libs/engine';
+import type { OutputImport } from '#libs/plan';
 import { lstat, mkdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { execa } from 'execa';
@@ -6,7 +7,12 @@ import { treeDigest } from './tree-digest.js';
 
 /** Carries outputs between workspaces of one machine by copying (sharing blocks where the file system can). */
 export class CopyOutputs extends OutputCarrier {
-  override async carry(path: string, from: Workspace, to: Workspace): Promise<string> {
+  override async carry(
+    { path }: OutputImport,
+    to: Workspace,
+    bringLane: () => Promise<Workspace>,
+  ): Promise<string> {
+    const from = await bringLane();
     const source = join(from.path, path);
     const target = join(to.path, path);
     await requireInside(source, from.path, path);

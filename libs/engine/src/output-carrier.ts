@@ -1,12 +1,14 @@
+import type { OutputImport } from '#libs/plan';
 import type { Workspace } from './snapshot-store.js';
 
 /** Port: brings a lane's declared output into the workspace it joins. */
 export abstract class OutputCarrier {
   /**
-   * Copies `path` (relative, the same in both) with modes, owners, links and times, replacing what is there, and compares the copy's digest with the original's.
-   * Resolves to that digest (SHA-256, hex). Throws OutputError.
+   * Brings `output.path` (relative, the same in both) into `to` with modes, owners, links and times, replacing what is there, and checks the
+   * digest of what arrived. `from` brings the lane's workspace to its end on this machine, which may take a roll back: it is for carriers that
+   * copy from there, others leave it alone. Resolves to that digest (SHA-256, hex). Throws OutputError.
    */
-  abstract carry(path: string, from: Workspace, to: Workspace): Promise<string>;
+  abstract carry(output: OutputImport, to: Workspace, from: () => Promise<Workspace>): Promise<string>;
 }
 
 /** A declared output cannot be brought in: it was not written, leads out of the workspace, or changed on the way. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { findResumable, type PlannedStep } from '#libs/plan';
+import { findResumable, type OutputImport, type PlannedStep } from '#libs/plan';
 import { DirectorySnapshotStore } from '#libs/snapshots';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,10 +37,14 @@ class FunctionRunner extends StepRunner {
 class NoteOutputs extends OutputCarrier {
   readonly carried: string[] = [];
 
-  override carry(path: string, from: Workspace, to: Workspace): Promise<string> {
+  override async carry(
+    { path }: OutputImport,
+    to: Workspace,
+    from: () => Promise<Workspace>,
+  ): Promise<string> {
     if (path === 'tmp/missing') throw new OutputError('OUTPUT_MISSING', path, `no step wrote "${path}"`);
-    this.carried.push(`${from.name}/${path} -> ${to.name}`);
-    return Promise.resolve('digest');
+    this.carried.push(`${(await from()).name}/${path} -> ${to.name}`);
+    return 'digest';
   }
 }
 

@@ -137,8 +137,13 @@ async function openWorkspace(run: Run, job: Job): Promise<Workspace> {
     return workspace;
   }
   const workspace = await startJob(run, job);
-  for (const { lane, path, workspace: from } of job.imports) {
-    const digest = await ports.outputs.carry(path, await laneWorkspace(run, from), workspace);
+  for (const output of job.imports) {
+    const { lane, path } = output;
+    const digest = await ports.outputs.carry(
+      output,
+      workspace,
+      async () => await laneWorkspace(run, output.workspace),
+    );
     ports.report({ type: 'output-imported', job, lane, path, digest });
   }
   await takeCheckpoint(run, firstBoundary(run.plan, job), workspace);
