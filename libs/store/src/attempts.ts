@@ -1,0 +1,372 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish } from '#libs/contracts';
+import { groupBy } from './group-by.js';
+import { fromJson, toJson } from './json.js';
+import type { AttemptsTable, AttemptStepsTable, Schema } from './schema.js';
+
+type Db = Kysely<Schema>;
+
+export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
+  readonly end: AttemptEnd | null;
+}
+
+export interface AttemptStepRow extends Omit<Selectable<AttemptStepsTable>, 'outcome'> {
+  readonly outcome: StepOutcome | null;
+}
+
+function parseAttempt(row: Selectable<AttemptsTable>): AttemptRow {
+  return { ...row, end: row.end === null ? null : (fromJson(row.end) as AttemptEnd) };
+}
+
+export interface NewAttempt {
+  readonly id: AttemptId;
+  readonly job: JobId;
+  readonly build: BuildId;
+  readonly number: number;
+  readonly epoch: number;
+  readonly agent: AgentId;
+  readonly lineage: string;
+  readonly now: number;
+  /** Until when the agent must have fetched it. */
+  readonly leaseUntil: number;
+}
+
+/** Records an assignment, and the message that tells the agent of it, in the caller's transaction. */
+export async function insertAttempt(tx: Db, attempt: NewAttempt): Promise<void> {
+  await tx
+    .insertInto('attempts')
+    .values({
+      id: attempt.id,
+      job_id: attempt.job,
+      build_id: attempt.build,
+      number: attempt.number,
+      epoch: attempt.epoch,
+      agent_id: attempt.agent,
+      token_hash: null,
+      state: 'assigned',
+      phase: null,
+      lineage: attempt.lineage,
+      assigned_at: attempt.now,
+      claimed_at: null,
+      ended_at: null,
+      lease_until: attempt.leaseUntil,
+      end: null,
+      last_seq: 0,
+      log_bytes: 0,
+      log_final_bytes: null,
+    })
+    .execute();
+  await tx
+    .insertInto('outbox')
+    .values({
+      attempt_id: attempt.id,
+      agent_id: attempt.agent,
+      epoch: attempt.epoch,
+      created_at: attempt.now,
+      sent_at: null,
+    })
+    .execute();
+}
+
+export async function findAttempt(db: Db, id: AttemptId): Promise<AttemptRow | null> {
+  const row = await db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : parseAttempt(row);
+}
+
+/** Oldest first. */
+export async function attemptsOfBuild(db: Db, build: BuildId): Promise<readonly AttemptRow[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('build_id', '=', build)
+    .orderBy('assigned_at')
+    .orderBy('number')
+    .execute();
+  return rows.map(parseAttempt);
+}
+
+export async function countAttempts(db: Db, job: JobId): Promise<number> {
+  const row = await db
+    .selectFrom('attempts')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('job_id', '=', job)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
+}
+
+/** Those that are not over: of one agent, or of the farm. */
+export async function openAttempts(db: Db, agent?: AgentId): Promise<readonly AttemptRow[]> {
+  const all = db.selectFrom('attempts').selectAll().where('state', 'in', ['assigned', 'running']);
+  const rows = await (agent === undefined ? all : all.where('agent_id', '=', agent)).execute();
+  return rows.map(parseAttempt);
+}
+
+/** The job's attempt that is not over; a job has at most one. */
+export async function openAttemptOf(db: Db, job: JobId): Promise<AttemptRow | null> {
+  const row = await db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('job_id', '=', job)
+    .where('state', 'in', ['assigned', 'running'])
+    .executeTakeFirst();
+  return row === undefined ? null : parseAttempt(row);
+}
+
+export async function openAttemptsWithUsers(
+  db: Db,
+): Promise<readonly { agent: AgentId; user: string; job: JobId }[]> {
+  return await db
+    .selectFrom('attempts')
+    .innerJoin('builds', 'builds.id', 'attempts.build_id')
+    .select(['attempts.agent_id as agent', 'builds.user', 'attempts.job_id as job'])
+    .where('attempts.state', 'in', ['assigned', 'running'])
+    .execute();
+}
+
+/** The agent has it now. False when it is another's, over, or fetched already. */
+export async function claimAttempt(
+  tx: Db,
+  claim: {
+    readonly id: AttemptId;
+    readonly epoch: number;
+    readonly agent: AgentId;
+    readonly tokenHash: string;
+    readonly now: number;
+    readonly leaseUntil: number;
+  },
+): Promise<boolean> {
+  const row = await tx
+    .updateTable('attempts')
+    .set({
+      state: 'running',
+      token_hash: claim.tokenHash,
+      claimed_at: claim.now,
+      lease_until: claim.leaseUntil,
+    })
+    .where('id', '=', claim.id)
+    .where('epoch', '=', claim.epoch)
+    .where('agent_id', '=', claim.agent)
+    .where('state', '=', 'assigned')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** What an agent runs, with what is wished of it; for the answer to its heartbeat. */
+export async function leasesOfAgent(
+  db: Db,
+  agent: AgentId,
+): Promise<
+  readonly {
+    id: AttemptId;
+    epoch: number;
+    tokenHash: string | null;
+    wish: Wish;
+    pauseBefore: string | null;
+    build: BuildId;
+  }[]
+> {
+  return await db
+    .selectFrom('attempts')
+    .innerJoin('builds', 'builds.id', 'attempts.build_id')
+    .select([
+      'attempts.id',
+      'attempts.epoch',
+      'attempts.token_hash as tokenHash',
+      'builds.wish',
+      'builds.pause_before as pauseBefore',
+      'builds.id as build',
+    ])
+    .where('attempts.agent_id', '=', agent)
+    .where('attempts.state', '=', 'running')
+    .execute();
+}
+
+export async function renewLeases(
+  db: Db,
+  agent: AgentId,
+  attempts: readonly AttemptId[],
+  leaseUntil: number,
+): Promise<void> {
+  if (attempts.length === 0) return;
+  await db
+    .updateTable('attempts')
+    .set({ lease_until: leaseUntil })
+    .where('agent_id', '=', agent)
+    .where('state', '=', 'running')
+    .where('id', 'in', [...attempts])
+    .execute();
+}
+
+/** Only what is still open can end, and only once. */
+export async function endAttempt(
+  tx: Db,
+  id: AttemptId,
+  epoch: number,
+  end: AttemptEnd,
+  now: number,
+): Promise<boolean> {
+  const row = await tx
+    .updateTable('attempts')
+    .set({ state: 'ended', ended_at: now, end: toJson(end), lease_until: null, phase: null })
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .where('state', '!=', 'ended')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/**
+ * Takes the reports up to `seq` as kept. False when the attempt is over or another batch came first: then nothing of this one counts.
+ */
+export async function advanceReports(
+  tx: Db,
+  id: AttemptId,
+  epoch: number,
+  from: number,
+  to: number,
+): Promise<boolean> {
+  const row = await tx
+    .updateTable('attempts')
+    .set({ last_seq: to })
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .where('last_seq', '=', from)
+    .where('state', '=', 'running')
+    .returning('id')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function setAttemptPhase(tx: Db, id: AttemptId, phase: string): Promise<void> {
+  await tx.updateTable('attempts').set({ phase }).where('id', '=', id).execute();
+}
+
+/** The log only grows. */
+export async function setLogBytes(db: Db, id: AttemptId, bytes: number): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ log_bytes: bytes })
+    .where('id', '=', id)
+    .where('log_bytes', '<', bytes)
+    .execute();
+}
+
+export async function setLogFinalBytes(db: Db, id: AttemptId, bytes: number): Promise<void> {
+  await db.updateTable('attempts').set({ log_final_bytes: bytes }).where('id', '=', id).execute();
+}
+
+export async function startAttemptStep(tx: Db, id: AttemptId, index: number, at: number): Promise<void> {
+  await tx
+    .insertInto('attempt_steps')
+    .values({ attempt_id: id, index, started_at: at, ended_at: null, outcome: null })
+    .onConflict((conflict) => conflict.columns(['attempt_id', 'index']).doNothing())
+    .execute();
+}
+
+export async function endAttemptStep(
+  tx: Db,
+  id: AttemptId,
+  index: number,
+  at: number,
+  outcome: StepOutcome,
+): Promise<void> {
+  await tx
+    .updateTable('attempt_steps')
+    .set({ ended_at: at, outcome: toJson(outcome) })
+    .where('attempt_id', '=', id)
+    .where('index', '=', index)
+    .execute();
+}
+
+export async function attemptStepsOf(db: Db, id: AttemptId): Promise<readonly AttemptStepRow[]> {
+  const rows = await db
+    .selectFrom('attempt_steps')
+    .selectAll()
+    .where('attempt_id', '=', id)
+    .orderBy('index')
+    .execute();
+  return rows.map((row) => ({
+    ...row,
+    outcome: row.outcome === null ? null : (fromJson(row.outcome) as StepOutcome),
+  }));
+}
+
+export async function keepStepTime(
+  tx: Db,
+  time: { attempt: AttemptId; distribution: string; step: string; ms: number; at: number },
+): Promise<void> {
+  await tx
+    .insertInto('step_times')
+    .values({
+      attempt_id: time.attempt,
+      distribution: time.distribution,
+      step: time.step,
+      ms: time.ms,
+      at: time.at,
+    })
+    .onConflict((conflict) => conflict.columns(['attempt_id', 'step']).doNothing())
+    .execute();
+}
+
+/** Newest times that a step of that distribution took; what is usual comes from them. */
+const TIMES_LOOKED_AT = 500;
+
+/** Median of past runs by step name, of one distribution. */
+export async function usualStepTimes(db: Db, distribution: string): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom('step_times')
+    .select(['step', 'ms'])
+    .where('distribution', '=', distribution)
+    .orderBy('at', 'desc')
+    .limit(TIMES_LOOKED_AT)
+    .execute();
+  const byStep = groupBy(rows, ({ step }) => step);
+  return new Map(
+    [...byStep].map(([step, times]) => {
+      const sorted = times.map(({ ms }) => ms).toSorted((a, b) => a - b);
+      return [step, sorted[Math.floor(sorted.length / 2)] ?? 0];
+    }),
+  );
+}
+
+/** Messages not yet given to BullMQ, oldest first. */
+export async function unsentMessages(
+  db: Db,
+  limit: number,
+): Promise<readonly { attempt: AttemptId; agent: AgentId; epoch: number }[]> {
+  return await db
+    .selectFrom('outbox')
+    .select(['attempt_id as attempt', 'agent_id as agent', 'epoch'])
+    .where('sent_at', 'is', null)
+    .orderBy('created_at')
+    .limit(limit)
+    .execute();
+}
+
+export async function markSent(db: Db, attempts: readonly AttemptId[], now: number): Promise<void> {
+  if (attempts.length === 0) return;
+  await db
+    .updateTable('outbox')
+    .set({ sent_at: now })
+    .where('attempt_id', 'in', [...attempts])
+    .execute();
+}
+
+/** Messages of attempts that an agent has not fetched although they were sent before `sentBefore`: Redis may have lost them. */
+export async function resendUnfetched(db: Db, sentBefore: number): Promise<number> {
+  const result = await db
+    .updateTable('outbox')
+    .set({ sent_at: null })
+    .where('sent_at', '<', sentBefore)
+    .where('attempt_id', 'in', (select) =>
+      select.selectFrom('attempts').select('id').where('state', '=', 'assigned'),
+    )
+    .executeTakeFirst();
+  return Number(result.numUpdatedRows);
+}
+
+export async function removeMessage(tx: Db, attempt: AttemptId): Promise<void> {
+  await tx.deleteFrom('outbox').where('attempt_id', '=', attempt).execute();
+}

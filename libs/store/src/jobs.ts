@@ -1,0 +1,288 @@
+import type { Kysely, Selectable, Updateable } from 'kysely';
+import type {
+  AgentId,
+  AttemptId,
+  BuildId,
+  JobId,
+  Priority,
+  StepOutcome,
+  StepState,
+  VariantId,
+} from '#libs/contracts';
+import { inChunks } from './builds.js';
+import { groupBy } from './group-by.js';
+import { fromJson, toJson } from './json.js';
+import type {
+  JobBaseRecord,
+  JobImportRecord,
+  JobRequirements,
+  JobsTable,
+  JobStart,
+  Schema,
+  StepsTable,
+} from './schema.js';
+
+type Db = Kysely<Schema>;
+
+export interface JobRow extends Omit<
+  Selectable<JobsTable>,
+  'needs' | 'base' | 'imports' | 'requires' | 'start' | 'avoid'
+> {
+  readonly needs: readonly number[];
+  readonly base: JobBaseRecord | null;
+  readonly imports: readonly JobImportRecord[];
+  readonly requires: JobRequirements;
+  readonly start: JobStart;
+  readonly avoid: readonly AgentId[];
+}
+
+export interface StepRow extends Omit<Selectable<StepsTable>, 'outcome'> {
+  readonly outcome: StepOutcome | null;
+}
+
+/** A waiting job with what the scheduler wants to know of its build. */
+export interface WaitingJobRow {
+  readonly id: JobId;
+  readonly build: BuildId;
+  readonly variant: VariantId;
+  readonly index: number;
+  readonly lineage: string;
+  readonly requires: JobRequirements;
+  readonly base: JobBaseRecord | null;
+  readonly avoid: readonly AgentId[];
+  readonly waitingSince: number;
+  readonly waitingReason: string;
+  readonly user: string;
+  readonly priority: Priority;
+  readonly onAgent: AgentId | null;
+  readonly createdAt: number;
+}
+
+/** Kept in every checkpoint of a job; see Assignment.lineage. */
+export function lineageOf(build: BuildId, variant: string, index: number, generation: number): string {
+  return `${build}/${variant}/${index}/g${generation}`;
+}
+
+function parseJob(row: Selectable<JobsTable>): JobRow {
+  return {
+    ...row,
+    needs: fromJson(row.needs) as readonly number[],
+    base: row.base === null ? null : (fromJson(row.base) as JobBaseRecord),
+    imports: fromJson(row.imports) as readonly JobImportRecord[],
+    requires: fromJson(row.requires) as JobRequirements,
+    start: fromJson(row.start) as JobStart,
+    avoid: fromJson(row.avoid) as readonly AgentId[],
+  };
+}
+
+function parseStep(row: Selectable<StepsTable>): StepRow {
+  return { ...row, outcome: row.outcome === null ? null : (fromJson(row.outcome) as StepOutcome) };
+}
+
+export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonly StepRow[]): Promise<void> {
+  await inChunks(jobs, 40, async (chunk) => {
+    const rows = chunk.map((job) => ({
+      ...job,
+      needs: toJson(job.needs),
+      base: job.base === null ? null : toJson(job.base),
+      imports: toJson(job.imports),
+      requires: toJson(job.requires),
+      start: toJson(job.start),
+      avoid: toJson(job.avoid),
+    }));
+    await tx.insertInto('jobs').values(rows).execute();
+  });
+  await inChunks(steps, 100, async (chunk) => {
+    const rows = chunk.map((step) => ({
+      ...step,
+      outcome: step.outcome === null ? null : toJson(step.outcome),
+    }));
+    await tx.insertInto('steps').values(rows).execute();
+  });
+}
+
+export async function findJob(db: Db, id: JobId): Promise<JobRow | null> {
+  const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : parseJob(row);
+}
+
+/** In the order of variants, then of the plan. */
+export async function jobsOfBuild(db: Db, build: BuildId): Promise<readonly JobRow[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('build_id', '=', build)
+    .orderBy('variant_id')
+    .orderBy('index')
+    .execute();
+  return rows.map(parseJob);
+}
+
+export async function jobsOfVariant(db: Db, variant: VariantId): Promise<readonly JobRow[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('variant_id', '=', variant)
+    .orderBy('index')
+    .execute();
+  return rows.map(parseJob);
+}
+
+export interface JobChange extends Omit<
+  Updateable<JobsTable>,
+  'id' | 'needs' | 'base' | 'imports' | 'requires' | 'start' | 'avoid'
+> {
+  readonly start?: JobStart;
+  readonly avoid?: readonly AgentId[];
+}
+
+export async function updateJob(tx: Db, id: JobId, { start, avoid, ...rest }: JobChange): Promise<void> {
+  await tx
+    .updateTable('jobs')
+    .set({
+      ...rest,
+      ...(start === undefined ? {} : { start: toJson(start) }),
+      ...(avoid === undefined ? {} : { avoid: toJson(avoid) }),
+    })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Jobs that could be placed, of builds that are to run. */
+export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .select([
+      'jobs.id',
+      'jobs.build_id',
+      'jobs.variant_id',
+      'variants.name as variant_name',
+      'jobs.index',
+      'jobs.generation',
+      'jobs.requires',
+      'jobs.base',
+      'jobs.avoid',
+      'jobs.waiting_since',
+      'jobs.waiting_reason',
+      'builds.user',
+      'builds.priority',
+      'builds.on_agent',
+      'builds.created_at',
+    ])
+    .where('jobs.state', '=', 'waiting')
+    .where('builds.wish', '=', 'run')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    build: row.build_id,
+    variant: row.variant_id,
+    index: row.index,
+    lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
+    requires: fromJson(row.requires) as JobRequirements,
+    base: row.base === null ? null : (fromJson(row.base) as JobBaseRecord),
+    avoid: fromJson(row.avoid) as readonly AgentId[],
+    waitingSince: row.waiting_since ?? row.created_at,
+    waitingReason: row.waiting_reason,
+    user: row.user,
+    priority: row.priority,
+    onAgent: row.on_agent,
+    createdAt: row.created_at,
+  }));
+}
+
+/** Keeps why jobs wait; those that no longer wait stay as they are. */
+export async function setWaitingReasons(db: Db, reasons: ReadonlyMap<JobId, string>): Promise<void> {
+  const byReason = groupBy(reasons, ([, reason]) => reason);
+  for (const [reason, entries] of byReason) {
+    await inChunks(
+      entries.map(([id]) => id),
+      500,
+      async (ids) => {
+        await db
+          .updateTable('jobs')
+          .set({ waiting_reason: reason })
+          .where('id', 'in', ids)
+          .where('state', '=', 'waiting')
+          .execute();
+      },
+    );
+  }
+}
+
+export async function stepsOfBuild(db: Db, build: BuildId): Promise<readonly StepRow[]> {
+  const rows = await db
+    .selectFrom('steps')
+    .innerJoin('jobs', 'jobs.id', 'steps.job_id')
+    .selectAll('steps')
+    .where('jobs.build_id', '=', build)
+    .orderBy('steps.index')
+    .execute();
+  return rows.map(parseStep);
+}
+
+export async function stepsOfJob(db: Db, job: JobId): Promise<readonly StepRow[]> {
+  const rows = await db.selectFrom('steps').selectAll().where('job_id', '=', job).orderBy('index').execute();
+  return rows.map(parseStep);
+}
+
+/** How many steps a build has and how many of them have succeeded, for each of the builds. */
+export async function countSteps(
+  db: Db,
+  builds: readonly BuildId[],
+): Promise<ReadonlyMap<BuildId, { readonly total: number; readonly done: number }>> {
+  const counts = new Map<BuildId, { total: number; done: number }>();
+  if (builds.length === 0) return counts;
+  const rows = await db
+    .selectFrom('steps')
+    .innerJoin('jobs', 'jobs.id', 'steps.job_id')
+    .select((select) => ['jobs.build_id', 'steps.state', select.fn.countAll<number>().as('count')])
+    .where('jobs.build_id', 'in', [...builds])
+    .groupBy(['jobs.build_id', 'steps.state'])
+    .execute();
+  for (const { build_id, state, count } of rows) {
+    const sum = counts.get(build_id) ?? { total: 0, done: 0 };
+    sum.total += Number(count);
+    if (state === 'succeeded') sum.done += Number(count);
+    counts.set(build_id, sum);
+  }
+  return counts;
+}
+
+export async function updateStep(
+  tx: Db,
+  job: JobId,
+  index: number,
+  change: {
+    readonly state: StepState;
+    readonly attempt: AttemptId | null;
+    readonly startedAt?: number | null;
+    readonly endedAt?: number | null;
+    readonly outcome?: StepOutcome | null;
+  },
+): Promise<void> {
+  const { state, attempt, startedAt, endedAt, outcome } = change;
+  await tx
+    .updateTable('steps')
+    .set({
+      state,
+      attempt_id: attempt,
+      ...(startedAt === undefined ? {} : { started_at: startedAt }),
+      ...(endedAt === undefined ? {} : { ended_at: endedAt }),
+      ...(outcome === undefined ? {} : { outcome: outcome === null ? null : toJson(outcome) }),
+    })
+    .where('job_id', '=', job)
+    .where('index', '=', index)
+    .execute();
+}
+
+/** The job's steps from this index on are to run (again). */
+export async function resetSteps(tx: Db, job: JobId, fromIndex: number): Promise<void> {
+  await tx
+    .updateTable('steps')
+    .set({ state: 'waiting', started_at: null, ended_at: null, outcome: null, attempt_id: null })
+    .where('job_id', '=', job)
+    .where('index', '>=', fromIndex)
+    .execute();
+}
