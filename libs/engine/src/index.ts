@@ -4,9 +4,11 @@ export { StepRunner, describeOutcome, type StepOutcome } from './step-runner.js'
 export { OutputCarrier, OutputError } from './output-carrier.js';
 export type { BuildEvent } from './build-event.js';
 export {
+  runJob,
   runPlan,
   type BuildPorts,
   type BuildRequest,
   type BuildResult,
+  type JobRequest,
   type StepFailure,
 } from './run-plan.js';

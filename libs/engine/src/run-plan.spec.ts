@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { findResumable, type OutputImport, type PlannedStep } from '#libs/plan';
+import {
+  findResumable,
+  findResumableInJob,
+  type HeldBoundary,
+  type OutputImport,
+  type PlannedStep,
+} from '#libs/plan';
 import { DirectorySnapshotStore } from '#libs/snapshots';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +13,7 @@ import { join } from 'node:path';
 import { planOf } from '../../plan/src/testing.js';
 import type { BuildEvent } from './build-event.js';
 import { OutputCarrier, OutputError } from './output-carrier.js';
-import { runPlan, type BuildRequest, type BuildResult } from './run-plan.js';
+import { runJob, runPlan, type BuildRequest, type BuildResult, type JobRequest } from './run-plan.js';
 import { SnapshotStoreError, type SnapshotStore, type Workspace } from './snapshot-store.js';
 import { StepRunner, type StepOutcome } from './step-runner.js';
 
@@ -73,7 +79,7 @@ async function run(steps: readonly string[], options: RunOptions = {}): Promise<
   const defaults: BuildRequest = {
     build: 'b1',
     resumeFrom: [],
-    pauseBefore: null,
+    pausesBefore: () => false,
     checkpoints: true,
     stopOnError: true,
   };
@@ -153,8 +159,9 @@ describe('runPlan', () => {
   });
 
   it('stops in front of the step to pause at, with its checkpoint taken', async () => {
-    const plan = planOf(['a', 'b']);
-    const { result, events } = await run(['a', 'b'], { request: { pauseBefore: plan.steps[1] ?? null } });
+    const { result, events } = await run(['a', 'b'], {
+      request: { pausesBefore: ({ name }) => name === 'b' },
+    });
     expect(result).toMatchObject({ kind: 'paused', before: { name: 'b' } });
     expect(events.at(-1)).toBe('checkpoint build_data.step_b');
   });
@@ -220,5 +227,68 @@ describe('runPlan', () => {
       throw new TypeError('a bug');
     };
     await expect(run(['a'], { behave })).rejects.toThrow('a bug');
+  });
+});
+
+describe('runJob', () => {
+  const STEPS = ['a', 'b', 'm:c', 'm:d'];
+  const plan = planOf(STEPS);
+  const [main, side] = [plan.jobs[0]!, plan.jobs[1]!];
+
+  async function runOne(
+    job: typeof main,
+    request: Partial<JobRequest> = {},
+  ): Promise<Omit<Outcome, 'carried'>> {
+    const runner = new FunctionRunner(succeed);
+    const events: string[] = [];
+    const report = (event: BuildEvent): void => void events.push(describeEvent(event));
+    const store = new DirectorySnapshotStore({ root, layout: [] });
+    const ports = { store, runner, outputs: new NoteOutputs(), report, now: () => new Date(0) };
+    const defaults: JobRequest = {
+      build: `lineage ${job.index}`,
+      resumeFrom: [],
+      pausesBefore: () => false,
+      checkpoints: true,
+      stopOnError: true,
+      base: null,
+    };
+    const signal = new AbortController().signal;
+    const result = await runJob(plan, job, { ...defaults, ...request }, ports, signal);
+    return { result, ran: runner.ran, events };
+  }
+
+  const held = async (job: typeof main): Promise<readonly HeldBoundary[]> => {
+    const store = new DirectorySnapshotStore({ root, layout: [] });
+    const checkpoints = await store.list(job.workspace);
+    return findResumableInJob(plan, job, checkpoints, `lineage ${job.index}`).held;
+  };
+
+  it('runs one job, its chain of checkpoints starting with itself', async () => {
+    expect((await runOne(main)).events.at(-1)).toBe('checkpoint build_data.end_b');
+    const base = (await held(main)).at(-1)!.checkpoint;
+    expect(await runOne(side, { base })).toMatchObject({ result: { kind: 'finished' }, ran: ['c', 'd'] });
+    const [first] = await held(side);
+    expect(first?.facts).toMatchObject({ previous: '', build: 'lineage 1' });
+    expect(await readFile(join(root, 'build_data.m/trace'), 'utf8')).toBe('a\nb\nc\nd\n');
+  });
+
+  it('resumes behind its last step with nothing to run, on the state it ended in', async () => {
+    await runOne(main);
+    const resumeFrom = await held(main);
+    await writeFile(join(root, 'build_data/trace'), 'spoilt');
+    const { result, ran, events } = await runOne(main, { resumeFrom });
+    expect({ result, ran, events }).toEqual({ result: { kind: 'finished' }, ran: [], events: ['job main'] });
+    expect(await readFile(join(root, 'build_data/trace'), 'utf8')).toBe('a\nb\n');
+  });
+
+  it('says what is missing when the base is not given', async () => {
+    expect((await runOne(side)).result).toMatchObject({ kind: 'stopped', error: { code: 'NOT_FOUND' } });
+  });
+
+  it('pauses as soon as it is told to, at the next boundary', async () => {
+    let asked = 0;
+    const { result, ran } = await runOne(main, { pausesBefore: () => (asked += 1) > 1 });
+    expect(result).toMatchObject({ kind: 'paused', before: { name: 'b' } });
+    expect(ran).toEqual(['a']);
   });
 });

@@ -18,11 +18,18 @@ export interface BuildRequest {
   readonly build: string;
   /** The checkpoints from the first boundary up to the one to resume from; empty: start from nothing. */
   readonly resumeFrom: readonly HeldBoundary[];
-  readonly pauseBefore: PlannedStep | null;
+  /** Asked in front of each step, with its checkpoint taken: the answer may change while the build runs. */
+  readonly pausesBefore: (step: PlannedStep) => boolean;
   /** Off: only what a lane is forked from is kept. */
   readonly checkpoints: boolean;
   /** False: go on behind a failed step, but take no further checkpoint (they would hold broken work). */
   readonly stopOnError: boolean;
+}
+
+/** For one job by itself, wherever its neighbours run. `resumeFrom` has boundaries of this job only; they may end with its last one. */
+export interface JobRequest extends BuildRequest {
+  /** The checkpoint of the boundary that the job goes on from; `null` when it starts from nothing, or resumes. */
+  readonly base: Checkpoint | null;
 }
 
 export interface BuildPorts {
@@ -57,21 +64,29 @@ export async function runPlan(
   ports: BuildPorts,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const run: Run = {
-    plan,
-    request,
-    ports,
-    signal,
-    live: new Map(),
-    last: request.resumeFrom.at(-1) ?? null,
-    failures: [],
-  };
+  const run = startRun(plan, request, ports, signal);
   const first = run.last?.boundary.job ?? 0;
   for (const job of plan.jobs.slice(first)) {
-    const result = await runJob(run, job);
+    const result = await runSteps(run, job);
     if (result !== null) return result;
   }
-  return run.failures.length > 0 ? { kind: 'failed', failures: run.failures } : { kind: 'finished' };
+  return resultOf(run);
+}
+
+/**
+ * One job of the plan by the same loop, as an agent runs it. Its chain of checkpoints stands by itself: the first one has none before it. The outputs it
+ * imports are the carrier's business alone, since the lanes they come from may have run elsewhere.
+ */
+export async function runJob(
+  plan: Plan,
+  job: Job,
+  request: JobRequest,
+  ports: BuildPorts,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  const run = startRun(plan, request, ports, signal);
+  if (job.base.kind !== 'empty' && request.base !== null) run.held.set(job.base.boundary.index, request.base);
+  return (await runSteps(run, job)) ?? resultOf(run);
 }
 
 /** What one run of the loop carries from job to job. */
@@ -80,6 +95,8 @@ interface Run {
   readonly request: BuildRequest;
   readonly ports: BuildPorts;
   readonly signal: AbortSignal;
+  /** Checkpoints that were there before, by the index of their boundary. */
+  readonly held: Map<number, Checkpoint>;
   /** Workspaces as this run left them, and the boundary each stands at. */
   readonly live: Map<string, { readonly workspace: Workspace; readonly at: Boundary | null }>;
   /** The newest boundary this run holds a checkpoint of. */
@@ -87,19 +104,35 @@ interface Run {
   readonly failures: StepFailure[];
 }
 
+function startRun(plan: Plan, request: BuildRequest, ports: BuildPorts, signal: AbortSignal): Run {
+  return {
+    plan,
+    request,
+    ports,
+    signal,
+    held: new Map(request.resumeFrom.map(({ boundary, checkpoint }) => [boundary.index, checkpoint])),
+    live: new Map(),
+    last: request.resumeFrom.at(-1) ?? null,
+    failures: [],
+  };
+}
+
+function resultOf({ failures }: Run): BuildResult {
+  return failures.length > 0 ? { kind: 'failed', failures } : { kind: 'finished' };
+}
+
 /** `null`: the job ended and the build goes on. */
-async function runJob(run: Run, job: Job): Promise<BuildResult | null> {
+async function runSteps(run: Run, job: Job): Promise<BuildResult | null> {
   const { request, ports, signal } = run;
-  const resumeAt = run.last?.boundary.job === job.index ? run.last.boundary.before : null;
-  const steps = job.steps.filter((step) => resumeAt === null || step.index >= resumeAt.index);
-  let at = steps[0];
+  const steps = stepsToRun(run, job);
+  let at = steps[0] ?? job.steps.at(-1);
   if (at === undefined) return null;
   try {
     ports.report({ type: 'job-started', job });
     const workspace = await openWorkspace(run, job);
     for (const step of steps) {
       at = step;
-      if (request.pauseBefore?.index === step.index) return { kind: 'paused', before: step };
+      if (request.pausesBefore(step)) return { kind: 'paused', before: step };
       if (signal.aborted) return { kind: 'interrupted', at: step, reason: reasonOf(signal) };
       const outcome = await runStep(run, step, workspace);
       if (outcome.kind === 'interrupted') return { kind: 'interrupted', at: step, reason: outcome.reason };
@@ -117,6 +150,13 @@ async function runJob(run: Run, job: Job): Promise<BuildResult | null> {
   }
 }
 
+/** All of the job, or what lies behind the checkpoint it resumes from. */
+function stepsToRun({ last }: Run, job: Job): readonly PlannedStep[] {
+  if (last?.boundary.job !== job.index) return job.steps;
+  const { before } = last.boundary;
+  return before === null ? [] : job.steps.filter((step) => step.index >= before.index);
+}
+
 async function runStep(
   { ports, signal }: Run,
   step: PlannedStep,
@@ -131,9 +171,10 @@ async function runStep(
 /** Brings the job's workspace to the state its first step expects, and holds that state. */
 async function openWorkspace(run: Run, job: Job): Promise<Workspace> {
   const { last, ports } = run;
-  if (last?.boundary.job === job.index && last.boundary.before !== null) {
-    const workspace = await ports.store.startFrom(last.checkpoint, job.workspace);
-    ports.report({ type: 'resumed', before: last.boundary.before, checkpoint: last.checkpoint });
+  if (last?.boundary.job === job.index) {
+    const { boundary, checkpoint } = last;
+    const workspace = await ports.store.startFrom(checkpoint, job.workspace);
+    if (boundary.before !== null) ports.report({ type: 'resumed', before: boundary.before, checkpoint });
     return workspace;
   }
   const workspace = await startJob(run, job);
@@ -171,8 +212,8 @@ async function laneWorkspace(run: Run, name: string): Promise<Workspace> {
 }
 
 async function checkpointAt(run: Run, boundary: Boundary): Promise<Checkpoint> {
-  const held = run.request.resumeFrom.find((candidate) => candidate.boundary.index === boundary.index);
-  if (held !== undefined) return held.checkpoint;
+  const held = run.held.get(boundary.index);
+  if (held !== undefined) return held;
   const all = await run.ports.store.list(boundary.workspace);
   const taken = all.find(
     ({ label, facts }) => label === boundary.label && facts['build'] === run.request.build,

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Checkpoint } from './checkpoint.js';
 import { chooseStart, findStep, type StartDecision, type StartRequest } from './choose-start.js';
 import type { Plan } from './plan.js';
-import { findResumable, resumableSteps } from './resume-point.js';
+import { findResumable, findResumableInJob, resumableSteps } from './resume-point.js';
 import { checkpointsOf, planOf } from './testing.js';
 
 const STEPS = ['im-pop', 'im-mod', 'ba-init', 'iso'];
@@ -165,5 +165,28 @@ describe('chooseStart', () => {
         },
       });
     });
+  });
+});
+
+describe('findResumableInJob', () => {
+  const plan = planOf(['a', 'm:b', 'm:c', 'd']);
+  const job = plan.jobs[1]!;
+  /** The lane's boundaries as a farm leaves them: the first one has none before it. */
+  const own = checkpointsOf(plan).filter(({ workspace }) => workspace === job.workspace);
+  const alone = own.map((each, index) =>
+    index === 0 ? { ...each, facts: { ...each.facts, previous: '' } } : each,
+  );
+  const labels = (checkpoints: readonly Checkpoint[], lineage = 'b1'): readonly string[] =>
+    findResumableInJob(plan, job, checkpoints, lineage).held.map(({ boundary }) => boundary.label);
+
+  it('follows the job’s own chain, up to the state it ends in', () => {
+    expect(labels(alone)).toEqual(['.step_b', '.step_c', '.end_c']);
+  });
+
+  it('takes no checkpoint of another lineage', () => expect(labels(alone, 'b2')).toEqual([]));
+
+  it('ends where a checkpoint did not grow out of the one before', () => {
+    expect(labels(own)).toEqual([]);
+    expect(labels(alone.filter(({ label }) => label !== '.step_c'))).toEqual(['.step_b']);
   });
 });

@@ -6,6 +6,7 @@ export {
   chainTo,
   findChanges,
   findResumable,
+  findResumableInJob,
   firstChangedStep,
   resumableSteps,
   type ChainBreak,

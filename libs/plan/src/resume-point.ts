@@ -1,6 +1,6 @@
 import { decodeFacts, type BoundaryFacts } from './boundary-facts.js';
 import type { Checkpoint } from './checkpoint.js';
-import type { Boundary, Plan, PlannedStep } from './plan.js';
+import type { Boundary, Job, Plan, PlannedStep } from './plan.js';
 
 /** A boundary of the plan together with the checkpoint that holds it. */
 export interface HeldBoundary {
@@ -29,7 +29,7 @@ export type ChainBreakReason =
   | { readonly kind: 'unreadable' }
   /** It was taken behind another step than the manifest has there now. */
   | { readonly kind: 'other-order'; readonly foundAfter: string; readonly expectedAfter: string }
-  /** It belongs to an older run than the checkpoint in front of it. */
+  /** It belongs to an older run than the checkpoint in front of it, or to another lineage than was asked for. */
   | { readonly kind: 'other-run' };
 
 /**
@@ -37,12 +37,37 @@ export type ChainBreakReason =
  * only, so leftovers of an older manifest or run could be taken for the present ones.
  */
 export function findResumable(plan: Plan, checkpoints: readonly Checkpoint[]): ResumableState {
+  return walk(plan.boundaries, checkpoints, null);
+}
+
+/**
+ * The same for one job by itself, as an agent looks at it: the chain starts at the job's own first boundary, and every checkpoint of it belongs to the
+ * lineage. Unlike a build's, the chain may end with the state the job ends in: then nothing of it is left to run.
+ */
+export function findResumableInJob(
+  plan: Plan,
+  job: Job,
+  checkpoints: readonly Checkpoint[],
+  lineage: string,
+): ResumableState {
+  return walk(
+    plan.boundaries.filter((boundary) => boundary.job === job.index),
+    checkpoints,
+    lineage,
+  );
+}
+
+function walk(
+  boundaries: readonly Boundary[],
+  checkpoints: readonly Checkpoint[],
+  lineage: string | null,
+): ResumableState {
   const byPlace = new Map(checkpoints.map((checkpoint) => [place(checkpoint), checkpoint]));
   const held: HeldBoundary[] = [];
-  for (const boundary of plan.boundaries) {
+  for (const boundary of boundaries) {
     const checkpoint = byPlace.get(place(boundary));
     const facts = checkpoint === undefined ? null : decodeFacts(checkpoint.facts);
-    const reason = whyNotHeld(boundary, checkpoint, facts, held.at(-1));
+    const reason = whyNotHeld(boundary, checkpoint, facts, held.at(-1), lineage);
     if (reason !== null) return { held, brokenBy: { boundary, reason } };
     if (checkpoint !== undefined && facts !== null) held.push({ boundary, checkpoint, facts });
   }
@@ -58,12 +83,14 @@ function whyNotHeld(
   checkpoint: Checkpoint | undefined,
   facts: BoundaryFacts | null,
   previous: HeldBoundary | undefined,
+  lineage: string | null,
 ): ChainBreakReason | null {
   if (checkpoint === undefined) return { kind: 'absent' };
   if (facts === null) return { kind: 'unreadable' };
   const expectedAfter = boundary.after?.name ?? '';
   if (facts.after !== expectedAfter) return { kind: 'other-order', foundAfter: facts.after, expectedAfter };
   if (facts.previous !== (previous?.checkpoint.id ?? '')) return { kind: 'other-run' };
+  if (lineage !== null && facts.build !== lineage) return { kind: 'other-run' };
   return null;
 }
 

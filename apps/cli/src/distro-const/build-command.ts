@@ -135,7 +135,7 @@ async function runLogged(
   const request = {
     build: id,
     resumeFrom,
-    pauseBefore: build.start.pauseBefore,
+    pausesBefore: (step: PlannedStep) => step.index === build.start.pauseBefore?.index,
     checkpoints: loaded.manifest.checkpointing,
     stopOnError: loaded.manifest.stopOnError,
   };
