@@ -66,6 +66,29 @@ module.exports = {
       },
     },
     {
+      name: 'http-client-alone',
+      severity: 'error',
+      comment:
+        'libs/http-client imports types of contracts only, and no package: every call of the CLI pays for its start.',
+      from: { path: '^libs/http-client/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!http-client/)|node_modules/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'tls-alone',
+      severity: 'error',
+      comment: 'libs/tls imports no other lib. (Its specs may use the client.)',
+      from: { path: '^libs/tls/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!tls/)' },
+    },
+    {
+      name: 'queue-on-contracts',
+      severity: 'error',
+      comment:
+        'libs/queue delivers ids: it imports libs/contracts only, and knows no database and no rule of the farm.',
+      from: { path: '^libs/queue/' },
+      to: { path: '^libs/(?!queue/|contracts/)' },
+    },
+    {
       name: 'only-apps-know-nest',
       severity: 'error',
       comment: 'Libraries are ordinary TypeScript: bind them in the app module.',
