@@ -1,0 +1,117 @@
+import type { Insertable, Selectable, Transaction } from 'kysely';
+import type { BuildId, FarmEvent } from '#libs/contracts';
+import type { Db } from './farm-database.js';
+import { fromJson, toJson } from './json.js';
+import type { EventsTable, Schema } from './schema.js';
+
+/** An event that happens now; ids that are left out are null. */
+export type NewEvent = Pick<FarmEvent, 'type'> & Partial<Omit<FarmEvent, 'type' | 'seq' | 'at'>>;
+
+const COUNTER = 'events';
+/** SQLite takes 32766 parameters in a statement, PostgreSQL 65535; an event has 8. */
+const ROWS_PER_INSERT = 1000;
+
+/**
+ * Adds events to the sequence and gives the number of the last one. Call it LAST in the transaction: it locks the counter until the commit, which is what
+ * makes the numbers follow the order of commits without holes, and every other transaction with events waits for it meanwhile.
+ */
+export async function appendEvents(
+  tx: Transaction<Schema>,
+  now: number,
+  events: readonly NewEvent[],
+): Promise<number> {
+  if (events.length === 0) return lastEventSeq(tx);
+  const last = await takeNumbers(tx, COUNTER, events.length);
+  const rows = events.map((event, index) => toRow(event, last - events.length + 1 + index, now));
+  for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
+    await tx
+      .insertInto('events')
+      .values(rows.slice(from, from + ROWS_PER_INSERT))
+      .execute();
+  }
+  return last;
+}
+
+/** The next `count` numbers of a counter, of which the last is given; nobody else gets any before the transaction has ended. */
+export async function takeNumbers(tx: Transaction<Schema>, name: string, count: number): Promise<number> {
+  const { value } = await tx
+    .insertInto('counters')
+    .values({ name, value: count })
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((eb) => ({ value: eb('counters.value', '+', count) })),
+    )
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  return value;
+}
+
+export interface EventQuery {
+  /** Only events after this number; 0 for all. */
+  readonly after: number;
+  readonly build?: BuildId;
+  readonly limit: number;
+}
+
+/** In order. Fewer than `limit` means that there are no more by now. */
+export async function readEvents(db: Db, query: EventQuery): Promise<readonly FarmEvent[]> {
+  let select = db.selectFrom('events').selectAll().where('seq', '>', query.after);
+  if (query.build !== undefined) select = select.where('build_id', '=', query.build);
+  const rows = await select.orderBy('seq').limit(query.limit).execute();
+  return rows.map(fromRow);
+}
+
+/** 0 before the first one. Every event up to it can be read. */
+export async function lastEventSeq(db: Db): Promise<number> {
+  const row = await db.selectFrom('counters').select('value').where('name', '=', COUNTER).executeTakeFirst();
+  return row?.value ?? 0;
+}
+
+/** The smallest number that is still there; `null` when none is. Whoever wants to go on from before it has missed events. */
+export async function firstEventSeq(db: Db): Promise<number | null> {
+  const row = await db.selectFrom('events').select('seq').orderBy('seq').limit(1).executeTakeFirst();
+  return row?.seq ?? null;
+}
+
+/**
+ * Removes events older than `before` (milliseconds), and says how many: those of builds that have come to rest, except the `build-ended` by which a
+ * watcher who comes late learns of it, and those of no build. Events of builds that still run stay, however old.
+ */
+export async function trimEvents(db: Db, before: number): Promise<number> {
+  const running = db
+    .selectFrom('builds')
+    .select('id')
+    .where('state', 'not in', ['succeeded', 'failed', 'cancelled']);
+  const { numDeletedRows } = await db
+    .deleteFrom('events')
+    .where('at', '<', before)
+    .where('type', '!=', 'build-ended')
+    .where((eb) => eb.or([eb('build_id', 'is', null), eb('build_id', 'not in', running)]))
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+function toRow(event: NewEvent, seq: number, at: number): Insertable<EventsTable> {
+  return {
+    seq,
+    at,
+    type: event.type,
+    build_id: event.build ?? null,
+    job_id: event.job ?? null,
+    attempt_id: event.attempt ?? null,
+    agent_id: event.agent ?? null,
+    data: toJson<EventsTable['data']>(event.data ?? {}),
+  };
+}
+
+function fromRow(row: Selectable<EventsTable>): FarmEvent {
+  return {
+    seq: row.seq,
+    at: row.at,
+    type: row.type,
+    build: row.build_id,
+    job: row.job_id,
+    attempt: row.attempt_id,
+    agent: row.agent_id,
+    data: fromJson<EventsTable['data']>(row.data),
+  };
+}

@@ -1,0 +1,13 @@
+export * from './attempts.js';
+export * from './builds.js';
+export { isConflict, isDatabaseUnavailable, isUniqueViolation } from './database-errors.js';
+export * from './events.js';
+export type * from './farm-database.js';
+export * from './jobs.js';
+export * from './json.js';
+export { migrate } from './migrate.js';
+export * from './open-database.js';
+export * from './schema.js';
+export * from './secret.js';
+export * from './store-error.js';
+export * from './transact.js';
