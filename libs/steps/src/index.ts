@@ -6,3 +6,4 @@ export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
 export { diskUsage, type DiskUsage } from './disk-usage.js';
 export type { StepStream } from './step-process.js';
+export { sourceDateEpoch, stepEnvironment, SYSTEM_PATH, type EnvironmentSource } from './step-environment.js';

@@ -63,6 +63,8 @@ export class ScriptRunner extends StepRunner {
       args,
       environment: { ...options.environment, DC_STEP: step.name, DC_LANE: step.lane },
       workingFolder: options.workingFolder,
+      workspacePath: workspace.path,
+      mediaPath: options.mediaPath,
       onOutput: (stream, bytes) => {
         limits.sawOutput();
         options.onOutput(step, stream, bytes);

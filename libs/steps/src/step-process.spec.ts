@@ -30,6 +30,8 @@ async function runScript(
     args,
     environment: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', FOLDER: folder },
     workingFolder: folder,
+    workspacePath: folder,
+    mediaPath: folder,
     onOutput: (stream, bytes) => {
       chunks[stream].push(bytes);
       onBytes();
@@ -69,6 +71,8 @@ describe('runStepProcess', () => {
       args: [],
       environment: { PATH: '/usr/bin:/bin' },
       workingFolder: folder,
+      workspacePath: folder,
+      mediaPath: folder,
       onOutput: () => {},
       signal: new AbortController().signal,
       killAfterMs: 500,

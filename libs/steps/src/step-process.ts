@@ -7,6 +7,9 @@ export interface StepProcessOptions {
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly workingFolder: string;
+  /** The folders whose mounts the step keeps; the mounted workspaces of others are not in its namespace. */
+  readonly workspacePath: string;
+  readonly mediaPath: string;
   /** Gets every byte of both streams, in order per stream. */
   readonly onOutput: (stream: StepStream, bytes: Uint8Array) => void;
   /** When aborted, the step's processes are asked to end, and made to after `killAfterMs`. */
@@ -36,6 +39,8 @@ export async function runStepProcess(options: StepProcessOptions): Promise<Proce
     STEP_INIT,
     '--',
     String(options.stragglerGraceMs),
+    options.workspacePath,
+    options.mediaPath,
     options.script,
     ...options.args,
   ];

@@ -16,7 +16,7 @@ import {
   type StartDecision,
   type StartRequest,
 } from '#libs/plan';
-import { answerFromManifest, ScriptRunner, SpaceWatch } from '#libs/steps';
+import { answerFromManifest, ScriptRunner, sourceDateEpoch, SpaceWatch, stepEnvironment } from '#libs/steps';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,7 +25,6 @@ import { EXIT, type ExitStatus } from './exit-status.js';
 import type { LoadedBuild } from './load-build.js';
 import type { MediaFile, Progress } from './progress.js';
 import { resumableState } from './resumable-state.js';
-import { stepEnvironment } from './step-environment.js';
 import { describeChange, describeRefusal, describeResult } from './wording.js';
 
 export interface BuildCommand {
@@ -169,7 +168,7 @@ async function stepRunner(
     mediaPath: area.mediaPath,
     environment: stepEnvironment({
       manifest: loaded.manifest,
-      manifestChangedAt: loaded.manifestChangedAt,
+      sourceDateEpoch: sourceDateEpoch(process.env, loaded.manifestChangedAt),
       binFolder: build.binFolder,
       cacheFolder: command.cache,
       caller: process.env,

@@ -6,10 +6,9 @@ import {
   type ManifestProblem,
 } from '#libs/manifest';
 import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { missingTools, readScript } from '#libs/steps';
+import { missingTools, readScript, SYSTEM_PATH } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { SYSTEM_PATH } from './step-environment.js';
 
 /** A manifest read from disk and planned; nothing else has been touched. */
 export interface LoadedBuild {

@@ -39,13 +39,27 @@ async function refuseBusy(path: string): Promise<void> {
   const users = await treeUsers(path);
   if (users.length > 0) throw busy(path, users);
   // ZFS would unmount, and then neither destroy nor mount again: nothing may be lost before that shows.
-  const holders = await Promise.all((await mountHolders(path)).map(describeProcess));
+  const holders = await Promise.all((await lastingHolders(path)).map(describeProcess));
   if (holders.length > 0)
     throw busy(
       path,
       holders.map((holder) => `${holder}, in a mount namespace of its own`),
     );
 }
+
+/** A step that has just started holds every mount until its init has let go of them (libs/steps/src/step-init.ts). */
+async function lastingHolders(path: string): Promise<readonly string[]> {
+  const until = performance.now() + STARTING_MS;
+  for (;;) {
+    const holders = await mountHolders(path);
+    if (holders.length === 0 || performance.now() > until) return holders;
+    await new Promise((later) => setTimeout(later, STARTING_POLL_MS));
+  }
+}
+
+/** A start takes some 30 ms; on a loaded host more. */
+const STARTING_MS = 1_000;
+const STARTING_POLL_MS = 25;
 
 /**
  * Where a workspace of ours is, mounted. Throws NOT_FOUND when there is none, BACKEND_DOWN when it is not mounted: what

@@ -17,7 +17,8 @@ export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 
 export interface EnvironmentSource {
   readonly manifest: Manifest;
-  readonly manifestChangedAt: Date;
+  /** Seconds since 1970; what the image carries as its time. */
+  readonly sourceDateEpoch: number;
   /** Folder of `ManifestRead`. */
   readonly binFolder: string;
   readonly cacheFolder: string;
@@ -36,15 +37,15 @@ export function stepEnvironment(source: EnvironmentSource): Readonly<Record<stri
     HOME: '/root',
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',
-    SOURCE_DATE_EPOCH: String(sourceDateEpoch(source)),
+    SOURCE_DATE_EPOCH: String(source.sourceDateEpoch),
     DC_DISTRIBUTION: source.manifest.name,
     DC_MANIFEST_FOLDER: resolve(dirname(source.manifest.file)),
     DC_CACHE: source.cacheFolder,
   };
 }
 
-/** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
-function sourceDateEpoch({ caller, manifestChangedAt }: EnvironmentSource): number {
+/** What the caller says, or else when the recipe last changed; https://reproducible-builds.org/specs/source-date-epoch/ */
+export function sourceDateEpoch(caller: EnvironmentSource['caller'], manifestChangedAt: Date): number {
   const given = caller['SOURCE_DATE_EPOCH'] ?? '';
   return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(manifestChangedAt.getTime() / 1000);
 }
