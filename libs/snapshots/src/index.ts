@@ -6,3 +6,6 @@ export {
   DirectorySnapshotStore,
   type DirectorySnapshotStoreOptions,
 } from './directory/directory-snapshot-store.js';
+export { Areas, type Area } from './areas.js';
+export { ZfsAreas, type ZfsAreasOptions } from './zfs/zfs-areas.js';
+export { DirectoryAreas, type DirectoryAreasOptions } from './directory/directory-areas.js';

@@ -27,6 +27,8 @@ export interface ZfsSnapshotStoreOptions {
   /** Folders of an empty workspace. */
   readonly layout: readonly string[];
   readonly zfs?: ZfsCommand;
+  /** Where room is kept back, when several build areas share that. Default: `root`. */
+  readonly reserveIn?: DatasetName;
 }
 
 /** Checkpoints as ZFS snapshots, workspaces as datasets, forks as clones. Works alike on OpenZFS and zfs-fuse. */
@@ -37,12 +39,12 @@ export class ZfsSnapshotStore extends SnapshotStore {
   readonly #zfs: ZfsCommand;
   readonly #reserve: SpaceReserve;
 
-  constructor({ root, layout, zfs = new ZfsCommand() }: ZfsSnapshotStoreOptions) {
+  constructor({ root, layout, zfs = new ZfsCommand(), reserveIn = root }: ZfsSnapshotStoreOptions) {
     super();
     this.#root = root;
     this.#layout = layout;
     this.#zfs = zfs;
-    this.#reserve = new SpaceReserve(zfs, root);
+    this.#reserve = new SpaceReserve(zfs, reserveIn);
     this.description = `ZFS snapshots in ${root}`;
   }
 

@@ -1,0 +1,38 @@
+import type { SnapshotStore, Space } from '#libs/engine';
+
+/**
+ * The build areas of an agent, side by side in one place: each has workspaces and checkpoints of its own. As with workspaces, an area is known by what was
+ * written when it was made, never by its name, and nothing else is ever destroyed. Names have letters, digits and `_ . : -`, and do not start with `.` or `-`.
+ *
+ * All methods throw SnapshotStoreError, in the words of SnapshotStore.
+ */
+export abstract class Areas {
+  abstract readonly kind: 'zfs' | 'directory';
+  /** One sentence for people. */
+  abstract readonly description: string;
+
+  /** Makes the area unless it is there. Throws FOREIGN_DATA when its place holds something else. */
+  abstract open(name: string): Promise<Area>;
+
+  /** Areas of ours, whatever they hold, by name. Read-only. */
+  abstract list(): Promise<readonly string[]>;
+
+  /** Workspaces of ours in the area. Read-only; an absent area has none. */
+  abstract workspaces(name: string): Promise<readonly string[]>;
+
+  /** Unmounts the area's workspaces, with what is mounted below them. Nobody may be working in the area. Throws BUSY. */
+  abstract rest(name: string): Promise<void>;
+
+  /** Removes the area with all that is in it. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY: some of it may be gone then. */
+  abstract destroy(name: string): Promise<void>;
+
+  /** Bytes at hand to all areas together. */
+  abstract space(): Promise<Space>;
+}
+
+export interface Area {
+  readonly name: string;
+  /** A folder, for what is no workspace: it is not rolled back, and goes with the area. */
+  readonly path: string;
+  readonly store: SnapshotStore;
+}
