@@ -1,5 +1,6 @@
 import type { Insertable, Selectable, Transaction } from 'kysely';
 import type { BuildId, FarmEvent } from '#libs/contracts';
+import { lastNumber, takeNumbers } from './counters.js';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
 import type { EventsTable, Schema } from './schema.js';
@@ -7,7 +8,6 @@ import type { EventsTable, Schema } from './schema.js';
 /** An event that happens now; ids that are left out are null. */
 export type NewEvent = Pick<FarmEvent, 'type'> & Partial<Omit<FarmEvent, 'type' | 'seq' | 'at'>>;
 
-const COUNTER = 'events';
 /** SQLite takes 32766 parameters in a statement, PostgreSQL 65535; an event has 8. */
 const ROWS_PER_INSERT = 1000;
 
@@ -21,7 +21,7 @@ export async function appendEvents(
   events: readonly NewEvent[],
 ): Promise<number> {
   if (events.length === 0) return lastEventSeq(tx);
-  const last = await takeNumbers(tx, COUNTER, events.length);
+  const last = await takeNumbers(tx, 'events', events.length);
   const rows = events.map((event, index) => toRow(event, last - events.length + 1 + index, now));
   for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
     await tx
@@ -30,19 +30,6 @@ export async function appendEvents(
       .execute();
   }
   return last;
-}
-
-/** The next `count` numbers of a counter, of which the last is given; nobody else gets any before the transaction has ended. */
-export async function takeNumbers(tx: Transaction<Schema>, name: string, count: number): Promise<number> {
-  const { value } = await tx
-    .insertInto('counters')
-    .values({ name, value: count })
-    .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet((eb) => ({ value: eb('counters.value', '+', count) })),
-    )
-    .returning('value')
-    .executeTakeFirstOrThrow();
-  return value;
 }
 
 export interface EventQuery {
@@ -62,8 +49,7 @@ export async function readEvents(db: Db, query: EventQuery): Promise<readonly Fa
 
 /** 0 before the first one. Every event up to it can be read. */
 export async function lastEventSeq(db: Db): Promise<number> {
-  const row = await db.selectFrom('counters').select('value').where('name', '=', COUNTER).executeTakeFirst();
-  return row?.value ?? 0;
+  return lastNumber(db, 'events');
 }
 
 /** The smallest number that is still there; `null` when none is. Whoever wants to go on from before it has missed events. */

@@ -1,0 +1,131 @@
+import type { Insertable, Selectable, Transaction } from 'kysely';
+import type { AgentId, BuildId } from '#libs/contracts';
+import { inChunks } from './builds.js';
+import type { Db } from './farm-database.js';
+import type { CheckpointsTable, Schema } from './schema.js';
+
+export interface CheckpointRow {
+  readonly agentId: AgentId;
+  readonly id: string;
+  readonly buildId: BuildId;
+  readonly variant: string;
+  readonly lineage: string;
+  readonly workspace: string;
+  readonly label: string;
+  readonly takenAt: number;
+}
+
+/** What the agent's store holds is exactly this: at its hello. Of an id that comes twice the first counts. */
+export async function replaceCheckpoints(
+  tx: Transaction<Schema>,
+  agent: AgentId,
+  rows: readonly Omit<CheckpointRow, 'agentId'>[],
+): Promise<void> {
+  await tx.deleteFrom('checkpoints').where('agent_id', '=', agent).execute();
+  await inChunks(rows, 1000, (some) =>
+    insert(
+      tx,
+      some.map((row) => ({ ...row, agentId: agent })),
+    ),
+  );
+}
+
+/** One more. One that is there already stays as it is. */
+export async function insertCheckpoint(db: Db, row: CheckpointRow): Promise<void> {
+  await insert(db, [row]);
+}
+
+/** The agent said that it dropped the area. */
+export async function removeCheckpointsOfArea(
+  db: Db,
+  agent: AgentId,
+  build: BuildId,
+  variant: string,
+): Promise<void> {
+  await db
+    .deleteFrom('checkpoints')
+    .where('agent_id', '=', agent)
+    .where('build_id', '=', build)
+    .where('variant', '=', variant)
+    .execute();
+}
+
+export interface CheckpointFilter {
+  readonly build?: BuildId | undefined;
+  readonly agent?: AgentId | undefined;
+}
+
+/** Oldest first. Also those of agents that are lost. */
+export async function listCheckpoints(
+  db: Db,
+  filter: CheckpointFilter = {},
+): Promise<readonly CheckpointRow[]> {
+  let select = db.selectFrom('checkpoints').selectAll();
+  if (filter.build !== undefined) select = select.where('build_id', '=', filter.build);
+  if (filter.agent !== undefined) select = select.where('agent_id', '=', filter.agent);
+  const rows = await select.orderBy('taken_at').orderBy('id').execute();
+  return rows.map(parseCheckpoint);
+}
+
+/** In no order between lineages; oldest first within each. */
+export async function checkpointsOfLineages(
+  db: Db,
+  lineages: readonly string[],
+): Promise<readonly CheckpointRow[]> {
+  const found: CheckpointRow[] = [];
+  await inChunks(lineages, 500, async (some) => {
+    const rows = await db
+      .selectFrom('checkpoints')
+      .selectAll()
+      .where('lineage', 'in', some)
+      .orderBy('taken_at')
+      .orderBy('id')
+      .execute();
+    found.push(...rows.map(parseCheckpoint));
+  });
+  return found;
+}
+
+/** How many each agent holds; one that holds none is missing. */
+export async function countCheckpoints(db: Db): Promise<ReadonlyMap<AgentId, number>> {
+  const rows = await db
+    .selectFrom('checkpoints')
+    .select(({ fn }) => ['agent_id', fn.countAll<number>().as('count')])
+    .groupBy('agent_id')
+    .execute();
+  return new Map(rows.map(({ agent_id, count }) => [agent_id, count]));
+}
+
+async function insert(db: Db, rows: readonly CheckpointRow[]): Promise<void> {
+  await db
+    .insertInto('checkpoints')
+    .values(rows.map(toRow))
+    .onConflict((conflict) => conflict.columns(['agent_id', 'id']).doNothing())
+    .execute();
+}
+
+function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {
+  return {
+    agent_id: row.agentId,
+    id: row.id,
+    build_id: row.buildId,
+    variant: row.variant,
+    lineage: row.lineage,
+    workspace: row.workspace,
+    label: row.label,
+    taken_at: row.takenAt,
+  };
+}
+
+function parseCheckpoint(row: Selectable<CheckpointsTable>): CheckpointRow {
+  return {
+    agentId: row.agent_id,
+    id: row.id,
+    buildId: row.build_id,
+    variant: row.variant,
+    lineage: row.lineage,
+    workspace: row.workspace,
+    label: row.label,
+    takenAt: row.taken_at,
+  };
+}
