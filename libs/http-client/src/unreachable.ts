@@ -74,9 +74,9 @@ export function unreachableBy(error: Error, where: string): Unreachable {
 function reasonOf(error: Error): Reason {
   const code = codeOf(error);
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const { reason } = error as { reason?: unknown };
+    const { host, cert } = error as { host?: string; cert?: { subjectaltname?: string } };
     return {
-      words: `its certificate is for another name (${typeof reason === 'string' ? reason : error.message})`,
+      words: `its certificate is for ${cert?.subjectaltname ?? 'no name'}, not for ${host ?? 'this address'}`,
       hint: 'Use a name that the certificate has, or add this one to the names of the coordinator.',
     };
   }
