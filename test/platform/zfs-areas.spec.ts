@@ -21,6 +21,8 @@ areasConformance(async () => {
       await writeFile(join(path, name, 'precious'), 'x');
       return join(path, name);
     },
-    cleanup: async () => void (await new ZfsCommand().zfsRetrying(['BUSY'], 'destroy', '-R', root)),
+    cleanup: async () => {
+      await new ZfsCommand().zfsRetrying(['BUSY'], 'destroy', '-R', root);
+    },
   };
 });

@@ -1,27 +1,24 @@
 import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { LineSplitter, type LinePiece } from './line-splitter.js';
-
-export type LogStream = 'out' | 'err';
+import type { LinePiece } from './line-splitter.js';
+import { LogRecords, type LoggedPieces, type LogStream } from './log-records.js';
 
 /**
  * The two log files of one build, as distro_const has them: the simple log holds what the console shows (our own lines and the scripts'
- * stderr), the detail log also their stdout. One writer, synchronous: a line is in the file before the next thing happens.
- *
- * Every record is one line: `<ISO time> <step> <stream>| <bytes>`. Stream is `out` or `err` of the script, or `dc ` for our own lines. `>` instead
- * of `|` means that no newline followed in the original, so the payloads in order give back the stream byte for byte.
+ * stderr), the detail log also their stdout. One writer, synchronous: a line is in the file before the next thing happens. What a line looks like is in LogRecords.
  */
 export class BuildLog {
   #lost: { readonly bytes: number; readonly reason: string } | null = null;
-  readonly #splitters = new Map<LogStream, LineSplitter>();
-
+  readonly #records: LogRecords;
   #files: { readonly simple: number; readonly detail: number } | null = null;
 
   private constructor(
     readonly simplePath: string,
     readonly detailPath: string,
-    private readonly now: () => Date,
-  ) {}
+    now: () => Date,
+  ) {
+    this.#records = new LogRecords(now);
+  }
 
   /**
    * Starts both files in `folder`, mode 0600, under a name that no other build there has. Whoever calls holds the lock of the build area. On a full
@@ -41,26 +38,23 @@ export class BuildLog {
 
   /** A line of ours, to both files. */
   note(step: string, text: string): void {
-    for (const line of text.split('\n')) {
-      const record = this.#record(step, 'dc ', { bytes: Buffer.from(line), complete: true });
-      this.#write('both', record);
-    }
+    this.#write('both', this.#records.note(step, text));
   }
 
   /** A line of ours that only the detail log wants. */
   detailNote(step: string, text: string): void {
-    this.#write('detail', this.#record(step, 'dc ', { bytes: Buffer.from(text), complete: true }));
+    this.#write('detail', this.#records.note(step, text));
   }
 
   /** Bytes of a script. Returns the pieces of `err`, for a console to show. */
   output(step: string, stream: LogStream, bytes: Uint8Array): readonly LinePiece[] {
-    return this.#log(step, stream, this.#splitter(stream).push(bytes));
+    return this.#log(stream, this.#records.output(step, stream, bytes));
   }
 
   /** Call when a step has ended: writes what stood behind the last newline. */
   endOfStep(step: string): readonly LinePiece[] {
-    this.#log(step, 'out', this.#splitter('out').end());
-    return this.#log(step, 'err', this.#splitter('err').end());
+    this.#log('out', this.#records.endOf(step, 'out'));
+    return this.#log('err', this.#records.endOf(step, 'err'));
   }
 
   /** Forces both files to disk, where there still is one. */
@@ -75,16 +69,10 @@ export class BuildLog {
     }
   }
 
-  #log(step: string, stream: LogStream, pieces: readonly LinePiece[]): readonly LinePiece[] {
+  #log(stream: LogStream, { pieces, bytes }: LoggedPieces): readonly LinePiece[] {
     if (pieces.length === 0) return [];
-    const records = Buffer.concat(pieces.map((piece) => this.#record(step, stream, piece)));
-    this.#write(stream === 'err' ? 'both' : 'detail', records);
+    this.#write(stream === 'err' ? 'both' : 'detail', bytes);
     return stream === 'err' ? pieces : [];
-  }
-
-  #record(step: string, stream: string, { bytes, complete }: LinePiece): Buffer {
-    const head = `${this.now().toISOString()} ${step} ${stream}${complete ? '|' : '>'} `;
-    return Buffer.concat([Buffer.from(head), bytes, Buffer.from('\n')]);
   }
 
   /**
@@ -97,10 +85,7 @@ export class BuildLog {
       const { simple, detail } = this.#files;
       if (this.#lost !== null) {
         const { bytes, reason } = this.#lost;
-        writeAll(
-          detail,
-          Buffer.from(`${this.now().toISOString()} - dc | ${bytes} bytes lost here: ${reason}\n`),
-        );
+        writeAll(detail, this.#records.note('-', `${bytes} bytes lost here: ${reason}`));
         this.#lost = null;
       }
       writeAll(detail, record);
@@ -109,14 +94,6 @@ export class BuildLog {
       const bytes = (this.#lost?.bytes ?? 0) + record.length;
       this.#lost = { bytes, reason: (error as Error).message };
     }
-  }
-
-  #splitter(stream: LogStream): LineSplitter {
-    const existing = this.#splitters.get(stream);
-    if (existing !== undefined) return existing;
-    const splitter = new LineSplitter();
-    this.#splitters.set(stream, splitter);
-    return splitter;
   }
 }
 

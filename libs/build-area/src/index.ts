@@ -6,5 +6,6 @@ export {
   type FoundArea,
 } from './build-area.js';
 export { BuildAreaLock, BuildAreaLockedError } from './build-area-lock.js';
-export { BuildLog, type LogStream } from './build-log.js';
+export { BuildLog } from './build-log.js';
+export { LogRecords, type LoggedPieces, type LogStream } from './log-records.js';
 export { LineSplitter, MAX_LINE_BYTES, type LinePiece } from './line-splitter.js';
