@@ -1,10 +1,9 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish } from '#libs/contracts';
+import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
-import type { AttemptsTable, AttemptStepsTable, Schema } from './schema.js';
-
-type Db = Kysely<Schema>;
+import type { AttemptsTable, AttemptStepsTable } from './schema.js';
 
 export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
   readonly end: AttemptEnd | null;
@@ -70,6 +69,17 @@ export async function insertAttempt(tx: Db, attempt: NewAttempt): Promise<void> 
 
 export async function findAttempt(db: Db, id: AttemptId): Promise<AttemptRow | null> {
   const row = await db.selectFrom('attempts').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : parseAttempt(row);
+}
+
+/** The same, and makes every other transaction that wants this attempt wait until this one has ended. */
+export async function lockAttempt(tx: Db, id: AttemptId): Promise<AttemptRow | null> {
+  const row = await tx
+    .updateTable('attempts')
+    .set((update) => ({ id: update.ref('id') }))
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst();
   return row === undefined ? null : parseAttempt(row);
 }
 

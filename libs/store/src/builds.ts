@@ -1,9 +1,8 @@
-import type { Insertable, Kysely, Selectable, Updateable } from 'kysely';
-import type { AgentId, BuildId, BuildState, JobState } from '#libs/contracts';
+import type { Insertable, Selectable, Updateable } from 'kysely';
+import type { BuildId, BuildState, JobState } from '#libs/contracts';
+import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
-import type { BuildsTable, Schema, SubmittedFileRecord, VariantsTable } from './schema.js';
-
-type Db = Kysely<Schema>;
+import type { BuildsTable, SubmittedFileRecord, VariantsTable } from './schema.js';
 
 /** A submission as it is kept. */
 export interface BuildRow extends Omit<Selectable<BuildsTable>, 'files'> {
@@ -161,9 +160,19 @@ export async function buildsAtRest(
   return rows.map(({ id, name, state, ended_at }) => ({ id, name, state, endedAt: ended_at ?? 0 }));
 }
 
-export async function findOnAgentBuilds(db: Db, agent: AgentId): Promise<readonly BuildId[]> {
-  const rows = await db.selectFrom('builds').select('id').where('on_agent', '=', agent).execute();
-  return rows.map(({ id }) => id);
+/** Which of these builds are there and have not been collected. */
+export async function uncollectedBuilds(db: Db, ids: readonly BuildId[]): Promise<ReadonlySet<BuildId>> {
+  const kept = new Set<BuildId>();
+  await inChunks(ids, 500, async (chunk) => {
+    const rows = await db
+      .selectFrom('builds')
+      .select('id')
+      .where('id', 'in', chunk)
+      .where('collected_at', 'is', null)
+      .execute();
+    for (const { id } of rows) kept.add(id);
+  });
+  return kept;
 }
 
 /** Statements with thousands of values hit limits of both databases. */

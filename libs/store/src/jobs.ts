@@ -1,4 +1,4 @@
-import type { Kysely, Selectable, Updateable } from 'kysely';
+import type { Selectable, Updateable } from 'kysely';
 import type {
   AgentId,
   AttemptId,
@@ -10,6 +10,7 @@ import type {
   VariantId,
 } from '#libs/contracts';
 import { inChunks } from './builds.js';
+import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
 import type {
@@ -18,15 +19,12 @@ import type {
   JobRequirements,
   JobsTable,
   JobStart,
-  Schema,
   StepsTable,
 } from './schema.js';
 
-type Db = Kysely<Schema>;
-
 export interface JobRow extends Omit<
   Selectable<JobsTable>,
-  'needs' | 'base' | 'imports' | 'requires' | 'start' | 'avoid'
+  'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'start' | 'avoid'
 > {
   readonly needs: readonly number[];
   readonly base: JobBaseRecord | null;
@@ -48,7 +46,8 @@ export interface WaitingJobRow {
   readonly index: number;
   readonly lineage: string;
   readonly requires: JobRequirements;
-  readonly base: JobBaseRecord | null;
+  /** The job at whose end it goes on, and that one's lineage. */
+  readonly base: { readonly jobId: JobId; readonly lineage: string } | null;
   readonly avoid: readonly AgentId[];
   readonly waitingSince: number;
   readonly waitingReason: string;
@@ -64,10 +63,11 @@ export function lineageOf(build: BuildId, variant: string, index: number, genera
 }
 
 function parseJob(row: Selectable<JobsTable>): JobRow {
+  const { base_job: job, base_workspace: workspace, base_label: label, ...rest } = row;
   return {
-    ...row,
+    ...rest,
     needs: fromJson(row.needs) as readonly number[],
-    base: row.base === null ? null : (fromJson(row.base) as JobBaseRecord),
+    base: job === null || workspace === null || label === null ? null : { job, workspace, label },
     imports: fromJson(row.imports) as readonly JobImportRecord[],
     requires: fromJson(row.requires) as JobRequirements,
     start: fromJson(row.start) as JobStart,
@@ -81,10 +81,12 @@ function parseStep(row: Selectable<StepsTable>): StepRow {
 
 export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonly StepRow[]): Promise<void> {
   await inChunks(jobs, 40, async (chunk) => {
-    const rows = chunk.map((job) => ({
+    const rows = chunk.map(({ base, ...job }) => ({
       ...job,
       needs: toJson(job.needs),
-      base: job.base === null ? null : toJson(job.base),
+      base_job: base?.job ?? null,
+      base_workspace: base?.workspace ?? null,
+      base_label: base?.label ?? null,
       imports: toJson(job.imports),
       requires: toJson(job.requires),
       start: toJson(job.start),
@@ -130,7 +132,7 @@ export async function jobsOfVariant(db: Db, variant: VariantId): Promise<readonl
 
 export interface JobChange extends Omit<
   Updateable<JobsTable>,
-  'id' | 'needs' | 'base' | 'imports' | 'requires' | 'start' | 'avoid'
+  'id' | 'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'start' | 'avoid'
 > {
   readonly start?: JobStart;
   readonly avoid?: readonly AgentId[];
@@ -154,6 +156,9 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     .selectFrom('jobs')
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .leftJoin('jobs as base', (join) =>
+      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
+    )
     .select([
       'jobs.id',
       'jobs.build_id',
@@ -162,7 +167,9 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'jobs.index',
       'jobs.generation',
       'jobs.requires',
-      'jobs.base',
+      'base.id as base_id',
+      'base.index as base_index',
+      'base.generation as base_generation',
       'jobs.avoid',
       'jobs.waiting_since',
       'jobs.waiting_reason',
@@ -181,7 +188,13 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     index: row.index,
     lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
     requires: fromJson(row.requires) as JobRequirements,
-    base: row.base === null ? null : (fromJson(row.base) as JobBaseRecord),
+    base:
+      row.base_id === null
+        ? null
+        : {
+            jobId: row.base_id,
+            lineage: lineageOf(row.build_id, row.variant_name, row.base_index ?? 0, row.base_generation ?? 0),
+          },
     avoid: fromJson(row.avoid) as readonly AgentId[],
     waitingSince: row.waiting_since ?? row.created_at,
     waitingReason: row.waiting_reason,
@@ -218,6 +231,17 @@ export async function stepsOfBuild(db: Db, build: BuildId): Promise<readonly Ste
     .selectAll('steps')
     .where('jobs.build_id', '=', build)
     .orderBy('steps.index')
+    .execute();
+  return rows.map(parseStep);
+}
+
+export async function stepsOfJobs(db: Db, jobs: readonly JobId[]): Promise<readonly StepRow[]> {
+  if (jobs.length === 0) return [];
+  const rows = await db
+    .selectFrom('steps')
+    .selectAll()
+    .where('job_id', 'in', [...jobs])
+    .orderBy('index')
     .execute();
   return rows.map(parseStep);
 }

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { AttemptId, BuildId, JobId } from '#libs/contracts';
+import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
 import type { OutputsTable } from './schema.js';
 
@@ -50,6 +51,21 @@ export async function outputsOfBuild(db: Db, build: BuildId): Promise<readonly O
     .orderBy('outputs.path')
     .execute();
   return rows.map(parseOutput);
+}
+
+/** Which of these jobs have published the state they ended in. */
+export async function publishedEnds(db: Db, jobs: readonly JobId[]): Promise<ReadonlySet<JobId>> {
+  const published = new Set<JobId>();
+  await inChunks([...new Set(jobs)], 500, async (some) => {
+    const rows = await db
+      .selectFrom('outputs')
+      .select('job_id')
+      .where('job_id', 'in', some)
+      .where('path', '=', '')
+      .execute();
+    for (const { job_id } of rows) published.add(job_id);
+  });
+  return published;
 }
 
 /** When retention collects the build: their blobs are nobody's then. */

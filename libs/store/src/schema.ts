@@ -221,7 +221,10 @@ export interface JobsTable {
   readonly waiting_since: number | null;
   /** Indexes of jobs of its variant. */
   readonly needs: Json<readonly number[]>;
-  readonly base: Json<JobBaseRecord> | null;
+  /** The three of JobBaseRecord, or none of them. */
+  readonly base_job: number | null;
+  readonly base_workspace: string | null;
+  readonly base_label: string | null;
   readonly imports: Json<readonly JobImportRecord[]>;
   readonly requires: Json<JobRequirements>;
   /** Label of the boundary at its end when another job goes on from there. */
