@@ -1,8 +1,9 @@
 import { OutputCarrier, OutputError, type Workspace } from '#libs/engine';
 import type { OutputImport } from '#libs/plan';
-import { lstat, mkdir, realpath, rm } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { execa } from 'execa';
+import { makeParent, requireInside } from './inside.js';
 import { treeDigest } from './tree-digest.js';
 
 /** Carries outputs between workspaces of one machine by copying (sharing blocks where the file system can). */
@@ -16,8 +17,7 @@ export class CopyOutputs extends OutputCarrier {
     const source = join(from.path, path);
     const target = join(to.path, path);
     await requireInside(source, from.path, path);
-    await mkdir(dirname(target), { recursive: true });
-    await requireInside(dirname(target), to.path, path);
+    await makeParent(to.path, path);
     await rm(target, { recursive: true, force: true });
     await execa('cp', [
       '--archive',
@@ -36,24 +36,4 @@ export class CopyOutputs extends OutputCarrier {
       `output "${path}" of ${from.name} was copied to ${to.name}, but the copy differs`,
     );
   }
-}
-
-/** A script may leave a symbolic link anywhere: what counts is where the path leads. */
-async function requireInside(path: string, root: string, output: string): Promise<void> {
-  try {
-    await lstat(path);
-  } catch {
-    throw new OutputError(
-      'OUTPUT_MISSING',
-      output,
-      `no step wrote the declared output "${output}": ${path} does not exist`,
-    );
-  }
-  const [folder, top] = [await realpath(dirname(path)), await realpath(root)];
-  if (folder === top || folder.startsWith(top + sep)) return;
-  throw new OutputError(
-    'OUTPUT_OUTSIDE',
-    output,
-    `output "${output}" leads out of its workspace, to ${folder}`,
-  );
 }

@@ -1,2 +1,18 @@
 export { CopyOutputs } from './copy-outputs.js';
 export { treeDigest } from './tree-digest.js';
+export { packTree, unpackTree, type ExpectedTree } from './pack-tree.js';
+export { TreeError, type TreeErrorCode } from './tree-error.js';
+export { BlobError, type BlobErrorCode } from './blob-error.js';
+export { BlobStore, type ByteRange, type PendingUpload, type StoredBlob } from './blob-store.js';
+export { LogStore } from './log-store.js';
+export {
+  fileIdentity,
+  hashFile,
+  isSameFile,
+  NotAFileError,
+  type FileIdentity,
+  type HashedFile,
+} from './hash-file.js';
+export { DirectoryBlobStore } from './directory-blob-store.js';
+export { DirectoryLogStore } from './directory-log-store.js';
+export { formatSha256Sums, type NamedDigest } from './sha256sums.js';
