@@ -1,0 +1,10 @@
+export { AgentInbox } from './agent-inbox.js';
+export type { InboxOptions } from './agent-inbox.js';
+export { DispatchQueue } from './dispatch-queue.js';
+export { FarmRedis } from './farm-redis.js';
+export type { FarmRedisOptions } from './farm-redis.js';
+export type { Message } from './message.js';
+export { PrivateRedisFailed, startPrivateRedis } from './private-redis.js';
+export type { PrivateRedis } from './private-redis.js';
+export type { RedisConfig } from './redis-config.js';
+export { Wakes } from './wakes.js';
