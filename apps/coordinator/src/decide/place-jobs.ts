@@ -1,0 +1,98 @@
+import type { AgentId, JobId } from '#libs/contracts';
+import { affinityOf, describeChoice, takeSlot } from './agent-room.js';
+import type { PlacementInput, Served, WaitingJob } from './placement-input.js';
+import { ableOf, chooseOf, RequirementClasses, type RequirementClass } from './requirement-class.js';
+import { WaitingLine } from './waiting-line.js';
+import { jobsAhead, whyAllAreBusy, whyOverLimit, WhyNobodyMatches } from './waiting-reason.js';
+
+export interface PlacementResult {
+  /** In the order in which they were decided. */
+  readonly placements: readonly Placement[];
+  /** A sentence for every job that was not placed. */
+  readonly waiting: ReadonlyMap<JobId, string>;
+  /** For the next pass's input. */
+  readonly served: Served;
+}
+
+export interface Placement {
+  readonly job: JobId;
+  readonly agent: AgentId;
+  readonly reason: string;
+}
+
+/**
+ * One scheduling pass: each job in its turn (see `WaitingLine`) gets the best agent that may have it (see `chooseRoom`), as long as slots, space
+ * and its user's limit allow. A job that cannot be placed does not hold up those behind it. The same input, in whatever order, gives the same result.
+ */
+export function placeJobs(input: PlacementInput): PlacementResult {
+  const line = new WaitingLine(input);
+  const classes = new RequirementClasses(input);
+  const pass: Pass = {
+    input,
+    line,
+    placements: [],
+    waiting: new Map(),
+    heldUp: [],
+    ableCounts: new Map(),
+    whyNobodyMatches: new WhyNobodyMatches(input),
+  };
+  for (let job = line.next(); job !== undefined; job = line.next()) decide(job, classes.of(job), pass);
+  explainHeldUp(pass);
+  return { placements: pass.placements, waiting: pass.waiting, served: line.served() };
+}
+
+interface Pass {
+  readonly input: PlacementInput;
+  readonly line: WaitingLine;
+  readonly placements: Placement[];
+  readonly waiting: Map<JobId, string>;
+  /** Jobs that agents match, all of which are busy. */
+  readonly heldUp: { readonly job: WaitingJob; readonly by: RequirementClass }[];
+  readonly ableCounts: Map<RequirementClass, number>;
+  readonly whyNobodyMatches: WhyNobodyMatches;
+}
+
+function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
+  const { input, line, waiting } = pass;
+  const running = line.runningOf(job.user);
+  const limit = input.limits.runningPerUser;
+  if (!by.isMatched) waiting.set(job.id, pass.whyNobodyMatches.of(by));
+  else if (running >= limit) waiting.set(job.id, whyOverLimit(job.user, running, limit));
+  else if (!place(job, by, pass)) pass.heldUp.push({ job, by });
+}
+
+function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
+  const affinity = affinityOf(job.wants, pass.input.holders);
+  const room = chooseOf(by, affinity);
+  if (room === undefined) return false;
+  const reason = describeChoice(room, ableCount(by, pass), affinity);
+  pass.placements.push({ job: job.id, agent: room.agent.id, reason });
+  takeSlot(room, job.requires.freeBytes, pass.input.now);
+  pass.line.placed(job);
+  return true;
+}
+
+function ableCount(by: RequirementClass, { ableCounts }: Pass): number {
+  const count = ableCounts.get(by) ?? ableOf(by).length;
+  ableCounts.set(by, count);
+  return count;
+}
+
+/**
+ * "3 agents match, all 8 slots are in use; 12 jobs are ahead". Ahead are the jobs for the same architecture that wait for a slot too and get
+ * their turn earlier: an estimate, since labels and agents that fall free decide in the end.
+ */
+function explainHeldUp({ line, heldUp, waiting }: Pass): void {
+  const busy = new Map<RequirementClass, string>();
+  const classOf = new Map(heldUp.map(({ job, by }) => [job, by]));
+  const ahead = new Map<string, number>();
+  for (const job of line.turns(heldUp.map(({ job }) => job))) {
+    const by = classOf.get(job);
+    if (by === undefined) continue;
+    const why = busy.get(by) ?? whyAllAreBusy(by);
+    busy.set(by, why);
+    const before = ahead.get(job.requires.architecture) ?? 0;
+    ahead.set(job.requires.architecture, before + 1);
+    waiting.set(job.id, `${why}; ${jobsAhead(before)}`);
+  }
+}

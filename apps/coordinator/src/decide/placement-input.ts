@@ -1,0 +1,91 @@
+import type { AgentId, BuildId, JobId, Priority } from '#libs/contracts';
+
+/** All that a scheduling pass looks at. Nothing in it is changed by the pass. */
+export interface PlacementInput {
+  /** Jobs in state `waiting` that nothing holds back: no pause, no wish to cancel. */
+  readonly jobs: readonly WaitingJob[];
+  readonly agents: readonly CandidateAgent[];
+  readonly holders: Holders;
+  /** Attempts assigned or running, by user. */
+  readonly runningByUser: ReadonlyMap<string, number>;
+  readonly limits: { readonly runningPerUser: number };
+  /** What the pass before gave back as `served`; empty after a start, which only lets jobs age a little faster once. */
+  readonly served?: Served;
+  /** Milliseconds since 1970, as all times here. */
+  readonly now: number;
+}
+
+export interface WaitingJob {
+  readonly id: JobId;
+  readonly build: BuildId;
+  readonly user: string;
+  readonly priority: Priority;
+  /** When it began to wait: a retry begins anew. */
+  readonly waitingSince: number;
+  /** When its build was submitted. */
+  readonly createdAt: number;
+  /** Index in the plan. */
+  readonly index: number;
+  readonly requires: JobRequires;
+  /** It may run only there: the submission said so. */
+  readonly onAgent: AgentId | null;
+  /** Agents it failed on by no fault of its own. */
+  readonly avoid: readonly AgentId[];
+  readonly wants: WantedState;
+}
+
+export interface JobRequires {
+  readonly architecture: string;
+  readonly labels: readonly string[];
+  readonly tools: readonly string[];
+  readonly freeBytes: number;
+}
+
+/** Which checkpoints make a job quick, and which it cannot do without. */
+export interface WantedState {
+  /** Its own: whoever holds these repeats no finished step. */
+  readonly lineage: string;
+  /** What it goes on from. Unless published, only an agent that holds it can run the job. */
+  readonly base: { readonly lineage: string; readonly published: boolean } | null;
+}
+
+export type AgentCondition = 'ready' | 'drained' | 'paused' | 'lost' | 'revoked' | 'leaving' | 'quarantined';
+
+export interface CandidateAgent {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly architectures: readonly string[];
+  /** `only:<label>` reserves the agent; see `abilityGaps`. */
+  readonly labels: readonly string[];
+  readonly tools: readonly string[];
+  readonly slots: number;
+  /** Attempts assigned to it or running on it. */
+  readonly running: number;
+  /** As its last heartbeat said, less what jobs assigned since then asked for. */
+  readonly freeBytes: number;
+  /** All that its store has, free or not. */
+  readonly totalBytes: number;
+  /** Load average of one minute per processor. */
+  readonly cpuLoad: number;
+  readonly state: AgentCondition;
+  /** `<who>: <why>` of a drained or paused agent; empty otherwise. */
+  readonly reason: string;
+  /** When a pause or quarantine ends by itself. */
+  readonly until: number | null;
+  readonly lastAssignedAt: number | null;
+}
+
+/** Lineage → agents that hold checkpoints of it → index of the newest boundary held; larger is further. */
+export type Holders = ReadonlyMap<string, ReadonlyMap<AgentId, number>>;
+
+/** The job of a user and priority that was placed last: when, and where in the line it stood. By `servedKey`. */
+export type Served = ReadonlyMap<string, ServedJob>;
+export interface ServedJob {
+  readonly at: number;
+  readonly createdAt: number;
+  readonly index: number;
+}
+
+export function servedKey(of: { readonly user: string; readonly priority: Priority }): string {
+  return `${of.priority} ${of.user}`;
+}
