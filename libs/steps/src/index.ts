@@ -1,7 +1,7 @@
 export { missingTools } from './find-tools.js';
 export { answerFromManifest } from './answer-from-manifest.js';
 export { ManifestSocket, type AnswerQuery, type QueryAnswer } from './manifest-socket.js';
-export { readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
+export { includedFiles, readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
 export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
 export { diskUsage, type DiskUsage } from './disk-usage.js';

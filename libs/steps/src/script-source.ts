@@ -31,7 +31,7 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
     const header = bytes.subarray(0, HEADER_BYTES).toString('latin1');
     const digest = createHash('sha256').update(bytes);
     const folder = dirname(await realpath(path));
-    for (const name of includedFiles(header)) {
+    for (const name of includedFiles(bytes)) {
       const included = await readFile(resolve(folder, name)).catch((error: unknown) => reasonFor(error));
       if (typeof included === 'string') return { ok: false, reason: `includes ${name}, which ${included}` };
       digest.update(`\0${name}\0`).update(included);
@@ -42,7 +42,9 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
   }
 }
 
-function includedFiles(header: string): readonly string[] {
+/** The files that a script says it consists of, as written in its `# farm:includes:` lines: relative to the script itself, links followed. */
+export function includedFiles(script: Buffer): readonly string[] {
+  const header = script.subarray(0, HEADER_BYTES).toString('latin1');
   const lines = [...header.matchAll(/^#\s*farm:includes:(.*)$/gm)].map((match) => match[1] ?? '');
   return lines.flatMap((line) => line.split(/\s+/)).filter((name) => name !== '');
 }

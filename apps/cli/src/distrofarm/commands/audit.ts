@@ -1,0 +1,40 @@
+import type { AuditEntry } from '#libs/contracts';
+import type { Command } from 'commander';
+import { example } from '../commands.js';
+import { queryOf } from '../farm.js';
+import { dateTime } from '../moments.js';
+import { count } from '../options.js';
+import type { Session } from '../session.js';
+import { textTable } from '../text-table.js';
+
+interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  readonly next: number | null;
+}
+
+interface AuditOptions {
+  readonly after?: number;
+  readonly limit: number;
+}
+
+export function audit(command: Command, session: Session): void {
+  example(
+    command
+      .option('--after <seq>', 'entries behind this one', count)
+      .option('--limit <count>', 'at most so many', count, 100),
+    'distrofarm audit --limit 20',
+  ).action(async ({ after, limit }: AuditOptions) => {
+    const farm = await session.farm();
+    await session.show(
+      await farm.get<AuditPage>(`/audit${queryOf({ after, limit })}`),
+      ({ entries, next }) => [
+        ...textTable(['SEQ', 'WHEN', 'WHO', 'DID', 'TO', 'WHY'], entries.map(entryRow)),
+        ...(next === null ? [] : [`There are more: distrofarm audit --after ${next}`]),
+      ],
+    );
+  });
+}
+
+function entryRow({ seq, at, user, action, target, why }: AuditEntry): readonly string[] {
+  return [String(seq), dateTime(at), user, action, target, why];
+}

@@ -1,0 +1,124 @@
+import { type Command, Argument } from 'commander';
+import { COMMANDS, example } from '../commands.js';
+import type { Session } from '../session.js';
+
+/** Somebody waits with a finger on the tab key. */
+const ASK_MS = 1_500;
+const SUGGESTED = 30;
+const PROGRAM = 'distrofarm';
+
+export function completion(command: Command, session: Session): void {
+  const shell = new Argument('<shell>', 'whose completion').choices(['bash', 'zsh', 'fish']);
+  example(command.addArgument(shell), 'source <(distrofarm completion bash)').action(async (name: string) => {
+    const { script } = await import('@bomb.sh/tab');
+    await session.print((await captured(() => script(name, PROGRAM, PROGRAM))).trimEnd());
+  });
+}
+
+/** `distrofarm complete -- words…`: what the shell's script calls. Never fails: a shell has nowhere to show it. */
+export function complete(command: Command, session: Session): void {
+  command.argument('[word...]').action(async (words: readonly string[]) => {
+    const { default: tab } = await import('@bomb.sh/tab/commander');
+    const root = tab(await wholeProgram(session), { completionCommandName: 'completion' });
+    const [first = '', second = ''] = words;
+    for (const name of [first, `${first} ${second}`]) {
+      const arguments_ = root.commands.get(name)?.arguments ?? new Map<string, { handler?: unknown }>();
+      for (const [kind, argument] of arguments_) {
+        const values = await suggestions(session, kind, words.at(-1) ?? '');
+        if (argument.handler === undefined)
+          argument.handler = (suggest: (value: string, what: string) => void) =>
+            values.forEach(([value, what]) => suggest(value, what));
+      }
+    }
+    await session.print((await captured(() => root.parse([...words]))).trimEnd());
+  });
+}
+
+/** With all commands loaded; the library adds the two of this file in its own way. */
+async function wholeProgram(session: Session): Promise<Command> {
+  const { programFor } = await import('../run.js');
+  const others = COMMANDS.filter(({ name }) => name !== 'complete' && name !== 'completion');
+  const program = programFor(session, others);
+  for (const command of program.commands) {
+    const known = others.find(({ name }) => name === command.name());
+    if (known !== undefined) (await known.load())(command, session);
+  }
+  return program;
+}
+
+type Suggestion = readonly [value: string, description: string];
+
+async function suggestions(session: Session, kind: string, word: string): Promise<readonly Suggestion[]> {
+  try {
+    switch (kind) {
+      case 'build':
+        return await buildSuggestions(session);
+      case 'agent':
+        return await agentSuggestions(session);
+      case 'profile':
+        return await profileSuggestions(session);
+      case 'manifest':
+      case 'file':
+        return await fileSuggestions(session, word);
+      default:
+        return [];
+    }
+  } catch {
+    return [];
+  }
+}
+
+async function buildSuggestions(session: Session): Promise<readonly Suggestion[]> {
+  const farm = await session.farm();
+  const signal = AbortSignal.timeout(ASK_MS);
+  const { builds } = await farm.get<{ builds: readonly { id: string; name: string; state: string }[] }>(
+    `/builds?limit=${SUGGESTED}`,
+    { signal },
+  );
+  return [
+    ['latest', 'your newest build'],
+    ...builds.map(({ id, name, state }) => [id, `${plain(name)}, ${state}`] as const),
+  ];
+}
+
+async function agentSuggestions(session: Session): Promise<readonly Suggestion[]> {
+  const farm = await session.farm();
+  const { agents } = await farm.get<{ agents: readonly { name: string; state: string }[] }>('/agents', {
+    signal: AbortSignal.timeout(ASK_MS),
+  });
+  return agents.map(({ name, state }) => [name, state]);
+}
+
+async function profileSuggestions({ io }: Session): Promise<readonly Suggestion[]> {
+  const { readProfiles } = await import('../profiles.js');
+  const { profiles } = await readProfiles(io.env);
+  return Object.entries(profiles).map(([name, { url }]) => [name, plain(url)]);
+}
+
+/** The shells are told not to complete files by themselves. */
+async function fileSuggestions({ io }: Session, word: string): Promise<readonly Suggestion[]> {
+  const { readdir } = await import('node:fs/promises');
+  const { resolve } = await import('node:path');
+  const folder = word.slice(0, word.lastIndexOf('/') + 1);
+  const entries = await readdir(resolve(io.cwd, folder || '.'), { withFileTypes: true });
+  return entries.map((entry) => [`${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`, '']);
+}
+
+/** The shell reads a line per suggestion, and a tab in it. */
+function plain(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
+}
+
+/** The library prints to the console; here it is given back. */
+async function captured(act: () => void): Promise<string> {
+  const lines: string[] = [];
+  // eslint-disable-next-line no-console
+  const { log } = console;
+  console.log = (line: unknown) => void lines.push(String(line));
+  try {
+    act();
+  } finally {
+    console.log = log;
+  }
+  return await Promise.resolve(lines.join('\n'));
+}

@@ -1,0 +1,33 @@
+import type { Explanation } from '#libs/contracts';
+import type { Command } from 'commander';
+import { example } from '../commands.js';
+import { pathOf } from '../farm.js';
+import { stateColour } from '../state-colour.js';
+import type { Session } from '../session.js';
+import { textTable } from '../text-table.js';
+
+export function explain(command: Command, session: Session): void {
+  example(
+    command.argument('[build]', 'id, the beginning of one, or "latest"', 'latest'),
+    'distrofarm explain latest',
+  ).action(async (reference: string) => {
+    const farm = await session.farm();
+    await session.show(await farm.get<Explanation>(pathOf`/builds/${reference}/explain`), (explanation) =>
+      explanationLines(session, explanation),
+    );
+  });
+}
+
+function explanationLines({ colours }: Session, { build, state, jobs }: Explanation): readonly string[] {
+  const head = `${build} is ${stateColour(colours, state)(state)}.`;
+  if (jobs.length === 0) return [head, 'Every job runs or has succeeded: nothing waits.'];
+  const several = new Set(jobs.map(({ variant }) => variant)).size > 1;
+  return [
+    head,
+    ...jobs.flatMap((job) => {
+      const label = several ? `${job.variant}/${job.lane}` : job.lane;
+      const agents = job.agents.map(({ name, verdict }) => [`    ${name}`, verdict]);
+      return [`  ${colours.bold(label)} ${job.state}: ${job.reason}`, ...textTable([], agents)];
+    }),
+  ];
+}

@@ -1,0 +1,51 @@
+import type { PlanPreview } from '#libs/contracts';
+import type { Command } from 'commander';
+import { example } from '../commands.js';
+import { formatDuration } from '../durations.js';
+import { several } from '../options.js';
+import { readSubmission } from '../read-submission.js';
+import type { Session } from '../session.js';
+import { submissionBody } from '../submission-body.js';
+
+interface PlanOptions {
+  readonly variant?: readonly string[];
+  readonly file?: readonly string[];
+}
+
+export function plan(command: Command, session: Session): void {
+  example(
+    command
+      .argument('<manifest>', 'the manifest file')
+      .option('-V, --variant <name>', 'only this variant; may be repeated', several)
+      .option('--file <path>', 'take this file or folder along; may be repeated', several),
+    'distrofarm plan examples/debian-live.xml',
+  ).action(async (manifest: string, options: PlanOptions) => {
+    const { cwd, env, now } = session.io;
+    const submission = await readSubmission({ manifest, extras: options.file ?? [], cwd, env, now: now() });
+    const farm = await session.farm();
+    const preview = await farm.post<PlanPreview>('/builds/plan', submissionBody(submission, options));
+    await session.show(preview, (shown) => planLines(session, shown));
+  });
+}
+
+/** Jobs with what they need, their steps, and who could run them. */
+export function planLines({ colours }: Session, { name, variants, notes }: PlanPreview): readonly string[] {
+  const several = variants.length > 1;
+  const lines = variants.flatMap((variant) => [
+    ...(several ? ['', colours.bold(`variant ${variant.name}`)] : []),
+    ...variant.jobs.flatMap((job) => {
+      const needs = job.needs.map(
+        (index) => variant.jobs.find((other) => other.index === index)?.lane ?? String(index),
+      );
+      const after = needs.length === 0 ? '' : `, after ${needs.join(', ')}`;
+      return [
+        `  ${colours.bold(job.lane)} on ${job.architecture}${after}: ${job.placement}`,
+        ...job.steps.map(({ name: step, message, usualMs }) => {
+          const usual = usualMs === null ? '' : colours.dim(`  usually ${formatDuration(usualMs)}`);
+          return `    ${step.padEnd(16)} ${message}${usual}`;
+        }),
+      ];
+    }),
+  ]);
+  return [name, ...lines, ...notes.map((note) => `note: ${note}`)];
+}

@@ -1,0 +1,65 @@
+import { ApiError, retryDelays } from '#libs/http-client';
+import { isPassing, pathOf, queryOf, type Farm } from './farm.js';
+import { pauseFor } from './pause-for.js';
+
+const COMPLETE_HEADER = 'distrofarm-log-complete';
+/** A step may well be silent that long; asking again costs little and finds a dead connection. */
+const SILENCE_MS = 60_000;
+const MAX_RETRY_MS = 5_000;
+/** A silent connection is renewed without a word; only when that fails, too, there is something to tell. */
+const FAILURES_TO_TELL = 2;
+
+/** The bytes of one attempt's log, each exactly once, over any number of lost connections. */
+export class LogReader {
+  /** How many bytes have come. */
+  offset = 0;
+
+  constructor(
+    private readonly farm: Farm,
+    private readonly attempt: string,
+    private readonly signal: AbortSignal,
+    /** Why nothing comes in just now; `null` once it does again. */
+    private readonly onConnection: (lost: string | null) => void = () => undefined,
+  ) {}
+
+  /** From where it is to what there is now, or with `follow` until the attempt is over and its log whole. May be called again. */
+  async *read(follow: boolean): AsyncGenerator<Buffer> {
+    let failures = 0;
+    let delays = retryDelays({ maxMs: MAX_RETRY_MS });
+    for (;;) {
+      try {
+        const before = this.offset;
+        const whole = yield* this.#readOnce(follow);
+        if (whole) return;
+        if (this.offset > before) delays = retryDelays({ maxMs: MAX_RETRY_MS });
+        failures = this.#connected(failures);
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (!isPassing(error)) throw error;
+        failures += 1;
+        if (failures === FAILURES_TO_TELL) this.onConnection((error as ApiError).message);
+      }
+      await pauseFor(delays.next().value, this.signal);
+    }
+  }
+
+  /** A body that just ends may have been cut by a coordinator that stopped: only one that began complete is known to be whole. */
+  async *#readOnce(follow: boolean): AsyncGenerator<Buffer, boolean> {
+    const query = queryOf({ offset: this.offset, ...(follow ? { follow: 'true' } : {}) });
+    const options = { signal: this.signal, timeoutMs: SILENCE_MS };
+    const { headers, body } = await this.farm.download(
+      pathOf`/attempts/${this.attempt}/log` + query,
+      options,
+    );
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      this.offset += chunk.length;
+      yield chunk;
+    }
+    return !follow || headers[COMPLETE_HEADER] === 'true';
+  }
+
+  #connected(failures: number): number {
+    if (failures >= FAILURES_TO_TELL) this.onConnection(null);
+    return 0;
+  }
+}

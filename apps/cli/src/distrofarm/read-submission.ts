@@ -1,0 +1,242 @@
+import { formatProblem, parseManifest, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
+import { includedFiles } from '#libs/steps';
+import type { SubmittedFile } from '#libs/contracts';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { formatBytes } from './byte-count.js';
+import { CliError } from './cli-error.js';
+import { EXIT } from './exit-codes.js';
+
+/** A manifest with all the files that its scripts consist of, as the farm takes it. */
+export interface Submission {
+  readonly manifest: Manifest;
+  readonly text: string;
+  /** Relative to `root`, as the paths of the files. */
+  readonly manifestPath: string;
+  readonly files: readonly SubmittedFile[];
+  /** Seconds since 1970. */
+  readonly sourceDateEpoch: number;
+  /** The folder that holds all of it. */
+  readonly root: string;
+}
+
+export interface SubmissionRequest {
+  /** As the user named it. */
+  readonly manifest: string;
+  /** Files and folders to take along (`--file`). */
+  readonly extras: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly now: number;
+}
+
+/** What the API takes: contracts' MAX_FILES and its limits; the spec compares them. */
+export const LIMITS = {
+  manifestCharacters: 1024 * 1024,
+  fileBytes: 4 * 1024 * 1024,
+  files: 500,
+  bodyBytes: 16 * 1024 * 1024,
+} as const;
+const MAX_PATH = 1024;
+
+/** A file at the path where the scripts expect it, with the file that has its bytes: another one where a link leads there. */
+interface PlacedFile {
+  readonly path: string;
+  readonly source: string;
+  readonly bytes: Buffer;
+  readonly executable: boolean;
+}
+
+/** Reads and checks all of it. Throws a CliError that has every problem found, each on a line. */
+export async function readSubmission(request: SubmissionRequest): Promise<Submission> {
+  const file = resolve(request.cwd, request.manifest);
+  const { text, changedAt } = await readManifest(request.manifest, file);
+  const manifest = parsed(request, text);
+  const problems: string[] = [];
+  const placed: PlacedFile[] = [];
+  for (const step of manifest.steps) await placeScript(request.manifest, file, step, placed, problems);
+  for (const extra of request.extras) await placeExtra(extra, resolve(request.cwd, extra), placed, problems);
+  const files = distinct(placed, problems);
+  problems.push(...sizeProblems(text, files));
+  if (problems.length > 0) throw problemsIn(request.manifest, problems);
+  const root = commonFolder([file, ...files.map(({ path }) => path)]);
+  const inRoot = (path: string): string => relative(root, path).split(sep).join('/');
+  return {
+    manifest,
+    text,
+    manifestPath: checkedPath(inRoot(file)),
+    files: files
+      .map(({ path, bytes, executable }) => ({
+        path: checkedPath(inRoot(path)),
+        executable,
+        base64: bytes.toString('base64'),
+      }))
+      .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    sourceDateEpoch: sourceDateEpoch(request.env, changedAt),
+    root,
+  };
+}
+
+async function readManifest(
+  name: string,
+  file: string,
+): Promise<{ readonly text: string; readonly changedAt: Date }> {
+  try {
+    const [text, { mtime }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+    return { text, changedAt: mtime };
+  } catch (error) {
+    throw new CliError(EXIT.usage, `the manifest file ${name} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+function parsed({ manifest: file, now }: SubmissionRequest, text: string): Manifest {
+  const result = parseManifest(text, { file, now: new Date(now) });
+  if (result.ok) return result.manifest;
+  throw problemsIn(file, result.problems.map(formatProblem));
+}
+
+function problemsIn(file: string, problems: readonly string[]): CliError {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  return new CliError(
+    EXIT.usage,
+    `the manifest ${file} has ${count}; nothing was submitted:`,
+    null,
+    problems,
+  );
+}
+
+async function placeScript(
+  name: string,
+  manifestFile: string,
+  step: ManifestStep,
+  placed: PlacedFile[],
+  problems: string[],
+): Promise<void> {
+  const where = `${name}:${step.line}: step "${step.name}":`;
+  if (isAbsolute(step.script)) {
+    problems.push(
+      `${where} the script ${step.script} has an absolute path; on a farm, it is relative to the manifest and submitted with it`,
+    );
+    return;
+  }
+  const path = scriptPath(manifestFile, step.script);
+  const script = await readPlaced(path, path);
+  if (typeof script === 'string') {
+    problems.push(`${where} ${path} ${script}; expected an executable file`);
+    return;
+  }
+  if (!script.executable) problems.push(`${where} ${path} is not executable`);
+  placed.push(script);
+  // A script finds what it includes from its own place, links followed. Submitted, a link becomes the file itself, so they move along with it.
+  const folder = dirname(script.source);
+  for (const included of includedFiles(script.bytes)) {
+    const found = await readPlaced(resolve(dirname(path), included), resolve(folder, included));
+    if (typeof found === 'string') problems.push(`${where} ${path} includes ${included}, which ${found}`);
+    else placed.push(found);
+  }
+}
+
+/** A folder is taken with all files below it; links to folders are not followed. */
+async function placeExtra(
+  name: string,
+  path: string,
+  placed: PlacedFile[],
+  problems: string[],
+): Promise<void> {
+  const folder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const paths = folder ? await filesBelow(path) : [path];
+  for (const each of paths.slice(0, LIMITS.files + 1)) {
+    const found = await readPlaced(each, each);
+    if (typeof found === 'string') problems.push(`--file ${name}: ${each} ${found}`);
+    else placed.push(found);
+  }
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => !entry.isDirectory());
+  return files.map((entry) => join(entry.parentPath, entry.name)).toSorted();
+}
+
+/** A string says why it cannot be taken. */
+async function readPlaced(path: string, file: string): Promise<PlacedFile | string> {
+  try {
+    const source = await realpath(file);
+    const found = await stat(source);
+    if (!found.isFile()) return 'is not a regular file';
+    if (found.size > LIMITS.fileBytes) {
+      return `has ${formatBytes(found.size)}, and a submitted file may have ${formatBytes(LIMITS.fileBytes)}; let the script fetch it`;
+    }
+    return { path, source, bytes: await readFile(source), executable: (found.mode & 0o111) !== 0 };
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** Each path once. Two different files at one path can only come from links. */
+function distinct(placed: readonly PlacedFile[], problems: string[]): readonly PlacedFile[] {
+  const byPath = new Map<string, PlacedFile>();
+  for (const file of placed) {
+    const other = byPath.get(file.path);
+    if (other === undefined) byPath.set(file.path, file);
+    else if (!other.bytes.equals(file.bytes)) {
+      problems.push(
+        `${file.path}: both ${other.source} and ${file.source} belong there; submit scripts under their real paths`,
+      );
+    }
+  }
+  return [...byPath.values()];
+}
+
+function sizeProblems(text: string, files: readonly PlacedFile[]): readonly string[] {
+  const problems: string[] = [];
+  if (text.length > LIMITS.manifestCharacters) {
+    problems.push(`the manifest has ${text.length} characters, and may have ${LIMITS.manifestCharacters}`);
+  }
+  if (files.length > LIMITS.files) {
+    problems.push(`there are more than ${LIMITS.files} files to submit; pack them into one`);
+  }
+  // As the body carries them: base64, and some for the names.
+  const bytes = files.reduce(
+    (sum, file) => sum + Math.ceil(file.bytes.length / 3) * 4 + file.path.length + 60,
+    text.length,
+  );
+  if (bytes > LIMITS.bodyBytes) {
+    problems.push(
+      `the submission has ${formatBytes(bytes)}, and may have ${formatBytes(LIMITS.bodyBytes)}; let scripts fetch what is large`,
+    );
+  }
+  return problems;
+}
+
+function commonFolder(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => dirname(path).split(sep));
+  const depth = first.findIndex((part, index) => others.some((other) => other[index] !== part));
+  return first.slice(0, depth < 0 ? first.length : depth).join(sep) || sep;
+}
+
+/** As contracts' RelativePath. */
+function checkedPath(path: string): string {
+  if (path.length <= MAX_PATH && !/[\u0000-\u001f\u007f\\]/.test(path)) return path;
+  throw new CliError(
+    EXIT.usage,
+    `${JSON.stringify(path)} cannot be the path of a submitted file`,
+    'Rename it: no control characters, no backslash, at most 1024 characters.',
+  );
+}
+
+/** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
+function sourceDateEpoch(env: SubmissionRequest['env'], changedAt: Date): number {
+  const given = env['SOURCE_DATE_EPOCH'] ?? '';
+  return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(changedAt.getTime() / 1000);
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'does not exist';
+  if (code === 'EISDIR') return 'is a folder';
+  return code === 'EACCES' ? 'may not be read' : message;
+}

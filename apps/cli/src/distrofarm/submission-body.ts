@@ -1,0 +1,30 @@
+import type { Priority, SubmitBuild } from '#libs/contracts';
+import type { Submission } from './read-submission.js';
+
+export interface SubmissionOptions {
+  readonly variant?: readonly string[];
+  readonly pause?: string;
+  readonly priority?: Priority;
+  readonly on?: string;
+  readonly waitForAgents?: boolean;
+  readonly note?: string;
+  readonly idempotencyKey?: string;
+}
+
+/** What is sent: the submission, and what was said about it. What was not said is the farm's to default. */
+export function submissionBody(submission: Submission, options: SubmissionOptions): SubmitBuild {
+  const { text, manifestPath, files, sourceDateEpoch } = submission;
+  return {
+    manifest: text,
+    manifestPath,
+    files: [...files],
+    sourceDateEpoch,
+    variants: [...(options.variant ?? [])],
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
+    pauseBefore: options.pause ?? null,
+    onAgent: options.on ?? null,
+    wait: options.waitForAgents === true,
+    note: options.note ?? '',
+    idempotencyKey: options.idempotencyKey ?? null,
+  };
+}

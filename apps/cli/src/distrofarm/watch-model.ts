@@ -1,0 +1,187 @@
+import type { BuildDetail, BuildState, FarmEvent, JobState, JobView, StepView } from '#libs/contracts';
+import { describeEnd, jobLabels } from './job-wording.js';
+
+/** What a watcher knows: the newest view of the build, and what only events tell. */
+export interface WatchModel {
+  readonly build: BuildDetail;
+  /** The newest thing that should not have happened. */
+  readonly warning: { readonly at: number; readonly text: string } | null;
+  /** Why events do not come in just now; `null` while they do. */
+  readonly lost: string | null;
+}
+
+export type StepMark = 'done' | 'running' | 'failed' | 'interrupted' | 'paused' | 'waiting';
+
+export interface WatchRow {
+  readonly label: string;
+  readonly state: JobState;
+  readonly agent: string | null;
+  readonly marks: readonly StepMark[];
+  /** The step that runs now. */
+  readonly running: {
+    readonly name: string;
+    readonly message: string;
+    readonly since: number;
+    readonly usualMs: number | null;
+  } | null;
+  /** Why nothing runs, or what the agent does beside steps; empty when there is nothing to say. */
+  readonly remark: string;
+}
+
+export interface WatchView {
+  readonly name: string;
+  readonly id: string;
+  readonly state: BuildState;
+  /** What was asked for and is not reached yet. */
+  readonly wish: 'pause' | 'cancel' | null;
+  readonly note: string;
+  readonly since: number;
+  readonly endedAt: number | null;
+  readonly steps: { readonly total: number; readonly done: number };
+  readonly rows: readonly WatchRow[];
+  readonly warning: WatchModel['warning'];
+  readonly lost: string | null;
+}
+
+export function startModel(build: BuildDetail): WatchModel {
+  return { build, warning: null, lost: null };
+}
+
+/** A newer view replaces the older one; an answer that overtook another is not taken. */
+export function withBuild(model: WatchModel, build: BuildDetail): WatchModel {
+  return build.eventSeq < model.build.eventSeq ? model : { ...model, build };
+}
+
+/** What the view of the build itself will not show. All else follows from the next view. */
+export function withEvent(model: WatchModel, event: FarmEvent): WatchModel {
+  const text = describeWarning(model.build, event);
+  return text === null ? model : { ...model, warning: { at: event.at, text } };
+}
+
+export function withConnection(model: WatchModel, lost: string | null): WatchModel {
+  return { ...model, lost };
+}
+
+/** `null` for events that are no warning. */
+export function describeWarning(build: BuildDetail, event: FarmEvent): string | null {
+  const label = event.job === null ? '' : (jobLabels(build).get(event.job) ?? '');
+  const about = label === '' ? '' : `${label}: `;
+  const words = wordsOf(event.data);
+  switch (event.type) {
+    case 'warning':
+      return `${about}${words || 'warning'}`;
+    case 'job-retried':
+      return `${about}tried again${words === '' ? '' : `: ${words}`}`;
+    case 'agent-lost':
+      return `${about}agent lost${words === '' ? '' : `: ${words}`}`;
+    case 'stale-report':
+      return `${about}a report of an attempt that lost its job was refused`;
+    default:
+      return null;
+  }
+}
+
+/** Events carry their words under one of these names. */
+function wordsOf(data: FarmEvent['data']): string {
+  const found = ['text', 'reason', 'message', 'why']
+    .map((name) => data[name])
+    .find((value) => typeof value === 'string');
+  return typeof found === 'string' ? found : '';
+}
+
+export function viewOf({ build, warning, lost }: WatchModel): WatchView {
+  const labels = jobLabels(build);
+  return {
+    name: build.name,
+    id: build.id,
+    state: build.state,
+    wish: pendingWish(build),
+    note: build.note,
+    since: build.startedAt ?? build.createdAt,
+    endedAt: build.endedAt,
+    steps: build.steps,
+    rows: build.jobs.map((job) => rowOf(build, job, labels.get(job.id) ?? job.lane)),
+    warning,
+    lost,
+  };
+}
+
+function pendingWish({ wish, state }: BuildDetail): WatchView['wish'] {
+  const open = state === 'running' || state === 'waiting';
+  return open && wish !== 'run' ? wish : null;
+}
+
+function rowOf(build: BuildDetail, job: JobView, label: string): WatchRow {
+  const running = job.state === 'running' ? job.steps.find(({ state }) => state === 'running') : undefined;
+  const holder = job.state === 'assigned' || job.state === 'running' ? job.attempts.at(-1) : undefined;
+  return {
+    label,
+    state: job.state,
+    agent: holder?.agentName ?? null,
+    marks: marksOf(build, job),
+    running:
+      running === undefined
+        ? null
+        : {
+            name: running.name,
+            message: running.message,
+            since: running.startedAt ?? build.createdAt,
+            usualMs: running.usualMs,
+          },
+    remark: remarkOn(build, job),
+  };
+}
+
+function marksOf(build: BuildDetail, job: JobView): readonly StepMark[] {
+  // The boundary a paused job stands at is in front of the first step that has not succeeded.
+  const next = job.steps.findIndex(({ state }) => state !== 'succeeded');
+  return job.steps.map((step, index) => {
+    const pausedHere = job.state === 'paused' ? index === next : step.name === build.pauseBefore;
+    return markOf(step, pausedHere);
+  });
+}
+
+function markOf({ state }: StepView, pausedHere: boolean): StepMark {
+  switch (state) {
+    case 'succeeded':
+      return 'done';
+    case 'running':
+    case 'failed':
+    case 'interrupted':
+      return state;
+    case 'waiting':
+      return pausedHere ? 'paused' : 'waiting';
+  }
+}
+
+function remarkOn(build: BuildDetail, job: JobView): string {
+  const last = job.attempts.at(-1);
+  switch (job.state) {
+    case 'blocked':
+      return job.waitingReason || `waits for ${needed(build, job)}`;
+    case 'waiting':
+      return job.waitingReason || 'waits for an agent';
+    case 'assigned':
+      return 'assigned';
+    case 'running':
+      return last?.phase === 'fetching'
+        ? 'fetches its inputs'
+        : last?.phase === 'publishing'
+          ? 'publishes its outputs'
+          : '';
+    case 'paused':
+    case 'failed':
+    case 'cancelled':
+      return last?.end == null ? job.waitingReason : describeEnd(last.end, job);
+    case 'succeeded':
+      return '';
+  }
+}
+
+function needed(build: BuildDetail, job: JobView): string {
+  const labels = jobLabels(build);
+  const open = build.jobs.filter((other) => {
+    return other.variant === job.variant && job.needs.includes(other.index) && other.state !== 'succeeded';
+  });
+  return open.map(({ id }) => labels.get(id) ?? '').join(', ') || 'another job';
+}
