@@ -1,14 +1,12 @@
 import { chmodSync, closeSync, existsSync, openSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Kysely, SqliteAdapter, SqliteDialect, sql, type DialectAdapter } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import type { FarmDatabase, SqliteConfig } from './farm-database.js';
 import type { Schema } from './schema.js';
+import { FarmSqliteDialect } from './sqlite-dialect.js';
 import { loadSqliteDriver, type SqliteDriver } from './sqlite-driver.js';
 import { lockSqliteFile } from './sqlite-lock.js';
 import { StoreError } from './store-error.js';
-
-/** How long a statement waits for the lock of another process. The process does nothing else meanwhile, so it is short. */
-const BUSY_TIMEOUT_MS = 5000;
 
 /** Throws StoreError; nothing is left open then. */
 export async function openSqlite(config: SqliteConfig): Promise<FarmDatabase> {
@@ -55,17 +53,6 @@ async function open(path: string, driver: SqliteDriver, release: () => void): Pr
   }
 }
 
-/** SQLite can roll a change of the schema back; Kysely does without, since not all of its drivers can. */
-class FarmSqliteDialect extends SqliteDialect {
-  override createAdapter(): DialectAdapter {
-    return new (class extends SqliteAdapter {
-      override get supportsTransactionalDdl(): boolean {
-        return true;
-      }
-    })();
-  }
-}
-
 function checkFolder(path: string): void {
   const folder = dirname(path);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
@@ -96,7 +83,6 @@ function removeStaleLock(path: string): void {
 function pragmas(driver: SqliteDriver): readonly string[] {
   return [
     ...(driver.kind === 'wasm' ? ['locking_mode = exclusive'] : []),
-    `busy_timeout = ${BUSY_TIMEOUT_MS}`,
     'journal_mode = wal',
     'synchronous = full',
     'foreign_keys = on',

@@ -9,7 +9,11 @@ export interface SqliteDriver {
   readonly kind: 'native' | 'wasm';
   /** For people. */
   readonly name: string;
-  open(path: string): SqliteDatabase;
+  open(path: string): SqliteDatabaseInTransaction;
+}
+
+export interface SqliteDatabaseInTransaction extends SqliteDatabase {
+  readonly inTransaction: boolean;
 }
 
 const require = createRequire(import.meta.url);
@@ -35,7 +39,11 @@ function loadNative(): SqliteDriver {
   const Database = require('better-sqlite3') as typeof BetterSqlite3;
   // The compiled part is loaded only now.
   new Database(':memory:').close();
-  return { kind: 'native', name: 'better-sqlite3', open: (path) => forKysely(new Database(path)) };
+  return {
+    kind: 'native',
+    name: 'better-sqlite3',
+    open: (path) => forKysely(new Database(path, { timeout: 0 })),
+  };
 }
 
 function loadWasm(name: string): SqliteDriver {
@@ -43,8 +51,7 @@ function loadWasm(name: string): SqliteDriver {
   return { kind: 'wasm', name, open: (path) => forKysely(new WasmDatabase(new Database(path))) };
 }
 
-interface OpenDatabase extends Omit<SqliteDatabase, 'prepare'> {
-  readonly inTransaction: boolean;
+interface OpenDatabase extends Omit<SqliteDatabaseInTransaction, 'prepare'> {
   prepare(sql: string): unknown;
 }
 
@@ -52,8 +59,11 @@ interface OpenDatabase extends Omit<SqliteDatabase, 'prepare'> {
  * What Kysely's driver gets. It begins transactions with a plain `begin`, which takes no lock before the first write, and then fails where another process
  * wrote since the first read: we take the write lock at once. And where SQLite has rolled back by itself (disk full), a second rollback would hide why.
  */
-function forKysely(database: OpenDatabase): SqliteDatabase {
+function forKysely(database: OpenDatabase): SqliteDatabaseInTransaction {
   return {
+    get inTransaction() {
+      return database.inTransaction;
+    },
     close: () => database.close(),
     prepare(sql) {
       if (sql === 'begin') return database.prepare('begin immediate') as SqliteStatement;
