@@ -135,6 +135,16 @@ export async function countJobStates(db: Db, build: BuildId): Promise<ReadonlyMa
   return new Map(rows.map(({ state, count }) => [state, Number(count)]));
 }
 
+/** Of the whole farm. */
+export async function countJobsByState(db: Db): Promise<ReadonlyMap<JobState, number>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select((select) => ['state', select.fn.countAll<number>().as('count')])
+    .groupBy('state')
+    .execute();
+  return new Map(rows.map(({ state, count }) => [state, Number(count)]));
+}
+
 /** Variants of the user's builds that have not come to rest. */
 export async function countOpenVariants(db: Db, user: string): Promise<number> {
   const row = await db
@@ -158,6 +168,32 @@ export async function buildsAtRest(
     .where('collected_at', 'is', null)
     .execute();
   return rows.map(({ id, name, state, ended_at }) => ({ id, name, state, endedAt: ended_at ?? 0 }));
+}
+
+/** Builds at rest since before then that still have artifacts with bytes. */
+export async function buildsWithOldArtifacts(db: Db, before: number): Promise<readonly BuildId[]> {
+  const rows = await db
+    .selectFrom('builds')
+    .innerJoin('artifacts', 'artifacts.build_id', 'builds.id')
+    .select('builds.id')
+    .distinct()
+    .where('builds.ended_at', '<', before)
+    .where('artifacts.available', '=', 1)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** Builds at rest since before then whose attempts have an index of a log. */
+export async function buildsWithOldLogs(db: Db, before: number): Promise<readonly BuildId[]> {
+  const rows = await db
+    .selectFrom('builds')
+    .innerJoin('attempts', 'attempts.build_id', 'builds.id')
+    .innerJoin('log_chunks', 'log_chunks.attempt_id', 'attempts.id')
+    .select('builds.id')
+    .distinct()
+    .where('builds.ended_at', '<', before)
+    .execute();
+  return rows.map(({ id }) => id);
 }
 
 /** Which of these builds are there and have not been collected. */

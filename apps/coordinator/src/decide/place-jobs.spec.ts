@@ -5,6 +5,7 @@ import type { CandidateAgent, PlacementInput, Served, WaitingJob } from './place
 import { placeJobs, type PlacementResult } from './place-jobs.js';
 import { agentId, agentOf, GB, inputOf, jobId, jobOf, MINUTE, NOW, type JobOver } from './testing.js';
 import { AGEING_MS } from './waiting-line.js';
+import { jobsAhead } from './waiting-reason.js';
 
 /** `job>agent`, without the prefixes of the ids. */
 function placed(result: PlacementResult): readonly string[] {
@@ -346,6 +347,24 @@ describe('why a job waits', () => {
     expect(waiting.get(jobId('i386'))).toBe('3 agents match, all 12 slots are in use; it is next in line');
   });
 
+  it.each([
+    [0, 'it is next in line'],
+    [1, '1 job is ahead'],
+    [20, '20 jobs are ahead'],
+    [21, 'at least 20 jobs are ahead'],
+    [50, 'at least 50 jobs are ahead'],
+    [999, 'at least 500 jobs are ahead'],
+    [1000, 'at least 1000 jobs are ahead'],
+  ])('says of %d jobs: %s', (count, expected) => {
+    expect(jobsAhead(count)).toBe(expected);
+  });
+
+  it('has few different reasons for many jobs, since each is written down', () => {
+    const jobs = Array.from({ length: 2000 }, (_, n) => jobOf(`${n}`));
+    const { waiting } = placeJobs(inputOf(jobs, [agentOf('a', full)]));
+    expect(new Set(waiting.values()).size).toBeLessThan(30);
+  });
+
   it('says of a placement why there', () => {
     const jobs = [jobOf('1'), jobOf('2')];
     const { placements } = placeJobs(inputOf(jobs, [agentOf('a'), agentOf('b', { running: 1 })]));
@@ -434,7 +453,7 @@ const INPUT: fc.Arbitrary<PlacementInput> = fc
 function holds(property: (input: PlacementInput, result: PlacementResult) => void): void {
   fc.assert(
     fc.property(INPUT, (input) => property(input, placeJobs(input))),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 }
 

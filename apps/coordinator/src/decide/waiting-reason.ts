@@ -98,9 +98,22 @@ function whoMatches(able: readonly AgentRoom[], { onAgent }: WaitingJob): string
   return onAgent === null ? `1 agent (${name}) matches` : `it is to run on agent ${name}`;
 }
 
+const COUNTED_EXACTLY = 20;
+
+/**
+ * `3 jobs are ahead`, `at least 200 jobs are ahead`. Large numbers are said roughly (20, 50, 100, 200, ...): nobody waits for the 4,711th place to become the
+ * 4,710th, and each other sentence is a row to write, for every waiting job, at every pass.
+ */
 export function jobsAhead(count: number): string {
   if (count === 0) return 'it is next in line';
+  if (count > COUNTED_EXACTLY) return `at least ${roughly(count)} jobs are ahead`;
   return `${counted(count, 'job')} ${count === 1 ? 'is' : 'are'} ahead`;
+}
+
+function roughly(count: number): number {
+  const power = 10 ** Math.floor(Math.log10(count));
+  const [step = 1] = [5, 2, 1].filter((each) => each * power <= count);
+  return step * power;
 }
 
 export function whyOverLimit(user: string, running: number, limit: number): string {

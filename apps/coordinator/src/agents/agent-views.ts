@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+import { FarmError, type AgentId, type AgentState, type AgentView } from '#libs/contracts';
+import {
+  countCheckpoints,
+  findAgent,
+  findAgentByName,
+  findJob,
+  listAgents,
+  openAttempts,
+  stepsOfJob,
+  type AgentRow,
+  type AttemptRow,
+} from '#libs/store';
+import { conditionOf } from '../scheduling/candidate-agents.js';
+import { Clock, Store } from '../store.js';
+
+/** Agents as the API shows them. */
+@Injectable()
+export class AgentViews {
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+  ) {}
+
+  /** By name or id. Throws NOT_FOUND. */
+  async resolve(reference: string): Promise<AgentRow> {
+    const { db } = this.store;
+    const agent = (await findAgentByName(db, reference)) ?? (await findAgent(db, reference as AgentId));
+    if (agent !== null) return agent;
+    throw new FarmError(
+      'NOT_FOUND',
+      `there is no agent "${reference}"`,
+      'distrofarm agents list shows them.',
+    );
+  }
+
+  /** Those that were revoked are left out. */
+  async list(): Promise<readonly AgentView[]> {
+    const agents = await listAgents(this.store.db);
+    const counts = await countCheckpoints(this.store.db);
+    return await Promise.all(
+      agents
+        .filter(({ revokedAt }) => revokedAt === null)
+        .map(async (agent) => await this.#view(agent, counts.get(agent.id) ?? 0)),
+    );
+  }
+
+  async show(agent: AgentRow): Promise<AgentView> {
+    return await this.#view(agent, (await countCheckpoints(this.store.db)).get(agent.id) ?? 0);
+  }
+
+  async #view(agent: AgentRow, checkpoints: number): Promise<AgentView> {
+    const open = await openAttempts(this.store.db, agent.id);
+    return {
+      id: agent.id,
+      name: agent.name,
+      state: stateOf(agent, open.length, this.clock.now()),
+      facts: agent.facts,
+      load: agent.load,
+      running: await Promise.all(open.map(async (attempt) => await this.#running(attempt))),
+      reason: agent.reason,
+      pausedUntil: agent.pausedUntil,
+      enrolledAt: agent.enrolledAt,
+      lastSeenAt: agent.lastSeenAt,
+      checkpoints,
+    };
+  }
+
+  async #running(attempt: AttemptRow): Promise<AgentView['running'][number]> {
+    const { db } = this.store;
+    const job = await findJob(db, attempt.job_id);
+    const steps = await stepsOfJob(db, attempt.job_id);
+    const step = steps.find(({ state, attempt_id }) => state === 'running' && attempt_id === attempt.id);
+    return { attempt: attempt.id, build: attempt.build_id, lane: job?.lane ?? '', step: step?.name ?? null };
+  }
+}
+
+function stateOf(agent: AgentRow, running: number, now: number): AgentState {
+  switch (conditionOf(agent, now)) {
+    case 'revoked':
+      return 'revoked';
+    case 'lost':
+      return 'lost';
+    case 'drained':
+      return running > 0 ? 'draining' : 'drained';
+    case 'leaving':
+      return 'draining';
+    case 'paused':
+    case 'quarantined':
+      return 'paused';
+    case 'ready':
+      return running > 0 ? 'busy' : 'idle';
+  }
+}

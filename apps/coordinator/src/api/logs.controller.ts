@@ -1,0 +1,110 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { once } from 'node:events';
+import { AttemptId, FarmError } from '#libs/contracts';
+import { LogStore } from '#libs/artifacts';
+import { Wakes } from '#libs/queue';
+import { findAttempt, type AttemptRow } from '#libs/store';
+import { logChannel } from '../gateway/attempt-logs.js';
+import { Store } from '../store.js';
+
+const READ_BYTES = 1024 * 1024;
+/** Wake-ups may get lost, so a follower also looks by itself. */
+const LOOK_MS = 1_000;
+/** A follower that does not read for so long is cut off; it goes on by its offset. */
+const STALLED_MS = 30_000;
+
+/** Logs as bytes. Whoever loses the connection goes on at the offset he has: no holes, no repeats. */
+@ApiTags('logs')
+@ApiBearerAuth()
+@Controller('api/v1/attempts')
+export class LogsController {
+  constructor(
+    private readonly store: Store,
+    private readonly logs: LogStore,
+    private readonly wakes: Wakes,
+  ) {}
+
+  @Get(':attempt/log')
+  async log(
+    @Param('attempt', { schema: AttemptId }) id: AttemptId,
+    @Query('offset') offsetText: string | undefined,
+    @Query('follow') follow: string | undefined,
+    @Res() response: Response,
+  ): Promise<void> {
+    const attempt = await findAttempt(this.store.db, id);
+    if (attempt === null) throw new FarmError('NOT_FOUND', `there is no attempt ${id}`);
+    const offset = offsetOf(offsetText);
+    response.set({
+      'Content-Type': 'application/octet-stream',
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'distrofarm-log-complete': String(await this.#isWhole(attempt)),
+    });
+    response.flushHeaders();
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    await this.#send(attempt, offset, follow === 'true', response, gone.signal);
+    response.end();
+  }
+
+  async #send(
+    attempt: AttemptRow,
+    from: number,
+    follow: boolean,
+    response: Response,
+    gone: AbortSignal,
+  ): Promise<void> {
+    let offset = from;
+    let wake: () => void = () => undefined;
+    const stop = follow ? this.wakes.subscribe(logChannel(attempt.id), () => wake()) : () => undefined;
+    try {
+      while (!gone.aborted) {
+        const woken = new Promise<void>((resolve) => (wake = resolve));
+        const whole = await this.#isWhole((await findAttempt(this.store.db, attempt.id)) ?? attempt);
+        const bytes = await this.logs.read(attempt.id, offset, READ_BYTES);
+        offset += bytes.length;
+        if (bytes.length > 0) await writeOrGiveUp(response, bytes, gone);
+        else if (!follow || whole) return;
+        else await Promise.race([woken, pause(LOOK_MS, gone)]);
+      }
+    } finally {
+      stop();
+    }
+  }
+
+  /** An attempt that was lost may never send the rest of its log, so being over is enough once nothing has come for a while. */
+  async #isWhole(attempt: AttemptRow): Promise<boolean> {
+    if (attempt.state !== 'ended') return false;
+    if (attempt.log_final_bytes === null) return true;
+    return (await this.logs.length(attempt.id)) >= attempt.log_final_bytes;
+  }
+}
+
+async function writeOrGiveUp(response: Response, bytes: Buffer, gone: AbortSignal): Promise<void> {
+  if (response.write(bytes)) return;
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([gone, AbortSignal.timeout(STALLED_MS)]) });
+  } catch {
+    response.destroy();
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function offsetOf(text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new FarmError('INVALID', `offset: found "${text}"; expected a count of bytes`);
+}

@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
+import type { AttemptEnd } from '#libs/contracts';
+import { AgentInbox } from '#libs/queue';
+import {
+  clearAgentFailures,
+  countAgentFailure,
+  endAttempt,
+  findAgent,
+  findJob,
+  lockBuild,
+  quarantineAgent,
+  removeMessage,
+  stepsOfJob,
+  updateJob,
+  updateStep,
+  variantsOf,
+  type AttemptRow,
+  type Schema,
+} from '#libs/store';
+import { settleBuild } from '../builds/settle-build.js';
+import { afterAttempt, quarantineMs, type NextForJob } from '../decide/after-attempt.js';
+import type { Changes } from '../work.js';
+
+/** The one place where an attempt ends, whoever says so: its agent, a lease, a person. */
+@Injectable()
+export class EndAttempts {
+  constructor(private readonly inbox: AgentInbox) {}
+
+  /** Only the first end counts. Moves the job on, and with it all that waited for it. */
+  async end(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    attempt: AttemptRow,
+    end: AttemptEnd,
+    now: number,
+    { agentRestarted = false } = {},
+  ): Promise<void> {
+    const build = await lockBuild(tx, attempt.build_id);
+    const job = await findJob(tx, attempt.job_id);
+    if (build === null || job === null) throw new RangeError(`attempt ${attempt.id} has no job`);
+    if (!(await endAttempt(tx, attempt.id, attempt.epoch, end, now))) return;
+    await removeMessage(tx, attempt.id);
+    const next = afterAttempt(
+      { retries: job.retries, avoid: job.avoid, wish: build.wish, agent: attempt.agent_id, agentRestarted },
+      end,
+    );
+    await updateJob(tx, job.id, {
+      state: next.state,
+      retries: next.retries,
+      avoid: next.avoid,
+      waiting_reason: next.reason,
+      waiting_since: next.state === 'waiting' ? now : null,
+      ended_at: next.state === 'waiting' || next.state === 'paused' ? null : now,
+      // Whatever the job started from, what it has reached by now is in its checkpoints.
+      ...(attempt.state === 'running' ? { start: { kind: 'latest' } } : {}),
+    });
+    await this.#stopSteps(tx, attempt, now);
+    await this.#judgeAgent(tx, attempt, next, end, now);
+    const variant = (await variantsOf(tx, build.id)).find(({ id }) => id === job.variant_id)?.name ?? '';
+    const agentName = (await findAgent(tx, attempt.agent_id))?.name ?? attempt.agent_id;
+    const about = { build: build.id, job: job.id, attempt: attempt.id, agent: attempt.agent_id };
+    const data = { variant, lane: job.lane, end, state: next.state, agentName };
+    changes.event('job-ended', about, data);
+    if (next.state === 'waiting')
+      changes.event('job-retried', about, {
+        variant,
+        lane: job.lane,
+        retries: next.retries,
+        reason: next.reason,
+      });
+    changes.wakeAgents.add(attempt.agent_id);
+    await settleBuild(tx, changes, now, build.id, job.variant_id);
+  }
+
+  /** Tells BullMQ, last of all: that it does not know any more changes nothing. */
+  async finishMessage(attempt: AttemptRow, token: string, end: AttemptEnd): Promise<void> {
+    const message = { attempt: attempt.id, epoch: attempt.epoch };
+    const well = end.kind === 'succeeded' || end.kind === 'paused';
+    await this.inbox.finish(attempt.agent_id, message, token, well, end.kind);
+  }
+
+  /** A step that the attempt did not live to end. */
+  async #stopSteps(tx: Transaction<Schema>, attempt: AttemptRow, now: number): Promise<void> {
+    const steps = await stepsOfJob(tx, attempt.job_id);
+    for (const step of steps.filter(
+      ({ state, attempt_id }) => state === 'running' && attempt_id === attempt.id,
+    )) {
+      await updateStep(tx, attempt.job_id, step.index, {
+        state: 'interrupted',
+        attempt: attempt.id,
+        endedAt: now,
+      });
+    }
+  }
+
+  async #judgeAgent(
+    tx: Transaction<Schema>,
+    attempt: AttemptRow,
+    next: NextForJob,
+    end: AttemptEnd,
+    now: number,
+  ): Promise<void> {
+    if (end.kind === 'succeeded') return await clearAgentFailures(tx, attempt.agent_id);
+    if (!next.blamesAgent) return;
+    const ms = quarantineMs(await countAgentFailure(tx, attempt.agent_id));
+    if (ms > 0) await quarantineAgent(tx, attempt.agent_id, now + ms);
+  }
+}

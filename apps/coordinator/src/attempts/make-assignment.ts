@@ -1,0 +1,107 @@
+import { type Assignment, type PackedTree } from '#libs/contracts';
+import type { Kysely } from 'kysely';
+import {
+  findBuild,
+  findJob,
+  jobsOfVariant,
+  lineageOf,
+  manifestText,
+  outputsOfJobs,
+  variantsOf,
+  type AttemptRow,
+  type BuildRow,
+  type JobRow,
+  type OutputRow,
+  type Schema,
+} from '#libs/store';
+
+/** Everything an agent has to know of the attempt it fetched. Throws RangeError when the record is broken. */
+export async function makeAssignment(
+  db: Kysely<Schema>,
+  attempt: AttemptRow,
+  token: string,
+  publishEnd: boolean,
+): Promise<Assignment> {
+  const job = require_(await findJob(db, attempt.job_id), 'job');
+  const build = require_(await findBuild(db, attempt.build_id), 'build');
+  const variants = await variantsOf(db, build.id);
+  const variant = require_(
+    variants.find(({ id }) => id === job.variant_id),
+    'variant',
+  );
+  const siblings = await jobsOfVariant(db, job.variant_id);
+  const outputs = await outputsOfJobs(
+    db,
+    siblings.map(({ id }) => id),
+  );
+  return {
+    attempt: attempt.id,
+    epoch: attempt.epoch,
+    token,
+    build: build.id,
+    job: job.id,
+    variant: variant.name,
+    jobIndex: job.index,
+    area: areaOf(build, variant.name),
+    lineage: attempt.lineage,
+    manifest: require_(await manifestText(db, build.manifest_sha256), 'manifest'),
+    manifestPath: build.manifest_path,
+    files: build.files.map(({ path, executable, sha256, bytes }) => ({ path, executable, sha256, bytes })),
+    sourceDateEpoch: build.source_date_epoch,
+    planContentSha256: variant.plan_content_sha256,
+    start: job.start,
+    pauseBefore: build.pause_before,
+    imports: job.imports.map(({ lane, path, job: writer }) => ({
+      lane,
+      path,
+      tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
+    })),
+    base: baseFor(build, variant.name, job, siblings, outputs),
+    publishEnd: publishEnd && job.end_label !== null,
+  };
+}
+
+function areaOf(build: BuildRow, variant: string): string {
+  return `${build.id}.${variant}`;
+}
+
+function baseFor(
+  build: BuildRow,
+  variant: string,
+  { base }: JobRow,
+  siblings: readonly JobRow[],
+  outputs: readonly OutputRow[],
+): Assignment['base'] {
+  if (base === null) return null;
+  const from = require_(
+    siblings.find(({ index }) => index === base.job),
+    `job ${base.job}`,
+  );
+  return {
+    workspace: base.workspace,
+    label: base.label,
+    lineage: lineageOf(build.id, variant, from.index, from.generation),
+    tree: treeOf(outputs, siblings, base.job, END_OUTPUT),
+  };
+}
+
+/** The path under which a job's end state is kept among its outputs. */
+export const END_OUTPUT = '';
+
+function treeOf(
+  outputs: readonly OutputRow[],
+  siblings: readonly JobRow[],
+  writer: number,
+  path: string,
+): PackedTree | null {
+  const job = siblings.find(({ index }) => index === writer);
+  const output = outputs.find((candidate) => candidate.jobId === job?.id && candidate.path === path);
+  return output === undefined
+    ? null
+    : { sha256: output.sha256, bytes: output.bytes, treeSha256: output.treeSha256 };
+}
+
+function require_<T>(value: T | null | undefined, what: string): T {
+  if (value === null || value === undefined) throw new RangeError(`the record has no ${what}`);
+  return value;
+}

@@ -1,0 +1,238 @@
+import { Injectable } from '@nestjs/common';
+import {
+  FarmError,
+  type AttemptView,
+  type BuildDetail,
+  type BuildId,
+  type BuildPage,
+  type BuildSummary,
+  type JobView,
+  type ListBuilds,
+  type StepView,
+} from '#libs/contracts';
+import {
+  attemptsOfBuild,
+  countSteps,
+  findBuild,
+  findBuildsByPrefix,
+  jobsOfBuild,
+  lastEventSeq,
+  lineageOf,
+  listAgents,
+  listBuilds,
+  listCheckpoints,
+  stepsOfBuild,
+  usualStepTimes,
+  variantsOf,
+  type AttemptRow,
+  type BuildRow,
+  type CheckpointRow,
+  type JobRow,
+  type StepRow,
+} from '#libs/store';
+import { Store } from '../store.js';
+import { summariseBuild } from './summarise-build.js';
+
+/** Builds as the API shows them. */
+@Injectable()
+export class BuildViews {
+  constructor(private readonly store: Store) {}
+
+  /** An id, the start of one that only one build has, or `latest`. Throws NOT_FOUND. */
+  async resolve(reference: string): Promise<BuildRow> {
+    const { db } = this.store;
+    if (reference === 'latest') {
+      const [newest] = await listBuilds(db, { limit: 1 });
+      if (newest !== undefined) return newest;
+      throw new FarmError('NOT_FOUND', 'there is no build yet', 'Submit one: distrofarm submit manifest.xml');
+    }
+    const found = /^b-[0-9a-z]{1,10}$/.test(reference) ? await findBuildsByPrefix(db, reference) : [];
+    const [id] = found;
+    if (id !== undefined && found.length === 1) {
+      const build = await findBuild(db, id);
+      if (build !== null) return build;
+    }
+    if (found.length > 1) {
+      throw new FarmError('NOT_FOUND', `several builds begin with "${reference}"`, 'Give more of the id.');
+    }
+    throw new FarmError('NOT_FOUND', `there is no build "${reference}"`, 'distrofarm list shows them.');
+  }
+
+  async list(filter: ListBuilds): Promise<BuildPage> {
+    const { db } = this.store;
+    const rows = await listBuilds(db, {
+      states: filter.state,
+      user: filter.user,
+      name: filter.name,
+      since: filter.since,
+      before: readCursor(filter.cursor),
+      limit: filter.limit + 1,
+    });
+    const page = rows.slice(0, filter.limit);
+    const counts = await countSteps(
+      db,
+      page.map(({ id }) => id),
+    );
+    const builds = await Promise.all(
+      page.map(async (build) => {
+        const variants = (await variantsOf(db, build.id)).map(({ name }) => name);
+        const steps = counts.get(build.id) ?? { total: 0, done: 0 };
+        const jobs = await jobsOfBuild(db, build.id);
+        return toSummary(build, variants, steps, summariseBuild(build, jobs, []));
+      }),
+    );
+    const last = page.at(-1);
+    const next = rows.length > page.length && last !== undefined ? `${last.created_at}.${last.id}` : null;
+    return { builds, next };
+  }
+
+  async detail(id: BuildId): Promise<BuildDetail> {
+    const { db } = this.store;
+    // Asked first: whoever follows from here may see a change twice, never miss one.
+    const eventSeq = await lastEventSeq(db);
+    const build = await findBuild(db, id);
+    if (build === null) throw new FarmError('NOT_FOUND', `there is no build "${id}"`);
+    const [variants, jobs, steps, attempts, checkpoints, agents, usual] = await Promise.all([
+      variantsOf(db, id),
+      jobsOfBuild(db, id),
+      stepsOfBuild(db, id),
+      attemptsOfBuild(db, id),
+      listCheckpoints(db, { build: id }),
+      listAgents(db),
+      usualStepTimes(db, build.name),
+    ]);
+    const variantNames = new Map(variants.map((variant) => [variant.id, variant.name]));
+    const agentNames = new Map(agents.map((agent) => [agent.id as string, agent.name]));
+    const sight: Sight = {
+      build: id,
+      variantNames,
+      agentNames,
+      steps: groupByJob(steps, ({ job_id }) => job_id),
+      attempts: groupByJob(attempts, ({ job_id }) => job_id),
+      checkpoints: new Map(
+        checkpoints.map((checkpoint) => [`${checkpoint.lineage}@${checkpoint.label}`, checkpoint]),
+      ),
+      usual,
+    };
+    const views = jobs.map((job) => jobView(job, sight));
+    const done = steps.filter(({ state }) => state === 'succeeded').length;
+    return {
+      ...toSummary(
+        build,
+        variants.map(({ name }) => name),
+        { total: steps.length, done },
+        summariseBuild(build, jobs, steps),
+      ),
+      manifestSha256: build.manifest_sha256,
+      manifestPath: build.manifest_path,
+      sourceDateEpoch: build.source_date_epoch,
+      pauseBefore: build.pause_before,
+      jobs: views,
+      eventSeq,
+    };
+  }
+}
+
+function readCursor(cursor: string | undefined): { createdAt: number; id: string } | undefined {
+  if (cursor === undefined) return undefined;
+  const match = /^(\d{1,16})\.(b-[0-9a-z]{10})$/.exec(cursor);
+  if (match === null) throw new FarmError('INVALID', 'cursor: expected the `next` of an earlier page');
+  return { createdAt: Number(match[1]), id: match[2] ?? '' };
+}
+
+function toSummary(
+  build: BuildRow,
+  variants: readonly string[],
+  steps: BuildSummary['steps'],
+  summary: string,
+): BuildSummary {
+  return {
+    id: build.id,
+    name: build.name,
+    state: build.state,
+    wish: build.wish,
+    user: build.user,
+    priority: build.priority,
+    note: build.note,
+    variants: [...variants],
+    createdAt: build.created_at,
+    startedAt: build.started_at,
+    endedAt: build.ended_at,
+    steps,
+    summary,
+  };
+}
+
+/** What a job's view is made of. */
+interface Sight {
+  readonly build: BuildId;
+  readonly variantNames: ReadonlyMap<string, string>;
+  readonly agentNames: ReadonlyMap<string, string>;
+  readonly steps: ReadonlyMap<string, readonly StepRow[]>;
+  readonly attempts: ReadonlyMap<string, readonly AttemptRow[]>;
+  readonly checkpoints: ReadonlyMap<string, CheckpointRow>;
+  readonly usual: ReadonlyMap<string, number>;
+}
+
+function jobView(job: JobRow, sight: Sight): JobView {
+  const variant = sight.variantNames.get(job.variant_id) ?? '';
+  const attempts = sight.attempts.get(job.id) ?? [];
+  const lineage = lineageOf(sight.build, variant, job.index, job.generation);
+  return {
+    id: job.id,
+    variant,
+    index: job.index,
+    lane: job.lane,
+    state: job.state,
+    waitingReason: job.waiting_reason,
+    needs: [...job.needs],
+    retries: job.retries,
+    steps: (sight.steps.get(job.id) ?? []).map((step) => stepView(step, lineage, attempts, sight)),
+    attempts: attempts.map((attempt) => attemptView(attempt, sight)),
+  };
+}
+
+function stepView(step: StepRow, lineage: string, attempts: readonly AttemptRow[], sight: Sight): StepView {
+  const attempt = attempts.find(({ id }) => id === step.attempt_id);
+  return {
+    index: step.index,
+    name: step.name as StepView['name'],
+    message: step.message,
+    state: step.state,
+    startedAt: step.started_at,
+    endedAt: step.ended_at,
+    outcome: step.outcome,
+    attempt: step.attempt_id,
+    agent: attempt?.agent_id ?? null,
+    checkpoint: sight.checkpoints.get(`${lineage}@.step_${step.name}`)?.id ?? null,
+    usualMs: sight.usual.get(step.name) ?? null,
+  };
+}
+
+function attemptView(attempt: AttemptRow, { agentNames }: Sight): AttemptView {
+  return {
+    id: attempt.id,
+    job: attempt.job_id,
+    number: attempt.number,
+    epoch: attempt.epoch,
+    state: attempt.state,
+    agent: attempt.agent_id,
+    agentName: agentNames.get(attempt.agent_id) ?? attempt.agent_id,
+    assignedAt: attempt.assigned_at,
+    startedAt: attempt.claimed_at,
+    endedAt: attempt.ended_at,
+    end: attempt.end,
+    phase: attempt.phase,
+    logBytes: attempt.log_bytes,
+  };
+}
+
+function groupByJob<T>(rows: readonly T[], jobOf: (row: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const row of rows) {
+    const group = groups.get(jobOf(row));
+    if (group === undefined) groups.set(jobOf(row), [row]);
+    else group.push(row);
+  }
+  return groups;
+}

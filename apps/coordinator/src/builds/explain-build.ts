@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import type { Explanation } from '#libs/contracts';
+import { jobsOfBuild, stepsOfJob, variantsOf, type BuildRow, type JobRow } from '#libs/store';
+import { explainJob } from '../decide/explain-job.js';
+import { ScheduleJobs } from '../scheduling/schedule-jobs.js';
+import { Store } from '../store.js';
+
+/** Why a build does not go on, job by job. */
+@Injectable()
+export class ExplainBuild {
+  constructor(
+    private readonly store: Store,
+    private readonly schedule: ScheduleJobs,
+  ) {}
+
+  async explain(build: BuildRow): Promise<Explanation> {
+    const { db } = this.store;
+    const jobs = await jobsOfBuild(db, build.id);
+    const names = new Map((await variantsOf(db, build.id)).map(({ id, name }) => [id, name]));
+    const input = await this.schedule.readInput();
+    const explained = jobs
+      .filter(({ state }) => state !== 'succeeded' && state !== 'running')
+      .map(async (job) => {
+        const explanation = job.state === 'waiting' ? explainJob(input, job.id) : null;
+        return {
+          job: job.id,
+          variant: names.get(job.variant_id) ?? '',
+          lane: job.lane,
+          state: job.state,
+          reason: explanation?.reason ?? (await this.#reasonOf(job, jobs)),
+          agents: [...(explanation?.agents ?? [])],
+        };
+      });
+    return { build: build.id, state: build.state, jobs: await Promise.all(explained) };
+  }
+
+  async #reasonOf(job: JobRow, jobs: readonly JobRow[]): Promise<string> {
+    if (job.state === 'blocked') {
+      const missing = jobs.filter(
+        (other) =>
+          other.variant_id === job.variant_id &&
+          job.needs.includes(other.index) &&
+          other.state !== 'succeeded',
+      );
+      return `waits for ${missing.map(({ lane, state }) => `lane ${lane} (${state})`).join(' and ')}`;
+    }
+    if (job.waiting_reason !== '') return job.waiting_reason;
+    const failed = (await stepsOfJob(this.store.db, job.id)).find(({ state }) => state === 'failed');
+    if (failed !== undefined) return `step ${failed.name} failed: ${JSON.stringify(failed.outcome)}`;
+    return job.state;
+  }
+}

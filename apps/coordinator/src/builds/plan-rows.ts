@@ -1,0 +1,114 @@
+import { newId, type BuildId } from '#libs/contracts';
+import type { Job, Plan } from '#libs/plan';
+import type { Manifest } from '#libs/manifest';
+import type {
+  JobBaseRecord,
+  JobImportRecord,
+  JobRequirements,
+  JobRow,
+  StepRow,
+  VariantRow,
+} from '#libs/store';
+import type { PlannedVariant } from './plan-submission.js';
+
+/** What a planned variant becomes in the database. */
+export interface VariantRows {
+  readonly variant: VariantRow;
+  readonly jobs: readonly JobRow[];
+  readonly steps: readonly StepRow[];
+}
+
+/** Pure but for the new ids. Every job is blocked at first: settling the build lets go those that can. */
+export function planRows(build: BuildId, { name, manifest, plan }: PlannedVariant): VariantRows {
+  const variant: VariantRow = {
+    id: newId('v'),
+    build_id: build,
+    name,
+    plan_content_sha256: plan.digests.content,
+  };
+  const jobs = plan.jobs.map((job): JobRow => {
+    return {
+      id: newId('j'),
+      build_id: build,
+      variant_id: variant.id,
+      index: job.index,
+      lane: job.lane,
+      workspace: job.workspace,
+      state: 'blocked',
+      waiting_reason: '',
+      waiting_since: null,
+      needs: needsOf(plan, job),
+      base: baseOf(job),
+      imports: importsOf(plan, job),
+      requires: requirementsOf(manifest, job),
+      end_label: endLabelOf(plan, job),
+      epoch: 0,
+      generation: 1,
+      start: { kind: 'fresh' },
+      retries: 0,
+      avoid: [],
+      ended_at: null,
+    };
+  });
+  const steps = plan.jobs.flatMap((job, position) =>
+    job.steps.map((step): StepRow => ({
+      job_id: (jobs[position] as JobRow).id,
+      index: step.index,
+      name: step.name,
+      message: step.message,
+      state: 'waiting',
+      started_at: null,
+      ended_at: null,
+      outcome: null,
+      attempt_id: null,
+    })),
+  );
+  return { variant, jobs, steps };
+}
+
+/** The job whose end it goes on from, and those whose outputs it brings in. */
+export function needsOf(plan: Plan, job: Job): readonly number[] {
+  const base = baseOf(job);
+  const imports = importsOf(plan, job).map((output) => output.job);
+  return [...new Set([...(base === null ? [] : [base.job]), ...imports])].toSorted((a, b) => a - b);
+}
+
+function baseOf({ base }: Job): JobBaseRecord | null {
+  if (base.kind === 'empty') return null;
+  const { job, workspace, label } = base.boundary;
+  return { job, workspace, label };
+}
+
+/** A lane that ran in several jobs has all its outputs at the end of the last of them before this one. */
+function importsOf(plan: Plan, job: Job): readonly JobImportRecord[] {
+  return job.imports.map(({ lane, path }) => {
+    const writer = plan.jobs.findLast((other) => other.index < job.index && other.lane === lane);
+    if (writer === undefined) throw new RangeError(`no job of lane "${lane}" in front of job ${job.index}`);
+    return { lane, path, job: writer.index };
+  });
+}
+
+/** Set when another job forks from or continues this one's end. */
+function endLabelOf(plan: Plan, job: Job): string | null {
+  const from = plan.jobs.find(({ base }) => base.kind !== 'empty' && base.boundary.job === job.index);
+  return from === undefined || from.base.kind === 'empty' ? null : from.base.boundary.label;
+}
+
+/** Words for architectures in a script's arguments; the first that appears is what the job's image is of. */
+const ARCHITECTURES = ['amd64', 'i386', 'arm64', 'armhf', 'riscv64', 'ppc64el', 's390x'];
+const DEFAULT_ARCHITECTURE = 'amd64';
+
+/**
+ * What an agent must have. The architecture is the one that a step of the job names among its arguments (as the shipped finalizers want it), else
+ * amd64; `farm:requires labels` can demand more.
+ */
+function requirementsOf(manifest: Manifest, job: Job): JobRequirements {
+  const own = job.steps.flatMap(({ index }) => manifest.steps[index]?.requires ?? []);
+  const named = job.steps.flatMap(({ args }) => args).find((arg) => ARCHITECTURES.includes(arg));
+  return {
+    architecture: named ?? DEFAULT_ARCHITECTURE,
+    labels: [...new Set(own.flatMap(({ labels }) => labels))].toSorted(),
+    tools: [...new Set(own.flatMap(({ tools }) => tools))].toSorted(),
+    freeBytes: Math.max(0, ...own.map(({ freeBytes }) => freeBytes)),
+  };
+}

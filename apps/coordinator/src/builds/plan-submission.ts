@@ -1,0 +1,196 @@
+import { FarmError, type AcceptedSubmission, type SubmittedFile } from '#libs/contracts';
+import {
+  applyVariant,
+  formatProblem,
+  parseManifest,
+  scriptPath,
+  type Manifest,
+  type ManifestProblem,
+} from '#libs/manifest';
+import { findStep, planBuild, type Plan, type ScriptSource } from '#libs/plan';
+import { readScript, type ScriptFile } from '#libs/steps';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+
+/** A submission that has been read and found buildable; nothing of it is kept yet. */
+export interface PlannedSubmission {
+  readonly name: string;
+  readonly manifestSha256: string;
+  readonly variants: readonly PlannedVariant[];
+  readonly files: readonly PlannedFile[];
+  /** Scripts that the steps are, by path in the submission; digests are of the catalogue's kind. */
+  readonly scripts: readonly { readonly path: string; readonly sha256: string }[];
+  /** Step names at which a pause was asked for exist in every variant that has steps. */
+  readonly notes: readonly string[];
+}
+
+export interface PlannedVariant {
+  readonly name: string;
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+}
+
+export interface PlannedFile {
+  readonly path: string;
+  readonly executable: boolean;
+  readonly sha256: string;
+  readonly bytes: Buffer;
+}
+
+const DEFAULT_VARIANT = 'default';
+
+/**
+ * Reads a submission as `distro_const` reads a manifest and its scripts from disk, in a folder of its own that is gone afterwards. Throws
+ * MANIFEST_INVALID with every problem at its line, or INVALID.
+ *
+ * @param scratch folder to work in; must exist
+ */
+export async function planSubmission(
+  submission: AcceptedSubmission,
+  scratch: string,
+  now: Date,
+): Promise<PlannedSubmission> {
+  const files = decodeFiles(submission.files);
+  const root = await mkdtemp(join(scratch, 'submission-'));
+  try {
+    await layOut(root, submission, files);
+    const file = join(root, submission.manifestPath);
+    const parsed = parseManifest(submission.manifest, { file, now });
+    if (!parsed.ok) throw manifestInvalid(parsed.problems, submission.manifestPath);
+    const { manifest } = parsed;
+    const variants = chooseVariants(manifest, submission.variants);
+    const scripts = await readScripts(variants, file, root, submission.manifestPath);
+    const planned = variants.map(({ name, manifest: resolved }) => {
+      const sources = resolved.steps.map((step) => sourceOf(scripts, scriptPath(file, step.script)));
+      return { name, manifest: resolved, plan: planBuild(resolved, submission.manifest, sources) };
+    });
+    for (const { name, plan } of planned) requireStep(plan, submission.pauseBefore, name);
+    return {
+      name: manifest.name,
+      manifestSha256: createHash('sha256').update(submission.manifest).digest('hex'),
+      variants: planned,
+      files,
+      scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
+      notes: manifest.notes.map((note) => formatProblem({ ...note, file: submission.manifestPath })),
+    };
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+function decodeFiles(files: readonly SubmittedFile[]): readonly PlannedFile[] {
+  const seen = new Set<string>();
+  return files.map(({ path, executable, base64 }) => {
+    if (seen.has(path)) throw new FarmError('INVALID', `the submission has two files "${path}"`);
+    seen.add(path);
+    const bytes = Buffer.from(base64, 'base64');
+    return { path, executable, sha256: createHash('sha256').update(bytes).digest('hex'), bytes };
+  });
+}
+
+/** Paths are relative and without `..` (RelativePath), and nothing but this writes here, so no link can lead out. */
+async function layOut(
+  root: string,
+  { manifest, manifestPath }: AcceptedSubmission,
+  files: readonly PlannedFile[],
+): Promise<void> {
+  const all = [
+    ...files.filter(({ path }) => path !== manifestPath),
+    { path: manifestPath, executable: false, bytes: Buffer.from(manifest) },
+  ];
+  for (const { path, executable, bytes } of all) {
+    const target = join(root, path);
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' });
+    } catch (error) {
+      throw new FarmError(
+        'INVALID',
+        `the file "${path}" of the submission cannot be placed: another one is in its way`,
+        null,
+        [],
+        { cause: error },
+      );
+    }
+  }
+}
+
+function manifestInvalid(problems: readonly ManifestProblem[], path: string): FarmError {
+  const lines = problems.map((problem) => formatProblem({ ...problem, file: path }));
+  const count = lines.length === 1 ? 'one problem' : `${lines.length} problems`;
+  return new FarmError('MANIFEST_INVALID', `the manifest ${path} has ${count}`, null, lines);
+}
+
+function chooseVariants(
+  manifest: Manifest,
+  wanted: readonly string[],
+): readonly { readonly name: string; readonly manifest: Manifest }[] {
+  if (manifest.variants.length === 0) {
+    const unknown = wanted.find((name) => name !== DEFAULT_VARIANT);
+    if (unknown !== undefined) throw unknownVariant(unknown, [DEFAULT_VARIANT]);
+    return [{ name: DEFAULT_VARIANT, manifest }];
+  }
+  const names = manifest.variants.map(({ name }) => name);
+  const chosen = wanted.length === 0 ? names : [...new Set(wanted)];
+  return chosen.map((name) => {
+    const variant = manifest.variants.find((candidate) => candidate.name === name);
+    if (variant === undefined) throw unknownVariant(name, names);
+    return { name, manifest: applyVariant(manifest, variant) };
+  });
+}
+
+function unknownVariant(name: string, known: readonly string[]): FarmError {
+  return new FarmError(
+    'INVALID',
+    `the manifest has no variant "${name}"`,
+    `Its variants are: ${known.join(', ')}.`,
+  );
+}
+
+/** By absolute path; every step's script once, whatever the number of variants. */
+async function readScripts(
+  variants: readonly { readonly manifest: Manifest }[],
+  manifestFile: string,
+  root: string,
+  manifestPath: string,
+): Promise<ReadonlyMap<string, ScriptFile>> {
+  const found = new Map<string, ScriptFile>();
+  const problems = new Set<string>();
+  for (const step of variants.flatMap(({ manifest }) => manifest.steps)) {
+    const path = scriptPath(manifestFile, step.script);
+    if (found.has(path)) continue;
+    const where = `${manifestPath}:${step.line}: step "${step.name}": script ${step.script}`;
+    if (!path.startsWith(`${root}/`)) {
+      problems.add(`${where} lies outside of the submission; expected a path below its root`);
+      continue;
+    }
+    const result = await readScript(path);
+    if (result.ok) found.set(path, result.script);
+    else problems.add(`${where} ${result.reason}; expected an executable file among the submitted ones`);
+  }
+  if (problems.size === 0) return found;
+  throw new FarmError(
+    'MANIFEST_INVALID',
+    `the manifest ${manifestPath} needs scripts that were not submitted`,
+    null,
+    [...problems],
+  );
+}
+
+function sourceOf(scripts: ReadonlyMap<string, ScriptFile>, path: string): ScriptSource {
+  const script = scripts.get(path);
+  if (script === undefined) throw new RangeError(`script ${path} was not read`);
+  return script;
+}
+
+function requireStep(plan: Plan, reference: string | null, variant: string): void {
+  if (reference === null || findStep(plan, reference) !== null) return;
+  const names = plan.steps.map(({ index, name }) => `${index} ${name}`);
+  throw new FarmError(
+    'INVALID',
+    `variant "${variant}" has no step "${reference}" to pause before`,
+    'Its steps:',
+    names,
+  );
+}

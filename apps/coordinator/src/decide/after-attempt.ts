@@ -1,0 +1,77 @@
+import type { AgentId, AttemptEnd, JobState, Wish } from '#libs/contracts';
+
+/** What becomes of a job when its attempt has ended. */
+export interface NextForJob {
+  readonly state: Extract<JobState, 'succeeded' | 'paused' | 'cancelled' | 'failed' | 'waiting'>;
+  readonly retries: number;
+  readonly avoid: readonly AgentId[];
+  /** For people: why it waits again, or failed. */
+  readonly reason: string;
+  /** Whether the end speaks against the agent. */
+  readonly blamesAgent: boolean;
+}
+
+export interface EndedJob {
+  readonly retries: number;
+  readonly avoid: readonly AgentId[];
+  readonly wish: Wish;
+  readonly agent: AgentId;
+  /** The agent itself is back, with its checkpoints: no reason to go elsewhere. */
+  readonly agentRestarted: boolean;
+}
+
+/** A fault of the farm's is no fault of the build's, so it is tried again; but what fails three times will fail again. */
+export const MOST_RETRIES = 2;
+
+/**
+ * A step's own verdict is never tried again by itself: the script would say the same. A fault of the infrastructure is, elsewhere when possible, at most twice
+ * between two words of a person. A cancelled build's jobs end as cancelled, a pausing one's are not started again.
+ */
+export function afterAttempt(job: EndedJob, end: AttemptEnd): NextForJob {
+  const stay = { retries: job.retries, avoid: job.avoid, reason: '', blamesAgent: false };
+  if (end.kind === 'succeeded') return { ...stay, state: 'succeeded' };
+  if (job.wish === 'cancel') return { ...stay, state: 'cancelled' };
+  switch (end.kind) {
+    case 'paused':
+      return { ...stay, state: 'paused' };
+    case 'cancelled':
+      return { ...stay, state: 'cancelled' };
+    case 'failed':
+    case 'output':
+      return { ...stay, state: 'failed', reason: end.kind === 'output' ? end.reason : '' };
+    case 'withdrawn':
+      return { ...stay, state: job.wish === 'pause' ? 'paused' : 'waiting', reason: end.reason };
+    case 'infrastructure':
+      return afterFault(job, end);
+  }
+}
+
+function afterFault(job: EndedJob, end: Extract<AttemptEnd, { kind: 'infrastructure' }>): NextForJob {
+  // A draining agent's refusal costs the job nothing; one that refuses it again would otherwise do so for ever.
+  const refused = end.fault === 'refused';
+  const counts = !refused || job.avoid.includes(job.agent);
+  const retries = job.retries + (counts ? 1 : 0);
+  const avoid = job.agentRestarted || job.avoid.includes(job.agent) ? job.avoid : [...job.avoid, job.agent];
+  const next = { retries, avoid, reason: end.reason, blamesAgent: !refused && !job.agentRestarted };
+  if (job.wish === 'pause') return { ...next, state: 'paused' };
+  if (retries <= MOST_RETRIES) return { ...next, state: 'waiting' };
+  return {
+    ...next,
+    retries: job.retries,
+    state: 'failed',
+    reason: `${end.reason}; given up after ${MOST_RETRIES} retries`,
+  };
+}
+
+const FAILURES_BEFORE_QUARANTINE = 3;
+const FIRST_QUARANTINE_MS = 10_000;
+const LONGEST_QUARANTINE_MS = 3_600_000;
+
+/** How long an agent that has failed so many times in a row gets nothing: from the third on 10 s, doubling, at most an hour. */
+export function quarantineMs(failuresInARow: number): number {
+  if (failuresInARow < FAILURES_BEFORE_QUARANTINE) return 0;
+  return Math.min(
+    LONGEST_QUARANTINE_MS,
+    FIRST_QUARANTINE_MS * 2 ** (failuresInARow - FAILURES_BEFORE_QUARANTINE),
+  );
+}

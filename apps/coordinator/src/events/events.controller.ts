@@ -1,0 +1,74 @@
+import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { FarmError, type BuildId, type FarmEvent } from '#libs/contracts';
+import { readEvents } from '#libs/store';
+import { BuildViews } from '../builds/build-views.js';
+import { Store } from '../store.js';
+import { EventFeed } from './event-feed.js';
+import { EventStream } from './event-stream.js';
+
+const PAGE = 1000;
+
+/** The event sequence: as server-sent events for who accepts them, else a page of JSON. */
+@ApiTags('events')
+@ApiBearerAuth()
+@Controller('api/v1')
+export class EventsController {
+  constructor(
+    private readonly feed: EventFeed,
+    private readonly views: BuildViews,
+    private readonly store: Store,
+  ) {}
+
+  @Get('events')
+  async all(
+    @Query('after') after: string | undefined,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.#send(positionOf(lastEventId ?? after), undefined, request, response);
+  }
+
+  @Get('builds/:build/events')
+  async ofBuild(
+    @Param('build') reference: string,
+    @Query('after') after: string | undefined,
+    @Headers('last-event-id') lastEventId: string | undefined,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const build = await this.views.resolve(reference);
+    await this.#send(positionOf(lastEventId ?? after), build.id, request, response);
+  }
+
+  async #send(
+    after: number,
+    build: BuildId | undefined,
+    request: Request,
+    response: Response,
+  ): Promise<void> {
+    if (!(request.headers.accept ?? '').includes('text/event-stream')) {
+      const query = { after, limit: PAGE, ...(build === undefined ? {} : { build }) };
+      const events = await readEvents(this.store.db, query);
+      const next = events.length === PAGE ? (events.at(-1)?.seq ?? null) : null;
+      response.json({ events, next });
+      return;
+    }
+    const stream = new EventStream(response);
+    for await (const events of this.feed.follow(after, build, stream.signal)) {
+      if (events.length === 0) await stream.keepAlive();
+      else
+        await stream.send(
+          events.map((event) => ({ id: String(event.seq), data: event satisfies FarmEvent })),
+        );
+    }
+  }
+}
+
+function positionOf(text: string | undefined): number {
+  if (text === undefined || text === '') return 0;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new FarmError('INVALID', `after: found "${text}"; expected the number of an event`);
+}

@@ -1,0 +1,253 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
+import {
+  AGENT_PROTOCOL,
+  FarmError,
+  newId,
+  SECRET_PREFIX,
+  type AgentSettings,
+  type AreaName,
+  type AttemptId,
+  type BuildId,
+  type EnrolRequest,
+  type EnrolResponse,
+  type Heartbeat,
+  type HeartbeatResponse,
+  type Hello,
+  type HelloResponse,
+  type Holding,
+} from '#libs/contracts';
+import { AgentInbox } from '#libs/queue';
+import {
+  findAgentByName,
+  hashSecret,
+  insertAgent,
+  leasesOfAgent,
+  newSecret,
+  openAttempts,
+  recordHeartbeat,
+  recordHello,
+  removeCheckpointsOfArea,
+  removeDropping,
+  renewLeases,
+  replaceCheckpoints,
+  uncollectedBuilds,
+  addDropping,
+  useEnrolment,
+  type AgentRow,
+  type AttemptRow,
+  type CheckpointRow,
+  type Schema,
+} from '#libs/store';
+import { EndAttempts } from '../attempts/end-attempts.js';
+import { CoordinatorConfig } from '../config.js';
+import { Store } from '../store.js';
+import { Work, type Changes } from '../work.js';
+import { agentSettings } from './agent-settings.js';
+
+/** An assignment that its agent does not know of two heartbeats after it fetched it never reached it. */
+const HEARTBEATS_TO_LEARN = 2;
+
+/** What agents say about themselves, and what they are told in answer. */
+@Injectable()
+export class AgentSessions {
+  constructor(
+    private readonly store: Store,
+    private readonly work: Work,
+    private readonly config: CoordinatorConfig,
+    private readonly endings: EndAttempts,
+    private readonly inbox: AgentInbox,
+  ) {}
+
+  get settings(): AgentSettings {
+    return agentSettings(this.config);
+  }
+
+  /** Makes an agent of whoever has an unused enrolment token. Throws NOT_AUTHENTICATED and CONFLICT. */
+  async enrol(request: EnrolRequest): Promise<EnrolResponse> {
+    const key = newSecret(SECRET_PREFIX.agent);
+    const id = newId('a');
+    const name = await this.work.change(async (tx, changes, now) => {
+      const enrolment = await useEnrolment(tx, hashSecret(request.token), id, now);
+      if (enrolment.kind !== 'used') {
+        throw new FarmError(
+          'NOT_AUTHENTICATED',
+          `the enrolment token is ${enrolment.kind === 'spent' ? 'used already' : enrolment.kind}`,
+          'Make a new one: distrofarm agents enrol',
+        );
+      }
+      const name = enrolment.name ?? request.name;
+      if ((await findAgentByName(tx, name)) !== null) {
+        throw new FarmError(
+          'CONFLICT',
+          `there is an agent "${name}" already`,
+          'Choose another name: --name NAME',
+        );
+      }
+      await insertAgent(tx, { id, name, keyHash: hashSecret(key), facts: request.facts }, now);
+      changes.event('agent-enrolled', { agent: id }, { name, by: enrolment.createdBy });
+      return name;
+    });
+    return { agent: id, name, key, farm: this.config.farm };
+  }
+
+  /** A process of an agent has started: what another process of it ran is over, but for what its spool still has to tell. */
+  async hello(agent: AgentRow, hello: Hello): Promise<HelloResponse> {
+    if (hello.protocol !== AGENT_PROTOCOL) {
+      throw new FarmError(
+        'CONFLICT',
+        `agent ${agent.name} speaks protocol ${hello.protocol}, the coordinator ${AGENT_PROTOCOL}`,
+        'Run the same version of distrofarm on both.',
+      );
+    }
+    const drop = await this.work.change(async (tx, changes, now) => {
+      await recordHello(tx, agent.id, { instance: hello.instance, facts: hello.facts }, now);
+      await replaceCheckpoints(tx, agent.id, hello.holdings.flatMap(checkpointOf));
+      await this.#endForgotten(tx, changes, agent, hello, now);
+      changes.event(
+        'agent-connected',
+        { agent: agent.id },
+        { name: agent.name, version: hello.facts.version },
+      );
+      return await areasToDrop(tx, agent, hello.areas);
+    });
+    return { agent: agent.id, name: agent.name, farm: this.config.farm, settings: this.settings, drop };
+  }
+
+  async #endForgotten(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    agent: AgentRow,
+    hello: Hello,
+    now: number,
+  ): Promise<void> {
+    const spooled = new Set(hello.spooled.map(({ attempt }) => attempt));
+    const open = (await openAttempts(tx, agent.id)).filter(({ state }) => state === 'running');
+    await renewLeases(
+      tx,
+      agent.id,
+      open.map(({ id }) => id).filter((id) => spooled.has(id)),
+      now + this.config.leaseMs,
+    );
+    for (const attempt of open) {
+      if (spooled.has(attempt.id)) continue;
+      await this.#endLost(tx, changes, attempt, now, `agent ${agent.name} was restarted`);
+    }
+  }
+
+  async #endLost(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    attempt: AttemptRow,
+    now: number,
+    reason: string,
+  ): Promise<void> {
+    const end = { kind: 'infrastructure', fault: 'lost', at: null, reason } as const;
+    await this.endings.end(tx, changes, attempt, end, now, { agentRestarted: true });
+  }
+
+  /** Renews the leases of what the agent says it runs and is its own. Throws CONFLICT when another process has its key. */
+  async heartbeat(agent: AgentRow, beat: Heartbeat): Promise<HeartbeatResponse> {
+    requireInstance(agent, beat.instance);
+    const now = await this.#noteHeartbeat(agent, beat);
+    const leases = await leasesOfAgent(this.store.db, agent.id);
+    const own = new Map(leases.map((lease) => [lease.id, lease]));
+    const answers = beat.attempts.map(({ attempt, epoch, token }) => {
+      const lease = own.get(attempt);
+      const granted = lease?.epoch === epoch && lease.tokenHash === hashSecret(token);
+      return {
+        attempt,
+        granted,
+        wish: granted ? lease.wish : ('cancel' as const),
+        pauseBefore: granted ? lease.pauseBefore : null,
+      };
+    });
+    const granted = answers.filter((answer) => answer.granted).map(({ attempt }) => attempt);
+    await renewLeases(this.store.db, agent.id, granted, now + this.config.leaseMs);
+    this.#mirrorLocks(agent, beat, granted);
+    await this.#endNeverArrived(agent, beat, now);
+    return { settings: this.settings, leases: answers, drop: [...agent.dropping] as AreaName[] };
+  }
+
+  async #noteHeartbeat(agent: AgentRow, beat: Heartbeat): Promise<number> {
+    return await this.work.change(async (tx, changes, now) => {
+      if ((await recordHeartbeat(tx, agent.id, beat, now)) === null) requireInstance(agent, '');
+      if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
+      if (agent.lostAt !== null) {
+        changes.event('agent-connected', { agent: agent.id }, { name: agent.name, again: true });
+      }
+      return now;
+    });
+  }
+
+  async #noteDropped(tx: Transaction<Schema>, agent: AgentRow, areas: readonly AreaName[]): Promise<void> {
+    await removeDropping(tx, agent.id, areas);
+    for (const area of areas) {
+      const { build, variant } = splitArea(area);
+      await removeCheckpointsOfArea(tx, agent.id, build, variant);
+    }
+  }
+
+  /** BullMQ's lock mirrors the lease; that it may be lost is no news, since the lease is what counts. */
+  #mirrorLocks(agent: AgentRow, beat: Heartbeat, granted: readonly AttemptId[]): void {
+    for (const { attempt, epoch, token } of beat.attempts) {
+      if (granted.includes(attempt)) void this.inbox.extend(agent.id, { attempt, epoch }, token);
+    }
+  }
+
+  async #endNeverArrived(agent: AgentRow, beat: Heartbeat, now: number): Promise<void> {
+    const known = new Set(beat.attempts.map(({ attempt }) => attempt));
+    const learnBy = now - HEARTBEATS_TO_LEARN * this.config.heartbeatMs;
+    const missing = (await openAttempts(this.store.db, agent.id)).filter(
+      ({ id, state, claimed_at, last_seq }) =>
+        state === 'running' && !known.has(id) && last_seq === 0 && (claimed_at ?? now) < learnBy,
+    );
+    for (const attempt of missing) {
+      await this.work.change(async (tx, changes, at) => {
+        await this.#endLost(tx, changes, attempt, at, `agent ${agent.name} never got the assignment`);
+      });
+    }
+  }
+}
+
+export function requireInstance(agent: AgentRow, instance: string): void {
+  if (agent.instance === instance) return;
+  throw new FarmError(
+    'CONFLICT',
+    agent.instance === null
+      ? `agent ${agent.name} has not said hello yet`
+      : `another process uses the key of agent ${agent.name}`,
+    'An agent whose hello is newer has taken over; this one must stop.',
+  );
+}
+
+const LINEAGE = /^(b-[0-9a-z]{10})\/([A-Za-z0-9][A-Za-z0-9_.:+-]{0,63})\/\d{1,3}\/g\d{1,9}$/;
+
+/** What the store of an agent holds under other names is nobody's here. */
+function checkpointOf(holding: Holding): readonly Omit<CheckpointRow, 'agentId'>[] {
+  const match = LINEAGE.exec(holding.lineage);
+  if (match === null) return [];
+  return [{ ...holding, buildId: match[1] as BuildId, variant: match[2] ?? '' }];
+}
+
+/** `<build>.<variant>`; AreaName has been checked. */
+function splitArea(area: AreaName): { readonly build: BuildId; readonly variant: string } {
+  const dot = area.indexOf('.');
+  return { build: area.slice(0, dot) as BuildId, variant: area.slice(dot + 1) };
+}
+
+/** Areas of builds that nobody knows, or that retention has collected meanwhile. */
+async function areasToDrop(
+  tx: Transaction<Schema>,
+  agent: AgentRow,
+  areas: readonly AreaName[],
+): Promise<AreaName[]> {
+  const kept = await uncollectedBuilds(tx, [...new Set(areas.map((area) => splitArea(area).build))]);
+  const gone = areas.filter((area) => !kept.has(splitArea(area).build));
+  const found = new Set(areas);
+  // What it was told to drop and no longer has is dropped.
+  const dropping = (agent.dropping as AreaName[]).filter((area) => found.has(area));
+  await removeDropping(tx, agent.id, agent.dropping);
+  await addDropping(tx, agent.id, [...new Set([...gone, ...dropping])]);
+  return [...new Set([...gone, ...dropping])];
+}

@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { FarmError, SECRET_PREFIX, type Assignment, type AttemptId } from '#libs/contracts';
+import { AgentInbox } from '#libs/queue';
+import {
+  claimAttempt,
+  findAttempt,
+  findJob,
+  hashSecret,
+  listAgents,
+  lockBuild,
+  newSecret,
+  removeMessage,
+  updateJob,
+  type AgentRow,
+} from '#libs/store';
+import { makeAssignment } from '../attempts/make-assignment.js';
+import { settleBuild } from '../builds/settle-build.js';
+import { CoordinatorConfig } from '../config.js';
+import { Clock, Store } from '../store.js';
+import { Work } from '../work.js';
+import { requireInstance } from './agent-sessions.js';
+import { agentSettings } from './agent-settings.js';
+
+/** Hands out what the scheduler has assigned. The message only says where to look; whether it still holds, the record says. */
+@Injectable()
+export class Claims {
+  constructor(
+    private readonly store: Store,
+    private readonly work: Work,
+    private readonly inbox: AgentInbox,
+    private readonly config: CoordinatorConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Waits for an assignment; `null` when none came in time. */
+  async claim(agent: AgentRow, instance: string, signal: AbortSignal): Promise<Assignment | null> {
+    requireInstance(agent, instance);
+    const until = this.clock.now() + agentSettings(this.config).claimWaitMs;
+    while (!signal.aborted) {
+      const waitMs = until - this.clock.now();
+      if (waitMs <= 0) return null;
+      const token = newSecret(SECRET_PREFIX.attempt);
+      const message = await this.inbox.claim(agent.id, token, waitMs, signal);
+      if (message === null) return null;
+      const assignment = await this.#take(agent, message.attempt, message.epoch, token);
+      if (assignment !== null) return assignment;
+      await this.inbox.finish(agent.id, message, token, true, "not the agent's any more");
+    }
+    return null;
+  }
+
+  /** `null`: the attempt was taken back meanwhile, or the message is an old one. */
+  async #take(agent: AgentRow, id: AttemptId, epoch: number, token: string): Promise<Assignment | null> {
+    const taken = await this.work.change(async (tx, changes, now) => {
+      const known = await findAttempt(tx, id);
+      const build = known === null ? null : await lockBuild(tx, known.build_id);
+      if (known === null || build === null) return false;
+      const leaseUntil = now + this.config.leaseMs;
+      const claim = { id, epoch, agent: agent.id, tokenHash: hashSecret(token), now, leaseUntil };
+      if (!(await claimAttempt(tx, claim))) return false;
+      const job = await findJob(tx, known.job_id);
+      if (job === null) throw new FarmError('INTERNAL', `attempt ${id} has no job`);
+      await updateJob(tx, job.id, { state: 'running', waiting_reason: '' });
+      await removeMessage(tx, id);
+      changes.event(
+        'job-started',
+        { build: build.id, job: job.id, attempt: id, agent: agent.id },
+        { lane: job.lane, agentName: agent.name, number: known.number },
+      );
+      await settleBuild(tx, changes, now, build.id, job.variant_id);
+      return true;
+    });
+    const attempt = taken ? await findAttempt(this.store.db, id) : null;
+    if (attempt === null) return null;
+    const publishEnd =
+      (await listAgents(this.store.db)).filter(({ revokedAt }) => revokedAt === null).length > 1;
+    return await makeAssignment(this.store.db, attempt, token, publishEnd);
+  }
+}

@@ -1,0 +1,222 @@
+import {
+  Body,
+  Controller,
+  Get,
+  Headers,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import {
+  ATTEMPT_TOKEN_HEADER,
+  AttemptId,
+  Claim,
+  EnrolRequest,
+  EPOCH_HEADER,
+  FarmError,
+  Heartbeat,
+  Hello,
+  Reports,
+  Sha256,
+  StartUpload,
+  UploadId,
+  type EnrolResponse,
+  type HeartbeatResponse,
+  type HelloResponse,
+  type LogPosition,
+  type ReportsResponse,
+  type UploadState,
+} from '#libs/contracts';
+import { BlobStore } from '#libs/artifacts';
+import { Wakes } from '#libs/queue';
+import type { AgentRow } from '#libs/store';
+import { ForAgents, Public, TheAgent } from '../access/caller.js';
+import { RequestLimit } from '../access/request-limit.js';
+import type { AttemptClaim } from '../attempts/own-attempt.js';
+import { TakeReports } from '../attempts/take-reports.js';
+import { EventStream } from '../events/event-stream.js';
+import { agentChannel } from '../work.js';
+import { sendBlob } from '../artifacts/send-blob.js';
+import { AgentSessions } from './agent-sessions.js';
+import { AttemptLogs } from './attempt-logs.js';
+import { AttemptUploads } from './attempt-uploads.js';
+import { Claims } from './claims.js';
+
+const ALIVE_MS = 10_000;
+
+/** What agents call: libs/contracts agent-protocol.ts says what each call means. */
+@ApiExcludeController()
+@ForAgents()
+@Controller('agent/v1')
+export class GatewayController {
+  constructor(
+    private readonly sessions: AgentSessions,
+    private readonly claims: Claims,
+    private readonly takeReports: TakeReports,
+    private readonly logs: AttemptLogs,
+    private readonly uploads: AttemptUploads,
+    private readonly blobs: BlobStore,
+    private readonly wakes: Wakes,
+    private readonly limit: RequestLimit,
+  ) {}
+
+  @Post('enrol')
+  @Public()
+  async enrol(
+    @Body({ schema: EnrolRequest }) body: EnrolRequest,
+    @Req() request: Request,
+  ): Promise<EnrolResponse> {
+    try {
+      return await this.sessions.enrol(body);
+    } catch (error) {
+      if (error instanceof FarmError && error.code === 'NOT_AUTHENTICATED')
+        this.limit.countFailure(request.ip ?? 'socket');
+      throw error;
+    }
+  }
+
+  @Post('hello')
+  @HttpCode(200)
+  async hello(@TheAgent() agent: AgentRow, @Body({ schema: Hello }) body: Hello): Promise<HelloResponse> {
+    return await this.sessions.hello(agent, body);
+  }
+
+  @Post('heartbeat')
+  @HttpCode(200)
+  async heartbeat(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: Heartbeat }) body: Heartbeat,
+  ): Promise<HeartbeatResponse> {
+    return await this.sessions.heartbeat(agent, body);
+  }
+
+  @Get('wake')
+  wake(@TheAgent() agent: AgentRow, @Res() response: Response): void {
+    const stream = new EventStream(response);
+    const stop = this.wakes.subscribe(agentChannel(agent.id), () => {
+      void stream.send([{ event: 'wake', data: {} }]);
+    });
+    const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
+    stream.signal.addEventListener('abort', () => {
+      clearInterval(alive);
+      stop();
+    });
+  }
+
+  @Post('claim')
+  async claim(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: Claim }) body: Claim,
+    @Res() response: Response,
+  ): Promise<void> {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    const assignment = await this.claims.claim(agent, body.instance, gone.signal);
+    if (assignment === null) response.status(204).end();
+    else response.status(200).json(assignment);
+  }
+
+  @Post('attempts/:attempt/reports')
+  @HttpCode(200)
+  async reports(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Body({ schema: Reports }) body: Reports,
+  ): Promise<ReportsResponse> {
+    const claim = claimOf(agent, attempt, headers);
+    return { acknowledged: await this.takeReports.take(claim, body.reports) };
+  }
+
+  @Post('attempts/:attempt/log')
+  @HttpCode(200)
+  async log(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Query('offset') offset: string | undefined,
+    @Query('lost') lost: string | undefined,
+    @Req() request: Request,
+  ): Promise<LogPosition> {
+    const claim = claimOf(agent, attempt, headers);
+    return {
+      bytes: await this.logs.append(claim, countOf('offset', offset), countOf('lost', lost ?? '0'), request),
+    };
+  }
+
+  @Post('attempts/:attempt/uploads')
+  @HttpCode(200)
+  async startUpload(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Body({ schema: StartUpload }) body: StartUpload,
+  ): Promise<UploadState> {
+    return await this.uploads.start(claimOf(agent, attempt, headers), body);
+  }
+
+  @Patch('attempts/:attempt/uploads/:upload')
+  async upload(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Param('upload', { schema: UploadId }) upload: UploadId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Query('offset') offset: string | undefined,
+    @Req() request: Request,
+  ): Promise<UploadState> {
+    return await this.uploads.append(
+      claimOf(agent, attempt, headers),
+      upload,
+      countOf('offset', offset),
+      request,
+    );
+  }
+
+  @Post('attempts/:attempt/uploads/:upload/commit')
+  @HttpCode(200)
+  async commit(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Param('upload', { schema: UploadId }) upload: UploadId,
+    @Headers() headers: Record<string, string | undefined>,
+  ): Promise<UploadState> {
+    return await this.uploads.commit(claimOf(agent, attempt, headers), upload);
+  }
+
+  @Get('blobs/:sha256')
+  async blob(
+    @TheAgent() agent: AgentRow,
+    @Param('sha256', { schema: Sha256 }) sha256: Sha256,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    await sendBlob(this.blobs, await this.uploads.inputOf(agent, sha256), request, response);
+  }
+}
+
+function claimOf(
+  agent: AgentRow,
+  attempt: AttemptId,
+  headers: Readonly<Record<string, string | undefined>>,
+): AttemptClaim {
+  const epoch = headers[EPOCH_HEADER] ?? '';
+  const token = headers[ATTEMPT_TOKEN_HEADER] ?? '';
+  if (!/^\d{1,9}$/.test(epoch) || token === '') {
+    throw new FarmError(
+      'INVALID',
+      `calls about an attempt need the headers ${EPOCH_HEADER} and ${ATTEMPT_TOKEN_HEADER}`,
+    );
+  }
+  return { agent: agent.id, attempt, epoch: Number(epoch), token };
+}
+
+function countOf(name: string, text: string | undefined): number {
+  if (text !== undefined && /^\d{1,15}$/.test(text)) return Number(text);
+  throw new FarmError('INVALID', `${name}: expected a count of bytes`);
+}

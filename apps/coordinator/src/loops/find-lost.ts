@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { listAgents, markAgentLost, openAttempts, unpauseDueAgents, type AgentRow } from '#libs/store';
+import { EndAttempts } from '../attempts/end-attempts.js';
+import { CoordinatorConfig } from '../config.js';
+import { Clock, Store } from '../store.js';
+import { Work } from '../work.js';
+
+/** Says which agents are lost, and gives back what they had. */
+@Injectable()
+export class FindLost {
+  constructor(
+    private readonly store: Store,
+    private readonly work: Work,
+    private readonly endings: EndAttempts,
+    private readonly config: CoordinatorConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * @param since when this coordinator began to watch: nobody is lost before it has watched for a whole lease, since while no coordinator was there,
+   * no agent could renew
+   */
+  async pass(since: number): Promise<void> {
+    await this.#unpause();
+    const now = this.clock.now();
+    if (now - since < this.config.leaseMs) return;
+    await this.#markLost(now);
+    await this.#endExpired(now);
+  }
+
+  async #unpause(): Promise<void> {
+    await this.work.change(async (tx, changes, now) => {
+      for (const agent of await unpauseDueAgents(tx, now)) {
+        changes.event('agent-unpaused', { agent }, { by: 'its own end' });
+      }
+    });
+  }
+
+  async #markLost(now: number): Promise<void> {
+    const before = now - this.config.leaseMs;
+    for (const agent of await listAgents(this.store.db)) {
+      if (!isSilent(agent, before)) continue;
+      await this.work.change(async (tx, changes) => {
+        if (await markAgentLost(tx, agent.id, before, now))
+          changes.event(
+            'agent-lost',
+            { agent: agent.id },
+            { name: agent.name, lastSeenAt: agent.lastSeenAt },
+          );
+      });
+    }
+  }
+
+  async #endExpired(now: number): Promise<void> {
+    const names = new Map((await listAgents(this.store.db)).map(({ id, name }) => [id, name]));
+    for (const attempt of await openAttempts(this.store.db)) {
+      if (attempt.lease_until === null || attempt.lease_until > now) continue;
+      const agent = names.get(attempt.agent_id) ?? attempt.agent_id;
+      await this.work.change(async (tx, changes, at) => {
+        // Renewed meanwhile?
+        const still = (await openAttempts(tx, attempt.agent_id)).find(({ id }) => id === attempt.id);
+        if (still === undefined || (still.lease_until ?? 0) > at) return;
+        const seconds = Math.round(this.config.leaseMs / 1000);
+        const reason =
+          still.state === 'assigned'
+            ? `agent ${agent} did not fetch it within ${seconds} s`
+            : `agent ${agent} was lost: it did not renew its lease for ${seconds} s`;
+        const end =
+          still.state === 'assigned'
+            ? ({ kind: 'withdrawn', reason } as const)
+            : ({ kind: 'infrastructure', fault: 'lost', at: null, reason } as const);
+        await this.endings.end(tx, changes, still, end, at);
+      });
+    }
+  }
+}
+
+function isSilent(agent: AgentRow, before: number): boolean {
+  if (agent.revokedAt !== null || agent.lostAt !== null) return false;
+  return agent.lastSeenAt !== null && agent.lastSeenAt < before;
+}

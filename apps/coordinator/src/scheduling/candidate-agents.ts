@@ -1,0 +1,40 @@
+import type { AgentRow } from '#libs/store';
+import type { AgentCondition, CandidateAgent } from '../decide/placement-input.js';
+
+/** An agent as the scheduler sees it. */
+export function candidateOf(agent: AgentRow, running: number, now: number): CandidateAgent {
+  const { facts } = agent;
+  const condition = conditionOf(agent, now);
+  return {
+    id: agent.id,
+    name: agent.name,
+    architectures: facts.architectures,
+    labels: facts.labels,
+    tools: Object.keys(facts.tools),
+    slots: facts.slots,
+    running,
+    freeBytes: facts.freeBytes,
+    totalBytes: facts.freeBytes + facts.usedBytes,
+    cpuLoad: agent.load?.cpu ?? 0,
+    state: condition,
+    reason: agent.reason,
+    until:
+      condition === 'paused'
+        ? agent.pausedUntil
+        : condition === 'quarantined'
+          ? agent.quarantinedUntil
+          : null,
+    lastAssignedAt: null,
+  };
+}
+
+/** What keeps it from getting jobs; the most lasting reason first. */
+export function conditionOf(agent: AgentRow, now: number): AgentCondition {
+  if (agent.revokedAt !== null) return 'revoked';
+  if (agent.drained) return 'drained';
+  if (agent.paused) return 'paused';
+  // An agent that has only been enrolled has never been seen, and takes nothing yet either.
+  if (agent.lostAt !== null || agent.lastSeenAt === null) return 'lost';
+  if (agent.leaving) return 'leaving';
+  return agent.quarantinedUntil !== null && agent.quarantinedUntil > now ? 'quarantined' : 'ready';
+}

@@ -1,0 +1,194 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
+import { newId, type AgentId, type BuildId, type JobId } from '#libs/contracts';
+import {
+  checkpointsOfLineages,
+  countAttempts,
+  findJob,
+  holdsDuty,
+  insertAttempt,
+  listAgents,
+  lockBuild,
+  openAttemptsWithUsers,
+  publishedEnds,
+  setWaitingReasons,
+  updateJob,
+  waitingJobs,
+  type AgentRow,
+  type Schema,
+  type WaitingJobRow,
+} from '#libs/store';
+import { settleState } from '../builds/settle-build.js';
+import { CoordinatorConfig } from '../config.js';
+import { placeJobs } from '../decide/place-jobs.js';
+import type { Holders, PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
+import { Clock, Store } from '../store.js';
+import { Work, type Changes } from '../work.js';
+import { candidateOf } from './candidate-agents.js';
+import { SCHEDULE_DUTY } from './duty.js';
+
+/** Builds whose jobs are assigned in one transaction. */
+const BUILDS_PER_TRANSACTION = 50;
+
+/** One scheduling pass: reads what waits and who is free, decides (placeJobs), and records. */
+@Injectable()
+export class ScheduleJobs {
+  #served: Served | undefined;
+
+  constructor(
+    private readonly store: Store,
+    private readonly work: Work,
+    private readonly config: CoordinatorConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Resolves to the number of jobs assigned. Does nothing that counts unless `holder` has the duty when it is recorded. */
+  async pass(holder: string): Promise<number> {
+    const rows = await waitingJobs(this.store.db);
+    if (rows.length === 0) return 0;
+    const agents = await listAgents(this.store.db);
+    const result = placeJobs(await this.#input(rows, agents));
+    this.#served = result.served;
+    await this.#keepReasons(rows, result.waiting);
+    const names = new Map(agents.map(({ id, name }) => [id, name]));
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    const placements = result.placements.flatMap(({ job, agent, reason }) => {
+      const row = byId.get(job);
+      return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, reason }];
+    });
+    return await this.#assignAll(holder, placements);
+  }
+
+  /** What the next pass would look at. */
+  async readInput(): Promise<PlacementInput> {
+    return await this.#input(await waitingJobs(this.store.db), await listAgents(this.store.db));
+  }
+
+  async #input(rows: readonly WaitingJobRow[], agents: readonly AgentRow[]): Promise<PlacementInput> {
+    const now = this.clock.now();
+    const { db } = this.store;
+    const open = await openAttemptsWithUsers(db);
+    const running = countBy(open.map(({ agent }) => agent));
+    const published = await publishedEnds(
+      db,
+      rows.flatMap(({ base }) => (base === null ? [] : [base.jobId])),
+    );
+    const jobs = rows.map((row): WaitingJob => ({
+      id: row.id,
+      build: row.build,
+      user: row.user,
+      priority: row.priority,
+      waitingSince: row.waitingSince,
+      createdAt: row.createdAt,
+      index: row.index,
+      requires: row.requires,
+      onAgent: row.onAgent,
+      avoid: row.avoid,
+      wants: {
+        lineage: row.lineage,
+        base:
+          row.base === null ? null : { lineage: row.base.lineage, published: published.has(row.base.jobId) },
+      },
+    }));
+    return {
+      jobs,
+      agents: agents.map((agent) => candidateOf(agent, running.get(agent.id) ?? 0, now)),
+      holders: await this.#holders(jobs),
+      runningByUser: countBy(open.map(({ user }) => user)),
+      limits: { runningPerUser: this.config.runningPerUser },
+      ...(this.#served === undefined ? {} : { served: this.#served }),
+      now,
+    };
+  }
+
+  async #holders(jobs: readonly WaitingJob[]): Promise<Holders> {
+    const lineages = new Set(
+      jobs.flatMap(({ wants }) => [wants.lineage, ...(wants.base === null ? [] : [wants.base.lineage])]),
+    );
+    const holders = new Map<string, Map<AgentId, number>>();
+    // Oldest first, so their position says how far each lineage has come on each agent.
+    for (const { lineage, agentId } of await checkpointsOfLineages(this.store.db, [...lineages])) {
+      const ofLineage = holders.get(lineage) ?? new Map<AgentId, number>();
+      holders.set(lineage, ofLineage.set(agentId, (ofLineage.get(agentId) ?? 0) + 1));
+    }
+    return holders;
+  }
+
+  async #keepReasons(rows: readonly WaitingJobRow[], waiting: ReadonlyMap<JobId, string>): Promise<void> {
+    const changed = rows.flatMap(({ id, waitingReason }) => {
+      const reason = waiting.get(id);
+      return reason === undefined || reason === waitingReason ? [] : [[id, reason] as const];
+    });
+    await setWaitingReasons(this.store.db, new Map(changed));
+  }
+
+  async #assignAll(holder: string, placements: readonly Placed[]): Promise<number> {
+    const byBuild = new Map<BuildId, Placed[]>();
+    for (const placed of placements)
+      byBuild.set(placed.row.build, [...(byBuild.get(placed.row.build) ?? []), placed]);
+    // In the order of their ids, so that two transactions never wait for each other.
+    const builds = [...byBuild.keys()].toSorted();
+    let assigned = 0;
+    for (let at = 0; at < builds.length; at += BUILDS_PER_TRANSACTION) {
+      assigned += await this.work.change(async (tx, changes, now) => {
+        if (!(await holdsDuty(tx, SCHEDULE_DUTY, holder, now))) return 0;
+        let count = 0;
+        for (const build of builds.slice(at, at + BUILDS_PER_TRANSACTION))
+          count += await this.#assign(tx, changes, now, build, byBuild.get(build) ?? []);
+        return count;
+      });
+    }
+    return assigned;
+  }
+
+  async #assign(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    now: number,
+    id: BuildId,
+    placements: readonly Placed[],
+  ): Promise<number> {
+    const build = await lockBuild(tx, id);
+    if (build?.wish !== 'run') return 0;
+    let count = 0;
+    for (const { row, agent, agentName, reason } of placements) {
+      const job = await findJob(tx, row.id);
+      if (job?.state !== 'waiting') continue;
+      const epoch = job.epoch + 1;
+      const attempt = newId('t');
+      await updateJob(tx, job.id, { state: 'assigned', epoch, waiting_reason: '', waiting_since: null });
+      await insertAttempt(tx, {
+        id: attempt,
+        job: job.id,
+        build: id,
+        number: (await countAttempts(tx, job.id)) + 1,
+        epoch,
+        agent,
+        lineage: row.lineage,
+        now,
+        leaseUntil: now + this.config.leaseMs,
+      });
+      changes.event(
+        'job-assigned',
+        { build: id, job: job.id, attempt, agent },
+        { lane: job.lane, agentName, reason },
+      );
+      count += 1;
+    }
+    await settleState(tx, changes, now, build);
+    return count;
+  }
+}
+
+interface Placed {
+  readonly row: WaitingJobRow;
+  readonly agent: AgentId;
+  readonly agentName: string;
+  readonly reason: string;
+}
+
+function countBy<T>(items: readonly T[]): ReadonlyMap<T, number> {
+  const counts = new Map<T, number>();
+  for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  return counts;
+}

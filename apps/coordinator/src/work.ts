@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
+import type { AgentId, EventType } from '#libs/contracts';
+import { Wakes } from '#libs/queue';
+import { appendEvents, transact, type NewEvent, type Schema } from '#libs/store';
+import { Clock, Store } from './store.js';
+
+/** What a transaction wants done once it is committed. */
+export class Changes {
+  readonly events: NewEvent[] = [];
+  readonly wakeAgents = new Set<AgentId>();
+
+  event(
+    type: NewEvent['type'],
+    about: Omit<NewEvent, 'type' | 'data'>,
+    data: Readonly<Record<string, unknown>> = {},
+  ): void {
+    this.events.push({ ...about, type, data });
+  }
+}
+
+/** Channels of wake-ups between coordinators; hints only: everybody who listens also looks by himself from time to time. */
+export const EVENTS_CHANNEL = 'events';
+export const SCHEDULING_CHANNEL = 'schedule';
+export function agentChannel(agent: AgentId): string {
+  return `agent:${agent}`;
+}
+
+/** Events after which a job may be placed that could not be before. */
+const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([
+  'job-waiting',
+  'job-retried',
+  'job-ended',
+  'build-resumed',
+  'agent-connected',
+  'agent-undrained',
+  'agent-unpaused',
+]);
+
+/** Every change of the farm's state is one transaction, with its events, and is told to whoever waits for it when it is committed. */
+@Injectable()
+export class Work {
+  constructor(
+    private readonly store: Store,
+    private readonly wakes: Wakes,
+    private readonly clock: Clock,
+  ) {}
+
+  async change<T>(
+    change: (tx: Transaction<Schema>, changes: Changes, now: number) => Promise<T>,
+  ): Promise<T> {
+    const { result, changes } = await transact(this.store.db, async (tx) => {
+      const changes = new Changes();
+      const now = this.clock.now();
+      const result = await change(tx, changes, now);
+      if (changes.events.length > 0) await appendEvents(tx, now, changes.events);
+      return { result, changes };
+    });
+    if (changes.events.length > 0) void this.wakes.publish(EVENTS_CHANNEL, '');
+    if (changes.events.some(({ type }) => MAY_PLACE.has(type)))
+      void this.wakes.publish(SCHEDULING_CHANNEL, '');
+    for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
+    return result;
+  }
+}
