@@ -11,6 +11,9 @@ export abstract class Areas {
   /** One sentence for people. */
   abstract readonly description: string;
 
+  /** Sees to it that the place for the areas is there; resolves to its folder. To be called first. Throws BACKEND_DOWN, NOT_FOUND. */
+  abstract prepare(): Promise<string>;
+
   /** Makes the area unless it is there. Throws FOREIGN_DATA when its place holds something else. */
   abstract open(name: string): Promise<Area>;
 

@@ -19,6 +19,16 @@ export interface SpaceWatchOptions {
   readonly settleMs?: number;
 }
 
+/** At least this much stays free: what roll back, logs and the next checkpoint need. */
+const FLOOR_BYTES = 64 * 1024 * 1024;
+/** On small pools the floor is a share of them. */
+const FLOOR_SHARE = 0.05;
+
+/** The `floorBytes` for a store of that size. */
+export function spaceFloor({ freeBytes, usedBytes }: Space): number {
+  return Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE);
+}
+
 const INTERVAL_MS = 1_000;
 /** A transaction group of ZFS takes up to 5 s. */
 const SETTLE_MS = 10_000;

@@ -8,7 +8,7 @@ import {
   type LinePiece,
 } from '#libs/build-area';
 import { CopyOutputs } from '#libs/artifacts';
-import { runPlan, type BuildEvent, type BuildResult, type Space, type StepRunner } from '#libs/engine';
+import { runPlan, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
 import {
   chooseStart,
   type HeldBoundary,
@@ -16,7 +16,14 @@ import {
   type StartDecision,
   type StartRequest,
 } from '#libs/plan';
-import { answerFromManifest, ScriptRunner, sourceDateEpoch, SpaceWatch, stepEnvironment } from '#libs/steps';
+import {
+  answerFromManifest,
+  ScriptRunner,
+  sourceDateEpoch,
+  spaceFloor,
+  SpaceWatch,
+  stepEnvironment,
+} from '#libs/steps';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,11 +45,6 @@ export interface BuildCommand {
   readonly binFolder: string;
   readonly signal: AbortSignal;
 }
-
-/** At least this much stays free: what roll back, logs and the next checkpoint need. */
-const FLOOR_BYTES = 64 * 1024 * 1024;
-/** On small pools the floor is a share of them. */
-const FLOOR_SHARE = 0.05;
 
 /** Runs a build in its area, and says how to exit. */
 export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
@@ -67,10 +69,6 @@ function refuse(
 ): ExitStatus {
   complain(describeRefusal(decision.refusal, command.manifest));
   return decision.refusal.kind === 'pause-not-later' ? EXIT.usage : EXIT.failed;
-}
-
-function floorOf({ freeBytes, usedBytes }: Space): number {
-  return Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE);
 }
 
 async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDecision): Promise<ExitStatus> {
@@ -179,7 +177,7 @@ async function stepRunner(
   });
   return new SpaceWatch(runner, {
     space: () => area.store.space(),
-    floorBytes: floorOf(await area.store.space()),
+    floorBytes: spaceFloor(await area.store.space()),
     maxImageBytes: loaded.manifest.maxImageBytes,
     neededBytes: ({ index }) => Math.max(...loaded.plan.steps.slice(index).map(({ freeBytes }) => freeBytes)),
     alsoWeigh: [area.mediaPath, area.logsPath],

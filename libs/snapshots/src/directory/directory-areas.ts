@@ -40,8 +40,7 @@ export class DirectoryAreas extends Areas {
     this.description = `copies in ${root}, sharing what did not change`;
   }
 
-  /** Sees to it that the root is there; resolves to it. */
-  async prepare(): Promise<string> {
+  override async prepare(): Promise<string> {
     await inStoreWords(async () => mkdir(this.#root, { recursive: true, mode: 0o755 }));
     return this.#root;
   }

@@ -44,8 +44,7 @@ export class ZfsAreas extends Areas {
     this.description = `ZFS snapshots in ${root}`;
   }
 
-  /** Sees to it that the root is there and mounted; resolves to its mount point. Throws BACKEND_DOWN, NOT_FOUND. */
-  async prepare(): Promise<string> {
+  override async prepare(): Promise<string> {
     await createDataset(this.#root, this.#zfs);
     return await this.#rootPath();
   }

@@ -1,0 +1,94 @@
+import { HttpClient } from '#libs/http-client';
+import { Areas, DirectoryAreas, ZfsAreas, ZfsCommand } from '#libs/snapshots';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Agent } from './agent.js';
+import { AreaDesk } from './area-desk.js';
+import { BlobCache } from './blob-cache.js';
+import { Bundles } from './bundles.js';
+import type { AgentConfig, StorePlace } from './config.js';
+import { CoordinatorLink } from './coordinator-link.js';
+import { fixedFacts } from './host-facts.js';
+import type { Identity } from './identity.js';
+import { INSTALL_ROOT, VERSION } from './install.js';
+
+/** Folders of a workspace, as distro_const has them. */
+const LAYOUT = ['pkg_image', 'boot_archive', 'tmp'];
+
+/** All parts of the agent's process, on one page. */
+@Module({})
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- a module is a class to Nest
+export class AgentModule {
+  static for(config: AgentConfig, identity: Identity, log: Logger): DynamicModule {
+    const { stateFolder } = config;
+    return {
+      module: AgentModule,
+      providers: [
+        {
+          provide: HttpClient,
+          useFactory: () =>
+            new HttpClient({
+              url: config.coordinator ?? identity.coordinator,
+              secret: identity.key,
+              ca: identity.ca,
+            }),
+        },
+        {
+          provide: CoordinatorLink,
+          useFactory: (http: HttpClient) => new CoordinatorLink(http),
+          inject: [HttpClient],
+        },
+        { provide: Areas, useFactory: async () => openAreas(config.store, log) },
+        { provide: AreaDesk, useFactory: (areas: Areas) => new AreaDesk(areas, log), inject: [Areas] },
+        {
+          provide: BlobCache,
+          useFactory: () => new BlobCache(join(stateFolder, 'blobs'), config.blobCacheBytes),
+        },
+        { provide: Bundles, useFactory: () => new Bundles(join(stateFolder, 'bundles')) },
+        {
+          provide: Agent,
+          useFactory: (
+            link: CoordinatorLink,
+            areas: Areas,
+            desk: AreaDesk,
+            blobs: BlobCache,
+            bundles: Bundles,
+          ) =>
+            new Agent({
+              link,
+              areas,
+              desk,
+              blobs,
+              bundles,
+              stateFolder,
+              cacheFolder: config.cacheFolder,
+              binFolder: join(INSTALL_ROOT, 'bin'),
+              slots: config.slots,
+              leaveMs: config.leaveSeconds * 1000,
+              environment: config.environment,
+              facts: async () => await fixedFacts(config, areas, VERSION),
+              log,
+            }),
+          inject: [CoordinatorLink, Areas, AreaDesk, BlobCache, Bundles],
+        },
+      ],
+    };
+  }
+}
+
+/** The agent's store, ready to use. Throws SnapshotStoreError. */
+export async function openAreas(place: StorePlace, log: Logger): Promise<Areas> {
+  const areas =
+    place.kind === 'folder'
+      ? new DirectoryAreas({ root: place.path, layout: LAYOUT })
+      : new ZfsAreas({
+          root: place.dataset,
+          layout: LAYOUT,
+          zfs: new ZfsCommand(({ argv, durationMs, exitStatus }) =>
+            log.debug({ argv, durationMs, exitStatus }, 'zfs'),
+          ),
+        });
+  await areas.prepare();
+  return areas;
+}

@@ -1,0 +1,72 @@
+import type { Wish } from '#libs/contracts';
+import type { AttemptKey } from './coordinator-link.js';
+
+/** Why an attempt was stopped before its end. */
+export type StopKind =
+  /** By request; it reports that, and ends. */
+  | 'cancelled'
+  /** This agent's process is to end now; it reports a fault of the agent, so that the job goes elsewhere. */
+  | 'shutdown'
+  /** No renewal for `selfStopMs`: another agent may have it soon. It reports nothing more. */
+  | 'lease-lost'
+  /** The coordinator says it is another's, or over. It reports nothing more. */
+  | 'stale';
+
+const WORDS: Readonly<Record<StopKind, string>> = {
+  cancelled: 'the build was cancelled',
+  shutdown: 'the agent was told to stop by its host',
+  'lease-lost': 'the coordinator has not renewed the lease in time',
+  stale: 'the coordinator has taken the job back',
+};
+
+/** The signal's reason when an attempt is stopped. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+  constructor(readonly kind: StopKind) {
+    super(WORDS[kind]);
+  }
+}
+
+/** What is wanted of an attempt, as it changes while the attempt runs. */
+export class AttemptControl {
+  readonly #abort = new AbortController();
+  #wish: Wish = 'run';
+  #pauseBefore: string | null;
+
+  constructor(
+    readonly key: AttemptKey,
+    pauseBefore: string | null,
+  ) {
+    this.#pauseBefore = pauseBefore;
+  }
+
+  /** Aborted with a Stopped. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get stopped(): Stopped | null {
+    return this.signal.aborted ? (this.signal.reason as Stopped) : null;
+  }
+
+  /** Whether to pause at the next boundary, wherever that is. */
+  get pausesNow(): boolean {
+    return this.#wish === 'pause';
+  }
+
+  /** Name of the step that is not to run, nor any behind it. */
+  get pauseBefore(): string | null {
+    return this.#pauseBefore;
+  }
+
+  want(wish: Wish, pauseBefore: string | null): void {
+    this.#wish = wish;
+    this.#pauseBefore = pauseBefore;
+    if (wish === 'cancel') this.stop('cancelled');
+  }
+
+  /** The first reason counts. */
+  stop(kind: StopKind): void {
+    if (!this.signal.aborted) this.#abort.abort(new Stopped(kind));
+  }
+}

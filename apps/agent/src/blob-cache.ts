@@ -1,0 +1,133 @@
+import { hashFile } from '#libs/artifacts';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Download } from '#libs/http-client';
+import { KeyedMutex } from './keyed-mutex.js';
+import { TransferError } from './transfer-error.js';
+
+export interface WantedBlob {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Downloads from an offset on; each try is one call. */
+export type FetchBlob = (sha256: string, offset: number) => Promise<Download>;
+/** Repeats what failed for a reason that may pass. */
+export type Retry = <T>(call: () => Promise<T>) => Promise<T>;
+
+/**
+ * Inputs by digest in a folder: fetched once, going on where a download broke off, checked before they have their name. The least recently used go when they are
+ * too large together; those in use stay.
+ */
+export class BlobCache {
+  readonly #mutex = new KeyedMutex();
+  readonly #inUse = new Map<string, number>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly limitBytes: number,
+  ) {}
+
+  /** Removes what exceeds the limit now. Half-fetched ones may be gone on with, and count. */
+  async prepare(): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await this.#evict(0);
+  }
+
+  /** The blobs that are fetched through a use stay until it is closed. */
+  use(fetch: FetchBlob, retry: Retry, signal: AbortSignal): BlobUse {
+    const held: string[] = [];
+    return {
+      get: async (blob) => {
+        this.#inUse.set(blob.sha256, (this.#inUse.get(blob.sha256) ?? 0) + 1);
+        held.push(blob.sha256);
+        return await this.#mutex.run(blob.sha256, async () => await this.#get(blob, fetch, retry, signal));
+      },
+      close: () => {
+        for (const sha256 of held.splice(0)) this.#inUse.set(sha256, (this.#inUse.get(sha256) ?? 1) - 1);
+      },
+    };
+  }
+
+  async #get(blob: WantedBlob, fetch: FetchBlob, retry: Retry, signal: AbortSignal): Promise<string> {
+    const path = join(this.folder, blob.sha256);
+    if (existsSync(path) && (await sizeOf(path)) === blob.bytes) {
+      await utimes(path, new Date(), new Date());
+      return path;
+    }
+    await this.#evict(blob.bytes);
+    // What an earlier process had fetched may be damaged: then all of it once more.
+    for (const isLast of [false, true]) {
+      const part = `${path}.part`;
+      await retry(async () => {
+        await this.#download(part, blob, fetch, signal);
+      });
+      if ((await hashFile(part, signal)).sha256 === blob.sha256) {
+        await rename(part, path);
+        return path;
+      }
+      await rm(part, { force: true });
+      if (isLast) break;
+    }
+    throw new TransferError(`the coordinator's blob ${blob.sha256} is not what its digest says`);
+  }
+
+  async #download(part: string, blob: WantedBlob, fetch: FetchBlob, signal: AbortSignal): Promise<void> {
+    if ((await sizeOf(part)) > blob.bytes) await rm(part);
+    const offset = await sizeOf(part);
+    if (existsSync(part) && offset === blob.bytes) return;
+    const { status, body } = await fetch(blob.sha256, offset);
+    if (status === 200 && offset > 0) await truncate(part, 0);
+    await append(part, body, blob.bytes, signal);
+  }
+
+  async #evict(neededBytes: number): Promise<void> {
+    const names = await readdir(this.folder);
+    const entries = await Promise.all(
+      names.map(async (name) => ({ name, ...(await seen(join(this.folder, name))) })),
+    );
+    let total = entries.reduce((sum, { bytes }) => sum + bytes, neededBytes);
+    for (const { name, bytes } of entries.toSorted((a, b) => a.usedAtMs - b.usedAtMs)) {
+      if (total <= this.limitBytes) return;
+      if ((this.#inUse.get(name.replace(/\.part$/, '')) ?? 0) > 0) continue;
+      await rm(join(this.folder, name), { force: true });
+      total -= bytes;
+    }
+  }
+}
+
+export interface BlobUse {
+  /** Path of the blob's file, to be read only. Throws TransferError when its bytes are not those of the digest. */
+  readonly get: (blob: WantedBlob) => Promise<string>;
+  readonly close: () => void;
+}
+
+async function append(path: string, body: Readable, limit: number, signal: AbortSignal): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    let { size } = await file.stat();
+    for await (const chunk of body) {
+      signal.throwIfAborted();
+      const bytes = chunk as Buffer;
+      size += bytes.length;
+      if (size > limit) throw new TransferError('the coordinator sends more than the blob has');
+      await file.write(bytes);
+    }
+  } finally {
+    body.destroy();
+    await file.close();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await seen(path)).bytes;
+}
+
+async function seen(path: string): Promise<{ readonly bytes: number; readonly usedAtMs: number }> {
+  return await stat(path).then(
+    ({ size, mtimeMs }) => ({ bytes: size, usedAtMs: mtimeMs }),
+    () => ({ bytes: 0, usedAtMs: 0 }),
+  );
+}

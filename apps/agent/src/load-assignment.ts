@@ -1,0 +1,64 @@
+import type { Assignment } from '#libs/contracts';
+import { applyVariant, formatProblem, parseManifest, scriptPath, type Manifest } from '#libs/manifest';
+import { planBuild, type Job, type Plan, type ScriptSource } from '#libs/plan';
+import { readScript } from '#libs/steps';
+import { isAbsolute, sep } from 'node:path';
+import { AttemptFault } from './attempt-end.js';
+
+/** An assignment understood: the same plan as the coordinator's, with the scripts as they lie here. */
+export interface LoadedAssignment {
+  readonly manifest: Manifest;
+  readonly plan: Plan;
+  readonly job: Job;
+}
+
+/**
+ * Plans the assignment's variant. Throws AttemptFault `agent` when this agent reads the manifest differently from the coordinator: it must not run what nobody
+ * planned.
+ *
+ * @param bundle folder with the submission's files, the manifest in its place
+ */
+export async function loadAssignment(
+  assignment: Assignment,
+  bundle: string,
+  manifestFile: string,
+): Promise<LoadedAssignment> {
+  const manifest = readManifest(assignment, manifestFile);
+  const sources = await Promise.all(
+    manifest.steps.map(({ script }) => sourceOf(scriptPath(manifestFile, script), script, bundle)),
+  );
+  const plan = planBuild(manifest, assignment.manifest, sources);
+  if (plan.digests.content !== assignment.planContentSha256) {
+    throw new AttemptFault(
+      'agent',
+      `this agent reads the manifest differently: its content is ${plan.digests.content}, the coordinator says ${assignment.planContentSha256}; give both the same version`,
+    );
+  }
+  const job = plan.jobs[assignment.jobIndex];
+  if (job === undefined) throw new AttemptFault('agent', `the plan has no job ${assignment.jobIndex}`);
+  return { manifest, plan, job };
+}
+
+function readManifest(assignment: Assignment, file: string): Manifest {
+  const parsed = parseManifest(assignment.manifest, { file, now: new Date() });
+  if (!parsed.ok) {
+    const [problem] = parsed.problems;
+    const first = problem === undefined ? '' : `: ${formatProblem(problem)}`;
+    throw new AttemptFault('agent', `this agent does not take the manifest${first}`);
+  }
+  const { manifest } = parsed;
+  if (manifest.variants.length === 0) return manifest;
+  const variant = manifest.variants.find(({ name }) => name === assignment.variant);
+  if (variant === undefined)
+    throw new AttemptFault('agent', `the manifest has no variant "${assignment.variant}"`);
+  return applyVariant(manifest, variant);
+}
+
+/** A script that is not there makes its step fail when it comes to it, in words of its own. */
+async function sourceOf(path: string, script: string, bundle: string): Promise<ScriptSource> {
+  if (!isAbsolute(script) && !path.startsWith(bundle + sep)) {
+    throw new AttemptFault('agent', `the script ${script} leads out of the submission's files`);
+  }
+  const result = await readScript(path);
+  return result.ok ? result.script : { path, digest: '', reads: null };
+}

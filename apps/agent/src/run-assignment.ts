@@ -1,0 +1,213 @@
+import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
+import { runJob, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
+import { findResumableInJob, findStep, type HeldBoundary, type PlannedStep } from '#libs/plan';
+import { answerFromManifest, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AreaDesk, EnteredArea } from './area-desk.js';
+import type { AttemptControl } from './attempt.js';
+import { endOfError, endOfRun, endOfStop } from './attempt-end.js';
+import type { AttemptLog } from './attempt-log.js';
+import { baseCheckpoint } from './base-checkpoint.js';
+import type { BlobCache, BlobUse } from './blob-cache.js';
+import type { Bundles } from './bundles.js';
+import { chooseJobStart } from './choose-job-start.js';
+import type { CoordinatorLink } from './coordinator-link.js';
+import { FetchedOutputs } from './fetched-outputs.js';
+import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
+import { logEvent, reportOf } from './note-event.js';
+import { persistently } from './persistently.js';
+import { ArtifactUploads } from './publish-artifacts.js';
+import { publishTrees } from './publish-trees.js';
+
+/** What attempts share on one agent. */
+export interface Workshop {
+  readonly link: CoordinatorLink;
+  readonly desk: AreaDesk;
+  readonly blobs: BlobCache;
+  readonly bundles: Bundles;
+  readonly settings: () => AgentSettings;
+  /** Folder of ManifestRead. */
+  readonly binFolder: string;
+  readonly cacheFolder: string;
+  /** Of this process: proxies are passed on to steps. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** One attempt's own. */
+export interface RunningAttempt {
+  readonly assignment: Assignment;
+  readonly control: AttemptControl;
+  readonly log: AttemptLog;
+  /** Does nothing once the attempt is another's. */
+  readonly report: (event: ReportEvent) => void;
+}
+
+/**
+ * The life of an attempt, from the assignment to its end: fetch what it needs, run the job's steps by the engine's loop, publish what it made. Resolves to how it
+ * ended; `null`: it is another's by now, and nothing more is said of it. Whatever happens, no process and no mount of it is left, and all checkpoints stay.
+ */
+export async function runAssignment(attempt: RunningAttempt, workshop: Workshop): Promise<AttemptEnd | null> {
+  const { assignment, control } = attempt;
+  const inputs = openInputs(attempt, workshop);
+  let area: EnteredArea | null = null;
+  try {
+    attempt.report({ type: 'phase', phase: 'fetching' });
+    const bundle = await workshop.bundles.open(assignment, inputs.get);
+    const loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
+    for (const { tree } of assignment.imports) await inputs.get(tree);
+    area = await workshop.desk.enter(assignment.area);
+    const work = await prepareWork(attempt, workshop, loaded, area, inputs);
+    attempt.report({ type: 'phase', phase: 'running' });
+    const result = await runSteps(work);
+    if (result.kind !== 'finished') return endOfRun(result, loaded.job, control.stopped);
+    attempt.report({ type: 'phase', phase: 'publishing' });
+    await publish(work);
+    await rm(work.mediaPath, { recursive: true, force: true });
+    return { kind: 'succeeded' };
+  } catch (error) {
+    const stopped = control.stopped;
+    return stopped === null ? endOfError(error, null) : endOfStop(stopped, null);
+  } finally {
+    inputs.close();
+    await area?.leave();
+  }
+}
+
+/** Inputs are fetched for as long as the attempt lives. */
+function openInputs({ control }: RunningAttempt, { link, blobs }: Workshop): BlobUse {
+  const { key, signal } = control;
+  return blobs.use(
+    async (sha256, offset) => await link.blob(key, sha256, offset, signal),
+    async (call) => await persistently(call, signal),
+    signal,
+  );
+}
+
+/** What the job's steps work with. */
+interface Work {
+  readonly attempt: RunningAttempt;
+  readonly workshop: Workshop;
+  readonly loaded: LoadedAssignment;
+  readonly area: EnteredArea;
+  readonly inputs: BlobUse;
+  readonly chain: readonly HeldBoundary[];
+  readonly mediaPath: string;
+  readonly artifacts: ArtifactUploads;
+}
+
+async function prepareWork(
+  attempt: RunningAttempt,
+  workshop: Workshop,
+  loaded: LoadedAssignment,
+  area: EnteredArea,
+  inputs: BlobUse,
+): Promise<Work> {
+  const { assignment, control, log } = attempt;
+  const { plan, job } = loaded;
+  const checkpoints = await area.store.list(job.workspace);
+  const state = findResumableInJob(plan, job, checkpoints, assignment.lineage);
+  const chain = chooseJobStart(plan, state, assignment.start);
+  const mediaPath = join(area.path, `media.${job.index}`);
+  if (chain.length === 0) await rm(mediaPath, { recursive: true, force: true });
+  await mkdir(mediaPath, { recursive: true });
+  await chmod(mediaPath, 0o755);
+  await mkdir(workshop.cacheFolder, { recursive: true, mode: 0o755 });
+  const artifacts = new ArtifactUploads({
+    link: workshop.link,
+    key: control.key,
+    mediaPath,
+    chunkBytes: () => workshop.settings().uploadChunkBytes,
+    signal: control.signal,
+    warn: (text) => {
+      log.note('-', `Warning: ${text}`);
+      attempt.report({ type: 'warning', text });
+    },
+  });
+  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts };
+}
+
+async function runSteps(work: Work): Promise<BuildResult> {
+  const { attempt, area, inputs, chain, artifacts } = work;
+  const { plan, job } = work.loaded;
+  const { assignment, control, log } = attempt;
+  const fetch = async (tree: PackedTree): Promise<string> => await inputs.get(tree);
+  const base =
+    assignment.base === null || chain.length > 0
+      ? null
+      : await baseCheckpoint(assignment.base, plan, job, area, fetch, control.signal);
+  const request = {
+    build: assignment.lineage,
+    resumeFrom: chain,
+    base,
+    checkpoints: true,
+    stopOnError: true,
+    pausesBefore: (step: PlannedStep) => control.pausesNow || isPausedBefore(work, step),
+  };
+  const report = (event: BuildEvent): void => {
+    logEvent(log, event);
+    const told = reportOf(event);
+    if (told !== null) attempt.report(told);
+    if (event.type === 'step-ended' && event.outcome.kind === 'succeeded') artifacts.lookAgain();
+  };
+  const ports = {
+    store: area.store,
+    runner: await stepRunner(work),
+    outputs: new FetchedOutputs(assignment.imports, fetch, control.signal),
+    report,
+    now: () => new Date(),
+  };
+  return await runJob(plan, job, request, ports, control.signal);
+}
+
+/** "No step from this one on": a pause that is asked for too late still holds at the next boundary. */
+function isPausedBefore({ attempt, loaded }: Work, step: PlannedStep): boolean {
+  const name = attempt.control.pauseBefore;
+  const pause = name === null ? null : findStep(loaded.plan, name);
+  return pause !== null && step.index >= pause.index;
+}
+
+async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work): Promise<StepRunner> {
+  const { manifest, job } = loaded;
+  const { log, assignment } = attempt;
+  const runner = new ScriptRunner({
+    answerFor: (step) => answerFromManifest(manifest, step, (note) => log.note(step.name, note)),
+    mediaPath,
+    environment: stepEnvironment({
+      manifest,
+      sourceDateEpoch: assignment.sourceDateEpoch,
+      binFolder: workshop.binFolder,
+      cacheFolder: workshop.cacheFolder,
+      caller: workshop.environment,
+    }),
+    workingFolder: '/',
+    onCommand: (step, argv) => log.note(step.name, `exec ${JSON.stringify(argv)}`),
+    onOutput: (step, stream, bytes) => log.output(step.name, stream, bytes),
+  });
+  return new SpaceWatch(runner, {
+    space: () => area.store.space(),
+    floorBytes: spaceFloor(await area.store.space()),
+    maxImageBytes: manifest.maxImageBytes,
+    neededBytes: ({ index }) =>
+      Math.max(...job.steps.filter((step) => step.index >= index).map(({ freeBytes }) => freeBytes)),
+    alsoWeigh: [mediaPath],
+  });
+}
+
+/** All of it is with the coordinator before any of it is reported. */
+async function publish({ attempt, workshop, loaded, area, artifacts }: Work): Promise<void> {
+  const { plan, job } = loaded;
+  const { assignment, control } = attempt;
+  const published = [
+    ...(await artifacts.finish()),
+    ...(await publishTrees(plan, job, assignment.publishEnd, {
+      link: workshop.link,
+      key: control.key,
+      workspace: { name: job.workspace, path: join(area.path, job.workspace) },
+      packingFolder: join(area.path, '.packing'),
+      chunkBytes: workshop.settings().uploadChunkBytes,
+      signal: control.signal,
+    })),
+  ];
+  for (const event of published) attempt.report(event);
+}
