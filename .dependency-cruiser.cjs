@@ -56,6 +56,29 @@ module.exports = {
       to: { path: '^libs/(?!engine/|plan/|manifest/)' },
     },
     {
+      name: 'contracts-alone',
+      severity: 'error',
+      comment:
+        'libs/contracts is for everybody who talks to the farm, a browser too: it imports no other lib and nothing of Node.',
+      from: { path: '^libs/contracts/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!contracts/)' },
+    },
+    {
+      name: 'contracts-without-node',
+      severity: 'error',
+      comment:
+        'libs/contracts runs in a browser too: use what both have (crypto, URL), or take the value as a parameter.',
+      from: { path: '^libs/contracts/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'store-on-contracts',
+      severity: 'error',
+      comment: 'libs/store imports libs/contracts only: what a row means for a build is decided in the app.',
+      from: { path: '^libs/store/', pathNot: '\\.spec\\.ts$|/testing[^/]*\\.ts$' },
+      to: { path: '^libs/(?!store/|contracts/)' },
+    },
+    {
       name: 'pure-libs',
       severity: 'error',
       comment:

@@ -1,0 +1,834 @@
+// Needs PostgreSQL's server programs (Debian: postgresql), setpriv and flock; root, or a user that PostgreSQL accepts.
+import { describe, expect, it } from '@jest/globals';
+import type { Kysely } from 'kysely';
+import {
+  newId,
+  type AgentFacts,
+  type AgentId,
+  type BuildId,
+  type BuildState,
+  type JobId,
+} from '#libs/contracts';
+import {
+  addDropping,
+  addLogChunk,
+  addScripts,
+  appendAudit,
+  appendEvents,
+  artifactsOfBuild,
+  blobsAmong,
+  cataloguedAmong,
+  checkpointsOfLineages,
+  clearAgentFailures,
+  countAgentFailure,
+  countCheckpoints,
+  createEnrolment,
+  createToken,
+  drainAgent,
+  dutyHolder,
+  findAgent,
+  findAgentByKeyHash,
+  findAgentByName,
+  findArtifact,
+  findBlob,
+  findTokenByHash,
+  findUpload,
+  firstEventSeq,
+  hasBlob,
+  hashSecret,
+  holdsDuty,
+  insertAgent,
+  insertBlob,
+  insertCheckpoint,
+  isUniqueViolation,
+  lastEventSeq,
+  listAgents,
+  listCheckpoints,
+  listScripts,
+  listTokens,
+  logChunksOf,
+  markAgentLost,
+  markArtifactsUnavailable,
+  outputsOfBuild,
+  outputsOfJobs,
+  pauseAgent,
+  putArtifact,
+  putOutput,
+  quarantineAgent,
+  readAudit,
+  readEvents,
+  readMeta,
+  recordHeartbeat,
+  recordHello,
+  releaseDuty,
+  removeBlob,
+  removeCheckpointsOfArea,
+  removeDropping,
+  removeOutputsOfBuild,
+  removeScript,
+  removeUpload,
+  replaceCheckpoints,
+  revokeAgent,
+  revokeToken,
+  setMetaOnce,
+  staleUploads,
+  startUpload,
+  takeDuty,
+  touchToken,
+  transact,
+  trimEvents,
+  undrainAgent,
+  unpauseAgent,
+  unpauseDueAgents,
+  unreferencedBlobs,
+  useEnrolment,
+  verifyAudit,
+  type CheckpointRow,
+  type Schema,
+} from '#libs/store';
+import { describeEachDatabase } from '../../libs/store/src/testing.js';
+
+type Db = Kysely<Schema>;
+const many = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => make(index)));
+const digest = (word: string) => hashSecret(word);
+
+describeEachDatabase('the tables of record', (open) => {
+  describe('facts of the farm', () => {
+    it('are set once, by the first of many', async () => {
+      const { db } = await open();
+      expect(await readMeta(db, 'name')).toBeNull();
+      const answers = new Set(await many(8, (index) => setMetaOnce(db, 'name', `farm ${index}`)));
+      expect(answers).toEqual(new Set([await readMeta(db, 'name')]));
+    });
+  });
+
+  describe('events', () => {
+    it('come back as they were told, from a number on, of all builds or of one', async () => {
+      const { db } = await open();
+      const [build, job, attempt, agent] = [newId('b'), newId('j'), newId('t'), newId('a')];
+      await transact(db, (tx) =>
+        appendEvents(tx, 10, [
+          { type: 'agent-enrolled', agent },
+          { type: 'step-started', build, job, attempt, agent, data: { step: 'im-pop', odd: 'ä\u0000"' } },
+        ]),
+      );
+      await transact(db, (tx) =>
+        appendEvents(tx, 11, [{ type: 'build-ended', build, data: { state: 'failed' } }]),
+      );
+      expect(await readEvents(db, { after: 1, limit: 1 })).toEqual([
+        {
+          seq: 2,
+          at: 10,
+          type: 'step-started',
+          build,
+          job,
+          attempt,
+          agent,
+          data: { step: 'im-pop', odd: 'ä\u0000"' },
+        },
+      ]);
+      expect((await readEvents(db, { after: 0, build, limit: 9 })).map(({ seq }) => seq)).toEqual([2, 3]);
+      expect([await firstEventSeq(db), await lastEventSeq(db)]).toEqual([1, 3]);
+    });
+
+    it('none at all give the last number, and take none', async () => {
+      const { db } = await open();
+      expect([await firstEventSeq(db), await lastEventSeq(db)]).toEqual([null, 0]);
+      expect(await transact(db, (tx) => appendEvents(tx, 1, []))).toBe(0);
+    });
+
+    it('are trimmed when old, but not those of builds that run, nor how a build ended', async () => {
+      const { db } = await open();
+      const [over, running] = [await aBuild(db, 'succeeded'), await aBuild(db, 'running')];
+      const tell = (at: number) =>
+        transact(db, (tx) =>
+          appendEvents(tx, at, [
+            { type: 'warning' },
+            { type: 'step-started', build: over },
+            { type: 'step-started', build: running },
+            { type: 'build-ended', build: over },
+          ]),
+        );
+      await tell(100);
+      await tell(200);
+      expect(await trimEvents(db, 200)).toBe(2);
+      expect((await readEvents(db, { after: 0, limit: 99 })).map(({ seq }) => seq)).toEqual([
+        3, 4, 5, 6, 7, 8,
+      ]);
+      expect(await lastEventSeq(db)).toBe(8);
+    });
+  });
+
+  describe('a duty', () => {
+    it('is one holder’s of many that want it', async () => {
+      const { db } = await open();
+      const taken = await many(10, (index) => takeDuty(db, 'schedule', `c${index}`, 1000, 100));
+      expect(taken.filter(Boolean)).toHaveLength(1);
+      expect(await dutyHolder(db, 'schedule')).toEqual({
+        holder: `c${taken.indexOf(true)}`,
+        expiresAt: 1100,
+      });
+    });
+
+    it('is kept by renewing it, lost by not, and free when given up', async () => {
+      const { db } = await open();
+      const take = (holder: string, now: number) => takeDuty(db, 'schedule', holder, now, 100);
+      expect(await dutyHolder(db, 'schedule')).toBeNull();
+      expect([await take('a', 0), await take('a', 60), await take('b', 159), await take('b', 160)]).toEqual([
+        true,
+        true,
+        false,
+        true,
+      ]);
+      expect(await take('a', 200)).toBe(false);
+      await releaseDuty(db, 'schedule', 'a');
+      expect(await take('a', 200)).toBe(false);
+      await releaseDuty(db, 'schedule', 'b');
+      expect(await take('a', 200)).toBe(true);
+      expect(await takeDuty(db, 'sweep', 'b', 200, 100)).toBe(true);
+    });
+
+    it('is held by its holder only, and only until it expires', async () => {
+      const { db } = await open();
+      await takeDuty(db, 'schedule', 'a', 0, 100);
+      const holds = (holder: string, now: number) =>
+        transact(db, (tx) => holdsDuty(tx, 'schedule', holder, now));
+      expect([await holds('a', 99), await holds('a', 100), await holds('b', 50)]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+      expect(await transact(db, (tx) => holdsDuty(tx, 'unheard of', 'a', 0))).toBe(false);
+    });
+
+    it('is not taken over while a transaction relies on it', async () => {
+      const { db } = await open();
+      await takeDuty(db, 'schedule', 'a', 0, 100);
+      const order: string[] = [];
+      let takeOver: Promise<unknown> = Promise.resolve();
+      await transact(db, async (tx) => {
+        expect(await holdsDuty(tx, 'schedule', 'a', 99)).toBe(true);
+        takeOver = takeDuty(db, 'schedule', 'b', 100, 100).then((taken) =>
+          order.push(`b takes it: ${taken}`),
+        );
+        for (let pass = 0; pass < 50; pass += 1) await readMeta(tx, 'name');
+        order.push('a is done');
+      });
+      await takeOver;
+      expect(order).toEqual(['a is done', 'b takes it: true']);
+      expect(await transact(db, (tx) => holdsDuty(tx, 'schedule', 'a', 99))).toBe(false);
+    });
+  });
+
+  describe('tokens', () => {
+    const wanted = {
+      user: 'ada',
+      role: 'submitter',
+      rights: ['scripts'],
+      note: 'ci',
+      expiresAt: 100,
+    } as const;
+
+    it('are found by the hash of the secret that was shown once', async () => {
+      const { db } = await open();
+      const { token, secret } = await createToken(db, wanted, 10);
+      expect(secret).toMatch(/^dfu_[A-Za-z0-9_-]{43}$/);
+      expect(token).toEqual({
+        id: expect.stringMatching(/^k-/) as unknown,
+        user: 'ada',
+        role: 'submitter',
+        rights: ['scripts'],
+        note: 'ci',
+        createdAt: 10,
+        expiresAt: 100,
+        lastUsedAt: null,
+        revokedAt: null,
+      });
+      expect(await findTokenByHash(db, hashSecret(secret), 99)).toEqual({ kind: 'valid', token });
+      expect(JSON.stringify(await db.selectFrom('tokens').selectAll().execute())).not.toContain(secret);
+    });
+
+    it('are unknown, expired or revoked, each told apart', async () => {
+      const { db } = await open();
+      const { token, secret } = await createToken(db, wanted, 10);
+      expect(await findTokenByHash(db, hashSecret('dfu_'), 10)).toEqual({ kind: 'unknown' });
+      expect(await findTokenByHash(db, hashSecret(secret), 100)).toEqual({ kind: 'expired', token });
+      expect(await revokeToken(db, token.id, 20)).toMatchObject({ revokedAt: 20 });
+      expect(await revokeToken(db, token.id, 30)).toMatchObject({ revokedAt: 20 });
+      expect(await findTokenByHash(db, hashSecret(secret), 25)).toMatchObject({ kind: 'revoked' });
+      expect(await revokeToken(db, newId('k'), 30)).toBeNull();
+      const eternal = await createToken(db, { ...wanted, expiresAt: null }, 40);
+      expect(await findTokenByHash(db, hashSecret(eternal.secret), Number.MAX_SAFE_INTEGER)).toMatchObject({
+        kind: 'valid',
+      });
+      expect((await listTokens(db)).map(({ id }) => id)).toEqual([eternal.token.id, token.id]);
+    });
+
+    it('remember their last use by the minute', async () => {
+      const { db } = await open();
+      const { token, secret } = await createToken(db, { ...wanted, expiresAt: null }, 0);
+      const useAt = async (now: number) => {
+        const found = await findTokenByHash(db, hashSecret(secret), now);
+        if (found.kind === 'valid') await touchToken(db, found.token, now);
+        return (await listTokens(db))[0]?.lastUsedAt;
+      };
+      expect([await useAt(1000), await useAt(60_999), await useAt(61_000)]).toEqual([1000, 1000, 61_000]);
+      // One that read the row long ago does not set it back.
+      await touchToken(db, token, 61_001);
+      expect((await listTokens(db))[0]?.lastUsedAt).toBe(61_000);
+    });
+  });
+
+  describe('an enrolment token', () => {
+    const wanted = { name: 'mill', createdBy: 'ada', expiresAt: 100 };
+
+    it('enrols one of ten who use it at once', async () => {
+      const { db } = await open();
+      const secret = await createEnrolment(db, wanted, 0);
+      const used = await many(10, () =>
+        transact(db, (tx) => useEnrolment(tx, hashSecret(secret), newId('a'), 99)),
+      );
+      expect(used.filter(({ kind }) => kind === 'used')).toEqual([
+        { kind: 'used', name: 'mill', createdBy: 'ada' },
+      ]);
+      expect(used.filter(({ kind }) => kind === 'spent')).toHaveLength(9);
+    });
+
+    it('is refused when unknown or expired, and not spent by what failed after it', async () => {
+      const { db } = await open();
+      const secret = await createEnrolment(db, { ...wanted, name: null }, 0);
+      const use = (now: number) => useEnrolment(db, hashSecret(secret), newId('a'), now);
+      expect(await use(100)).toEqual({ kind: 'expired' });
+      expect(await useEnrolment(db, hashSecret('dfe_'), newId('a'), 0)).toEqual({ kind: 'unknown' });
+      await transact(db, async (tx) => {
+        await useEnrolment(tx, hashSecret(secret), newId('a'), 50);
+        throw new Error('no agent after all');
+      }).catch(() => undefined);
+      expect(await use(50)).toEqual({ kind: 'used', name: null, createdBy: 'ada' });
+    });
+  });
+
+  describe('the catalogue of scripts', () => {
+    it('knows which digests it holds', async () => {
+      const { db } = await open();
+      const [a, b, c] = [digest('a'), digest('b'), digest('c')];
+      await addScripts(
+        db,
+        [
+          { sha256: a, name: 'im-pop', note: '' },
+          { sha256: b, name: 'iso', note: '' },
+        ],
+        'ada',
+        1,
+      );
+      await addScripts(db, [{ sha256: a, name: 'im-pop 2', note: 'renamed' }], 'bob', 2);
+      expect(await listScripts(db)).toEqual([
+        { sha256: a, name: 'im-pop 2', note: 'renamed', addedBy: 'ada', addedAt: 1 },
+        { sha256: b, name: 'iso', note: '', addedBy: 'ada', addedAt: 1 },
+      ]);
+      expect(await cataloguedAmong(db, [a, c])).toEqual(new Set([a]));
+      expect(await cataloguedAmong(db, [])).toEqual(new Set());
+      expect([await removeScript(db, a), await removeScript(db, a)]).toEqual([true, false]);
+      expect(await cataloguedAmong(db, [a, b])).toEqual(new Set([b]));
+    });
+  });
+
+  describe('agents', () => {
+    it('are found by id, name and key', async () => {
+      const { db } = await open();
+      const agent = await anAgent(db, 'mill');
+      expect(agent).toMatchObject({
+        name: 'mill',
+        facts: FACTS,
+        load: null,
+        drained: false,
+        paused: false,
+        dropping: [],
+      });
+      expect(await findAgent(db, agent.id)).toEqual(agent);
+      expect(await findAgentByName(db, 'mill')).toEqual(agent);
+      expect(await findAgentByKeyHash(db, digest('key of mill'))).toEqual(agent);
+      expect(await findAgentByName(db, 'lime')).toBeNull();
+      const other = await anAgent(db, 'ash');
+      expect(await listAgents(db)).toEqual([other, agent]);
+      const error: unknown = await anAgent(db, 'mill').catch((reason: unknown) => reason);
+      expect(isUniqueViolation(error)).toBe(true);
+    });
+
+    it('are what the process that said hello last says', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      const beat = {
+        instance: 'one',
+        load: { cpu: 0.5, freeMemoryBytes: 9 },
+        freeBytes: 7,
+        usedBytes: 3,
+        leaving: true,
+      };
+      expect(await recordHeartbeat(db, id, beat, 5)).toBeNull();
+      await recordHello(db, id, { instance: 'one', facts: { ...FACTS, slots: 4 } }, 10);
+      expect(await recordHeartbeat(db, id, beat, 20)).toMatchObject({
+        load: { cpu: 0.5, freeMemoryBytes: 9 },
+        facts: { ...FACTS, slots: 4, freeBytes: 7, usedBytes: 3 },
+        leaving: true,
+        lastSeenAt: 20,
+      });
+      await recordHello(db, id, { instance: 'two', facts: FACTS }, 30);
+      expect(await recordHeartbeat(db, id, beat, 40)).toBeNull();
+      expect(await findAgent(db, id)).toMatchObject({
+        instance: 'two',
+        facts: FACTS,
+        leaving: false,
+        lastSeenAt: 30,
+      });
+    });
+
+    it('are lost once when unseen for long, until they answer again', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      expect(await markAgentLost(db, id, 1000, 1000)).toBe(false);
+      await recordHello(db, id, { instance: 'one', facts: FACTS }, 10);
+      const lost = [
+        await markAgentLost(db, id, 10, 50),
+        await markAgentLost(db, id, 11, 50),
+        await markAgentLost(db, id, 11, 60),
+      ];
+      expect(lost).toEqual([false, true, false]);
+      expect(await findAgent(db, id)).toMatchObject({ lostAt: 50 });
+      await recordHeartbeat(
+        db,
+        id,
+        { instance: 'one', load: { cpu: 0, freeMemoryBytes: 1 }, freeBytes: 1, usedBytes: 1, leaving: false },
+        70,
+      );
+      expect(await findAgent(db, id)).toMatchObject({ lostAt: null });
+    });
+
+    it('keep the reason while they are drained or paused', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      const state = async () => {
+        const { drained, paused, pausedUntil, reason } = (await findAgent(db, id))!;
+        return { drained, paused, pausedUntil, reason };
+      };
+      await drainAgent(db, id, 'ada: new disk');
+      await pauseAgent(db, id, { reason: 'bob: lunch', until: 100 });
+      expect(await state()).toEqual({ drained: true, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      await undrainAgent(db, id);
+      expect(await state()).toEqual({ drained: false, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      expect(await unpauseDueAgents(db, 99)).toEqual([]);
+      expect(await unpauseDueAgents(db, 100)).toEqual([id]);
+      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+      await pauseAgent(db, id, { reason: 'bob: for good', until: null });
+      expect(await unpauseDueAgents(db, Number.MAX_SAFE_INTEGER)).toEqual([]);
+      await unpauseAgent(db, id);
+      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+    });
+
+    it('are revoked once, and heard no more', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      await recordHello(db, id, { instance: 'one', facts: FACTS }, 10);
+      expect([await revokeAgent(db, id, 20), await revokeAgent(db, id, 30)]).toEqual([true, false]);
+      const beat = {
+        instance: 'one',
+        load: { cpu: 0, freeMemoryBytes: 1 },
+        freeBytes: 1,
+        usedBytes: 1,
+        leaving: false,
+      };
+      expect(await recordHeartbeat(db, id, beat, 40)).toBeNull();
+      expect(await markAgentLost(db, id, 100, 100)).toBe(false);
+      expect(await findAgent(db, id)).toMatchObject({ revokedAt: 20, lastSeenAt: 10 });
+    });
+
+    it('count their failures in a row', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      const counts = await many(3, () => countAgentFailure(db, id));
+      expect([...counts].sort()).toEqual([1, 2, 3]);
+      await quarantineAgent(db, id, 500);
+      expect(await findAgent(db, id)).toMatchObject({ failures: 3, quarantinedUntil: 500 });
+      await clearAgentFailures(db, id);
+      expect(await findAgent(db, id)).toMatchObject({ failures: 0, quarantinedUntil: null });
+    });
+
+    it('are told to drop each area once, by many at the same time', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      await many(8, (index) => transact(db, (tx) => addDropping(tx, id, ['always', `area ${index}`])));
+      expect(new Set((await findAgent(db, id))?.dropping)).toEqual(
+        new Set(['always', ...Array.from({ length: 8 }, (_, index) => `area ${index}`)]),
+      );
+      expect((await findAgent(db, id))?.dropping).toHaveLength(9);
+      await many(8, (index) => transact(db, (tx) => removeDropping(tx, id, [`area ${index}`, 'unknown'])));
+      expect((await findAgent(db, id))?.dropping).toEqual(['always']);
+      await transact(db, (tx) => addDropping(tx, newId('a'), ['of nobody']));
+    });
+  });
+
+  describe('the audit', () => {
+    const entry = {
+      user: 'ada',
+      tokenId: newId('k'),
+      action: 'build.cancel',
+      target: 'b-1',
+      why: 'wrong ISO',
+    } as const;
+
+    it('chains what many write at once, and finds nothing wrong with it', async () => {
+      const { db } = await open();
+      expect(await verifyAudit(db)).toBeNull();
+      await many(12, (index) => transact(db, (tx) => appendAudit(tx, index, { ...entry, data: { index } })));
+      const entries = await readAudit(db, { limit: 100 });
+      expect(entries.map(({ seq }) => seq)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+      expect(new Set(entries.map(({ hash }) => hash)).size).toBe(12);
+      expect(await verifyAudit(db)).toBeNull();
+    });
+
+    it('is read newest first, by page', async () => {
+      const { db } = await open();
+      for (const at of [1, 2, 3])
+        await transact(db, (tx) => appendAudit(tx, at, { ...entry, tokenId: null }));
+      expect(await readAudit(db, { before: 3, limit: 1 })).toEqual([
+        {
+          ...entry,
+          tokenId: null,
+          seq: 2,
+          at: 2,
+          data: {},
+          hash: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+        },
+      ]);
+    });
+
+    it.each([
+      [
+        'another reason',
+        3,
+        (db: Db) => db.updateTable('audit').set({ why: 'right ISO' }).where('seq', '=', 3).execute(),
+      ],
+      ['another time', 1, (db: Db) => db.updateTable('audit').set({ at: 99 }).where('seq', '=', 1).execute()],
+      [
+        'other data',
+        5,
+        (db: Db) => db.updateTable('audit').set({ data: '{ }' }).where('seq', '=', 5).execute(),
+      ],
+      [
+        'no author',
+        2,
+        (db: Db) => db.updateTable('audit').set({ token_id: null }).where('seq', '=', 2).execute(),
+      ],
+      [
+        'a hash that fits',
+        4,
+        (db: Db) =>
+          db
+            .updateTable('audit')
+            .set({ hash: digest('x') })
+            .where('seq', '=', 4)
+            .execute(),
+      ],
+      ['a missing entry', 2, (db: Db) => db.deleteFrom('audit').where('seq', '=', 2).execute()],
+      ['a missing end', 5, (db: Db) => db.deleteFrom('audit').where('seq', '=', 5).execute()],
+      ['nothing left', 1, (db: Db) => db.deleteFrom('audit').execute()],
+    ])('shows where it was tampered with: %s', async (_, seq, tamper) => {
+      const { db } = await open();
+      for (const at of [1, 2, 3, 4, 5]) await transact(db, (tx) => appendAudit(tx, at, entry));
+      await tamper(db);
+      expect(await verifyAudit(db)).toBe(seq);
+    });
+
+    it('goes together with events, whoever is first', async () => {
+      const { db } = await open();
+      await many(10, () =>
+        transact(db, async (tx) => {
+          await appendAudit(tx, 1, entry);
+          await appendEvents(tx, 1, [{ type: 'warning' }]);
+        }),
+      );
+      expect([await lastEventSeq(db), await verifyAudit(db)]).toEqual([10, null]);
+    });
+  });
+
+  describe('blobs', () => {
+    it('are there once, and young again when they come again', async () => {
+      const { db } = await open();
+      const blob = { sha256: digest('iso'), bytes: 5_000_000_000 };
+      await many(4, () => insertBlob(db, blob, 10));
+      expect(await findBlob(db, blob.sha256)).toEqual({ ...blob, createdAt: 10 });
+      await insertBlob(db, blob, 20);
+      expect(await findBlob(db, blob.sha256)).toEqual({ ...blob, createdAt: 20 });
+      expect([await hasBlob(db, blob.sha256), await hasBlob(db, digest('usb'))]).toEqual([true, false]);
+      expect(await blobsAmong(db, [blob.sha256, digest('usb')])).toEqual(new Set([blob.sha256]));
+      expect([await removeBlob(db, blob.sha256, 20), await removeBlob(db, blob.sha256, 21)]).toEqual([
+        false,
+        true,
+      ]);
+      expect(await hasBlob(db, blob.sha256)).toBe(false);
+    });
+
+    it('are collected when old and nothing refers to them', async () => {
+      const { db } = await open();
+      const build = await aBuild(db, 'running', [digest('script')]);
+      const collected = await aBuild(db, 'succeeded', [digest('old script')], 50);
+      const job = await aJob(db, build);
+      const words = ['script', 'old script', 'output', 'artifact', 'gone artifact', 'nobody’s', 'young'];
+      for (const word of words)
+        await insertBlob(db, { sha256: digest(word), bytes: 1 }, word === 'young' ? 99 : 1);
+      await putOutput(db, {
+        jobId: job,
+        path: 'x',
+        attemptId: newId('t'),
+        sha256: digest('output'),
+        bytes: 1,
+        treeSha256: digest('t'),
+      });
+      const artifact = { variant: 'default', job, attempt: newId('t'), bytes: 1 };
+      await putArtifact(db, { ...artifact, build, name: 'a.iso', sha256: digest('artifact') }, 5);
+      await putArtifact(
+        db,
+        { ...artifact, build: collected, name: 'a.iso', sha256: digest('gone artifact') },
+        5,
+      );
+      await markArtifactsUnavailable(db, collected);
+      const names = new Map(words.map((word) => [digest(word), word]));
+      const found = async (limit: number) =>
+        (await unreferencedBlobs(db, { before: 99, limit })).map(({ sha256 }) => names.get(sha256)).sort();
+      expect(await found(10)).toEqual(['gone artifact', 'nobody’s', 'old script']);
+      expect(await found(2)).toHaveLength(2);
+      await removeOutputsOfBuild(db, build);
+      expect(await found(10)).toContain('output');
+    });
+  });
+
+  describe('uploads', () => {
+    it('of one digest by one attempt are one, also when started by many', async () => {
+      const { db } = await open();
+      const [attempt, other] = [newId('t'), newId('t')];
+      const upload = { attempt, sha256: digest('iso'), bytes: 9 };
+      const started = await many(6, () => startUpload(db, upload, 10));
+      expect(new Set(started.map(({ id }) => id)).size).toBe(1);
+      const [first] = started;
+      expect(await findUpload(db, first!.id)).toEqual({
+        id: first!.id,
+        attemptId: attempt,
+        sha256: digest('iso'),
+        bytes: 9,
+        createdAt: 10,
+      });
+      const second = await startUpload(db, { ...upload, attempt: other }, 20);
+      expect(second.id).not.toBe(first!.id);
+      expect(await staleUploads(db, 20)).toEqual([first]);
+      await removeUpload(db, first!.id);
+      expect([await findUpload(db, first!.id), await staleUploads(db, 99)]).toEqual([null, [second]]);
+    });
+  });
+
+  describe('outputs and artifacts', () => {
+    it('are the newest of their name', async () => {
+      const { db } = await open();
+      const build = await aBuild(db, 'running');
+      const [job, next] = [await aJob(db, build, 0), await aJob(db, build, 1)];
+      const attempts = [newId('t'), newId('t')] as const;
+      const output = (attempt: 0 | 1, word: string) => ({
+        jobId: job,
+        path: 'boot/initrd',
+        attemptId: attempts[attempt],
+        sha256: digest(word),
+        bytes: 4,
+        treeSha256: digest('tree'),
+      });
+      await putOutput(db, output(0, 'old'));
+      await putOutput(db, output(1, 'new'));
+      const end = { ...output(1, 'end'), path: '' };
+      await putOutput(db, end);
+      expect(await outputsOfJobs(db, [job, next])).toEqual([end, output(1, 'new')]);
+      expect(await outputsOfJobs(db, [])).toEqual([]);
+      expect(await outputsOfBuild(db, build)).toEqual([end, output(1, 'new')]);
+      expect(await outputsOfBuild(db, newId('b'))).toEqual([]);
+
+      const artifact = { build, variant: 'default', name: 'live.iso', job, bytes: 7 };
+      await putArtifact(db, { ...artifact, attempt: attempts[0], sha256: digest('one') }, 10);
+      await putArtifact(db, { ...artifact, attempt: attempts[1], sha256: digest('two') }, 20);
+      const published = {
+        build,
+        variant: 'default',
+        name: 'live.iso',
+        bytes: 7,
+        sha256: digest('two'),
+        attempt: attempts[1],
+        publishedAt: 20,
+        available: true,
+      };
+      expect(await artifactsOfBuild(db, build)).toEqual([published]);
+      expect(await findArtifact(db, build, 'default', 'live.iso')).toEqual(published);
+      expect(await findArtifact(db, build, 'default', 'LIVE.ISO')).toBeNull();
+      await markArtifactsUnavailable(db, build);
+      expect(await artifactsOfBuild(db, build)).toEqual([{ ...published, available: false }]);
+    });
+  });
+
+  describe('checkpoints', () => {
+    const row = (agentId: AgentId, id: string, change: Partial<CheckpointRow> = {}): CheckpointRow => ({
+      agentId,
+      id,
+      buildId: 'b-0000000001' as BuildId,
+      variant: 'default',
+      lineage: 'b-0000000001/default/0/g1',
+      workspace: 'build_data',
+      label: `.step_${id}`,
+      takenAt: Number(id),
+      ...change,
+    });
+
+    it('are what the agent says that it holds', async () => {
+      const { db } = await open();
+      const [mill, lime] = [(await anAgent(db, 'mill')).id, (await anAgent(db, 'lime')).id];
+      await insertCheckpoint(db, row(mill, '1'));
+      await insertCheckpoint(db, row(mill, '1', { label: 'never' }));
+      await insertCheckpoint(db, row(lime, '1', { lineage: 'other' }));
+      await transact(db, (tx) =>
+        replaceCheckpoints(tx, mill, [row(mill, '3'), row(mill, '2'), row(mill, '2', { label: 'twice' })]),
+      );
+      expect(await listCheckpoints(db, { agent: mill })).toEqual([row(mill, '2'), row(mill, '3')]);
+      expect(await listCheckpoints(db)).toHaveLength(3);
+      expect(await countCheckpoints(db)).toEqual(
+        new Map([
+          [mill, 2],
+          [lime, 1],
+        ]),
+      );
+      expect(await checkpointsOfLineages(db, ['other', 'none'])).toEqual([
+        row(lime, '1', { lineage: 'other' }),
+      ]);
+      expect(await checkpointsOfLineages(db, [])).toEqual([]);
+      await transact(db, (tx) => replaceCheckpoints(tx, mill, []));
+      expect(await countCheckpoints(db)).toEqual(new Map([[lime, 1]]));
+    });
+
+    it('go with their area', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      const other = { buildId: 'b-0000000002' as BuildId };
+      await transact(db, (tx) =>
+        replaceCheckpoints(tx, id, [row(id, '1'), row(id, '2', { variant: 'small' }), row(id, '3', other)]),
+      );
+      await removeCheckpointsOfArea(db, id, 'b-0000000001' as BuildId, 'default');
+      expect((await listCheckpoints(db)).map((checkpoint) => checkpoint.id)).toEqual(['2', '3']);
+      expect(await listCheckpoints(db, { build: other.buildId })).toEqual([row(id, '3', other)]);
+    });
+
+    it('may be many thousands', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      const rows = Array.from({ length: 5000 }, (_, index) => row(id, String(index)));
+      await transact(db, (tx) => replaceCheckpoints(tx, id, rows));
+      expect(await countCheckpoints(db)).toEqual(new Map([[id, 5000]]));
+    });
+  });
+
+  describe('chunks of a log', () => {
+    it('are kept once, in order', async () => {
+      const { db } = await open();
+      const attemptId = newId('t');
+      const chunk = (offset: number, bytes: number) => ({ attemptId, offset, bytes, receivedAt: 1 });
+      expect(await addLogChunk(db, chunk(5_000_000_000, 10))).toBe(true);
+      expect(await addLogChunk(db, chunk(0, 7))).toBe(true);
+      expect(await addLogChunk(db, chunk(0, 9))).toBe(false);
+      expect(await logChunksOf(db, attemptId)).toEqual([chunk(0, 7), chunk(5_000_000_000, 10)]);
+    });
+  });
+});
+
+const FACTS: AgentFacts = {
+  version: '0.1.0',
+  hostname: 'mill.example',
+  architectures: ['amd64', 'i386'],
+  labels: ['big'],
+  slots: 2,
+  tools: { xorriso: '1.5.4' },
+  store: { kind: 'directory', description: 'folders', abilities: [] },
+  freeBytes: 100,
+  usedBytes: 1,
+};
+
+function anAgent(db: Db, name: string) {
+  return insertAgent(db, { id: newId('a'), name, keyHash: digest(`key of ${name}`), facts: FACTS }, 1);
+}
+
+async function aBuild(
+  db: Db,
+  state: BuildState,
+  files: readonly string[] = [],
+  collectedAt: number | null = null,
+): Promise<BuildId> {
+  const id = newId('b');
+  await db
+    .insertInto('manifests')
+    .values({ sha256: digest('manifest'), text: '<distribution/>' })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  await db
+    .insertInto('builds')
+    .values({
+      id,
+      name: 'live',
+      user: 'ada',
+      idempotency_key: null,
+      manifest_sha256: digest('manifest'),
+      manifest_path: 'live.xml',
+      files: JSON.stringify(files.map((sha256) => ({ path: sha256, executable: true, sha256, bytes: 1 }))),
+      source_date_epoch: 0,
+      priority: 'normal',
+      on_agent: null,
+      note: '',
+      wish: 'run',
+      pause_before: null,
+      state,
+      waits: 0,
+      created_at: 1,
+      started_at: null,
+      ended_at: null,
+      collected_at: collectedAt,
+    })
+    .execute();
+  return id;
+}
+
+async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
+  const [id, variant] = [newId('j'), newId('v')];
+  await db
+    .insertInto('variants')
+    .values({ id: variant, build_id: build, name: `v${index}`, plan_content_sha256: '' })
+    .execute();
+  await db
+    .insertInto('jobs')
+    .values({
+      id,
+      build_id: build,
+      variant_id: variant,
+      index,
+      lane: 'main',
+      workspace: 'build_data',
+      state: 'running',
+      waiting_reason: '',
+      waiting_since: null,
+      needs: '[]',
+      base_job: null,
+      base_workspace: null,
+      base_label: null,
+      imports: '[]',
+      requires: '{}',
+      end_label: null,
+      epoch: 0,
+      generation: 1,
+      start: '{"kind":"fresh"}',
+      retries: 0,
+      avoid: '[]',
+      ended_at: null,
+    })
+    .execute();
+  return id;
+}
