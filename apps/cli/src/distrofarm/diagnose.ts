@@ -1,4 +1,5 @@
 import type { AgentView, Health, WhoAmI } from '#libs/contracts';
+import { ApiError } from '#libs/http-client';
 import { stat } from 'node:fs/promises';
 import { cleaned } from './cleaned.js';
 import { describeError } from './describe-error.js';
@@ -24,12 +25,18 @@ export async function* diagnose(session: Session): AsyncGenerator<Finding> {
     'profile',
     async () => await chooseProfile(session.io.env, session.options.profile),
   );
-  if (!profile.ok) return yield profile.finding;
+  if (!profile.ok) {
+    yield profile.finding;
+    return;
+  }
   const { name, url, token, ca } = profile.value;
   yield await profileFinding(session, name, url, ca !== null);
   const farm = await session.farm();
-  const health = await attempt('reach', async () => await farm.get<Health>('/health'));
-  if (!health.ok) return yield health.finding;
+  const health = await attempt('reach', async () => await healthOf(farm));
+  if (!health.ok) {
+    yield health.finding;
+    return;
+  }
   yield ok(
     'reach',
     url.startsWith('https:') ? `${url} answers, its certificate is trusted` : `${url} answers`,
@@ -37,15 +44,32 @@ export async function* diagnose(session: Session): AsyncGenerator<Finding> {
   yield* healthFindings(session, cleaned(health.value));
   const skew = await attempt('clock', async () => await clockFinding(session, farm));
   yield skew.ok ? skew.value : skew.finding;
-  if (token === null) return yield bad('token', 'there is none', 'Log in: distrofarm login URL');
+  if (token === null) {
+    yield bad('token', 'there is none', 'Log in: distrofarm login URL');
+    return;
+  }
   const me = await attempt('token', async () => cleaned(await farm.get<WhoAmI>('/whoami')));
-  if (!me.ok) return yield me.finding;
+  if (!me.ok) {
+    yield me.finding;
+    return;
+  }
   yield roleFinding(me.value);
   const agents = await attempt(
     'agents',
     async () => await farm.get<{ readonly agents: readonly AgentView[] }>('/agents'),
   );
   yield* agents.ok ? agentFindings(cleaned(agents.value.agents)) : [agents.finding];
+}
+
+/** A coordinator without its database answers with 503, and says so in the same words. */
+async function healthOf(farm: Farm): Promise<Health> {
+  try {
+    return await farm.get<Health>('/health');
+  } catch (error) {
+    const body = error instanceof ApiError ? (error.body as Partial<Health> | null) : null;
+    if (body?.status === 'degraded') return body as Health;
+    throw error;
+  }
 }
 
 type Attempt<T> =

@@ -47,7 +47,10 @@ export async function downloadArtifact(
         `${join(folder, byVariant ? shown.variant : '', shown.name)}  ${formatBytes(artifact.bytes)}  ${how}`,
       );
   };
-  if ((await digestOf(target))?.sha256 === artifact.sha256) return await done('is there already');
+  if ((await digestOf(target))?.sha256 === artifact.sha256) {
+    await done('is there already');
+    return;
+  }
   const part = `${target}.part`;
   const fetched = new PartialDownload(session, farm, artifact, part);
   await fetched.complete();
@@ -143,17 +146,17 @@ class PartialDownload {
     let delays = retryDelays({ maxMs: MAX_RETRY_MS });
     while (this.#offset < this.artifact.bytes) {
       const before = this.#offset;
-      let failure: unknown = null;
+      let failure: Error = tooShort(this.artifact);
       try {
         await this.#fetchOnce();
       } catch (error) {
         signal.throwIfAborted();
         if (!isPassing(error)) throw error;
-        failure = error;
+        failure = error as Error;
       }
       if (this.#offset > before) [failures, delays] = [0, retryDelays({ maxMs: MAX_RETRY_MS })];
       else failures += 1;
-      if (failures >= MAX_FAILURES) throw failure ?? tooShort(this.artifact);
+      if (failures >= MAX_FAILURES) throw failure;
       if (this.#offset < this.artifact.bytes) await pauseFor(delays.next().value, signal);
     }
   }

@@ -54,7 +54,6 @@ export class Farm {
     this.#client.close();
   }
 
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   async #json<T>(method: string, path: string, body: unknown, options?: CallOptions): Promise<T> {
     const answer = await this.#client.json<T>(method, BASE + path, body, options);
     if (answer === null) {

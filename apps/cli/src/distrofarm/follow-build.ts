@@ -34,8 +34,9 @@ export async function followBuild(
 }
 
 class BuildFollower {
-  /** Aborted when the build is at rest, or with the error that ends it all. */
+  /** Aborted when the build is at rest, or the farm refuses. */
   readonly #over = new AbortController();
+  #refusal: Error | null = null;
   readonly #both: AbortSignal;
   #position: number;
   #looking = false;
@@ -60,17 +61,16 @@ class BuildFollower {
       clearInterval(timer);
     }
     this.signal.throwIfAborted();
-    const { reason } = this.#over.signal as { reason: unknown };
-    if (reason instanceof Refused) throw reason.cause;
+    if (this.#refusal !== null) throw this.#refusal;
     return this.build;
   }
 
   async #stream(): Promise<void> {
     let delays = retryDelays({ maxMs: MAX_RETRY_MS });
-    while (!this.#both.aborted) {
+    while (!this.#isOver()) {
       const before = this.#position;
       await this.#streamOnce();
-      if (this.#both.aborted) return;
+      if (this.#isOver()) return;
       if (this.#position > before) delays = retryDelays({ maxMs: MAX_RETRY_MS });
       await pauseFor(delays.next().value, this.#both).catch(() => undefined);
       await this.#lookOnce();
@@ -100,10 +100,10 @@ class BuildFollower {
   }
 
   async #lookWhileAsked(): Promise<void> {
-    while (this.#lookAgain && !this.#both.aborted) {
+    while (this.#lookAgain && !this.#isOver()) {
       this.#lookAgain = false;
       await this.#lookOnce();
-      if (!this.#both.aborted) await pauseFor(LOOK_AGAIN_MS, this.#both).catch(() => undefined);
+      await pauseFor(LOOK_AGAIN_MS, this.#both).catch(() => undefined);
     }
   }
 
@@ -120,18 +120,23 @@ class BuildFollower {
   }
 
   #take(build: BuildDetail): void {
-    if (this.#over.signal.aborted) return;
+    if (this.#isOver()) return;
     this.build = build;
     this.watcher.build(build);
-    if (isAtRest(build)) this.#over.abort(new AtRest());
+    if (isAtRest(build)) this.#over.abort();
+  }
+
+  #isOver(): boolean {
+    return this.#both.aborted;
   }
 
   #failed(error: unknown): void {
-    if (this.#both.aborted) return;
-    if (isPassing(error)) this.watcher.connection((error as Error).message);
-    else this.#over.abort(new Refused('', { cause: error }));
+    if (this.#isOver()) return;
+    if (isPassing(error)) {
+      this.watcher.connection((error as Error).message);
+      return;
+    }
+    this.#refusal = error as Error;
+    this.#over.abort();
   }
 }
-
-class AtRest extends Error {}
-class Refused extends Error {}

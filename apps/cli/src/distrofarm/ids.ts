@@ -25,7 +25,10 @@ export async function forEach(
   act: (id: string) => Promise<void>,
 ): Promise<void> {
   const [only, ...more] = ids;
-  if (only !== undefined && more.length === 0) return await act(only);
+  if (only !== undefined && more.length === 0) {
+    await act(only);
+    return;
+  }
   for (const id of ids) {
     try {
       await act(id);

@@ -12,8 +12,8 @@ export async function listSteps(session: Session, submission: Submission): Promi
   const rows = cleaned(submission.manifest.steps).map(({ index, name, message, lane }) => {
     return { index, name, message, lane, resumable: held.has(name) };
   });
-  if (!session.json) return await session.print(stepLines(rows));
-  for (const row of rows) await session.printJson(row);
+  if (!session.json) await session.print(stepLines(rows));
+  else for (const row of rows) await session.printJson(row);
 }
 
 /** A manifest can be listed without a farm, too. */

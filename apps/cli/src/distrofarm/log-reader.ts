@@ -1,4 +1,4 @@
-import { ApiError, retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/http-client';
 import { isPassing, pathOf, queryOf, type Farm } from './farm.js';
 import { pauseFor } from './pause-for.js';
 
@@ -37,7 +37,7 @@ export class LogReader {
         this.signal.throwIfAborted();
         if (!isPassing(error)) throw error;
         failures += 1;
-        if (failures === FAILURES_TO_TELL) this.onConnection((error as ApiError).message);
+        if (failures === FAILURES_TO_TELL) this.onConnection((error as Error).message);
       }
       await pauseFor(delays.next().value, this.signal);
     }

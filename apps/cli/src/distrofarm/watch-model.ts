@@ -67,18 +67,12 @@ export function describeWarning(build: BuildDetail, event: FarmEvent): string | 
   const label = event.job === null ? '' : (jobLabels(build).get(event.job) ?? '');
   const about = label === '' ? '' : `${label}: `;
   const words = wordsOf(event.data);
-  switch (event.type) {
-    case 'warning':
-      return `${about}${words || 'warning'}`;
-    case 'job-retried':
-      return `${about}tried again${words === '' ? '' : `: ${words}`}`;
-    case 'agent-lost':
-      return `${about}agent lost${words === '' ? '' : `: ${words}`}`;
-    case 'stale-report':
-      return `${about}a report of an attempt that lost its job was refused`;
-    default:
-      return null;
-  }
+  const more = words === '' ? '' : `: ${words}`;
+  if (event.type === 'warning') return `${about}${words || 'warning'}`;
+  if (event.type === 'job-retried') return `${about}tried again${more}`;
+  if (event.type === 'agent-lost') return `${about}agent lost${more}`;
+  if (event.type === 'stale-report') return `${about}a report of an attempt that lost its job was refused`;
+  return null;
 }
 
 /** Events carry their words under one of these names. */

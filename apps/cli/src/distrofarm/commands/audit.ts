@@ -13,23 +13,23 @@ interface AuditPage {
 }
 
 interface AuditOptions {
-  readonly after?: number;
+  readonly before?: number;
   readonly limit: number;
 }
 
 export function audit(command: Command, session: Session): void {
   example(
     command
-      .option('--after <seq>', 'entries behind this one', count)
+      .option('--before <seq>', 'entries older than this one', count)
       .option('--limit <count>', 'at most so many', count, 100),
     'distrofarm audit --limit 20',
-  ).action(async ({ after, limit }: AuditOptions) => {
+  ).action(async ({ before, limit }: AuditOptions) => {
     const farm = await session.farm();
     await session.show(
-      await farm.get<AuditPage>(`/audit${queryOf({ after, limit })}`),
+      await farm.get<AuditPage>(`/audit${queryOf({ before, limit })}`),
       ({ entries, next }) => [
         ...textTable(['SEQ', 'WHEN', 'WHO', 'DID', 'TO', 'WHY'], entries.map(entryRow)),
-        ...(next === null ? [] : [`There are more: distrofarm audit --after ${next}`]),
+        ...(next === null ? [] : [`There are more: distrofarm audit --before ${next}`]),
       ],
     );
   });

@@ -1,6 +1,7 @@
 import { type Command, Argument } from 'commander';
 import { COMMANDS, example } from '../commands.js';
 import type { Session } from '../session.js';
+import type { Argument as TabArgument } from '@bomb.sh/tab';
 
 /** Somebody waits with a finger on the tab key. */
 const ASK_MS = 1_500;
@@ -11,7 +12,7 @@ export function completion(command: Command, session: Session): void {
   const shell = new Argument('<shell>', 'whose completion').choices(['bash', 'zsh', 'fish']);
   example(command.addArgument(shell), 'source <(distrofarm completion bash)').action(async (name: string) => {
     const { script } = await import('@bomb.sh/tab');
-    await session.print((await captured(() => script(name, PROGRAM, PROGRAM))).trimEnd());
+    await session.print(captured(() => script(name, PROGRAM, PROGRAM)).trimEnd());
   });
 }
 
@@ -20,17 +21,11 @@ export function complete(command: Command, session: Session): void {
   command.argument('[word...]').action(async (words: readonly string[]) => {
     const { default: tab } = await import('@bomb.sh/tab/commander');
     const root = tab(await wholeProgram(session), { completionCommandName: 'completion' });
-    const [first = '', second = ''] = words;
-    for (const name of [first, `${first} ${second}`]) {
-      const arguments_ = root.commands.get(name)?.arguments ?? new Map<string, { handler?: unknown }>();
-      for (const [kind, argument] of arguments_) {
-        const values = await suggestions(session, kind, words.at(-1) ?? '');
-        if (argument.handler === undefined)
-          argument.handler = (suggest: (value: string, what: string) => void) =>
-            values.forEach(([value, what]) => suggest(value, what));
-      }
+    const suggest = suggester(session, words.at(-1) ?? '');
+    for (const name of [words[0] ?? '', words.slice(0, 2).join(' ')]) {
+      for (const argument of root.commands.get(name)?.arguments.values() ?? []) await suggest(argument);
     }
-    await session.print((await captured(() => root.parse([...words]))).trimEnd());
+    await session.print(captured(() => root.parse([...words])).trimEnd());
   });
 }
 
@@ -44,6 +39,15 @@ async function wholeProgram(session: Session): Promise<Command> {
     if (known !== undefined) (await known.load())(command, session);
   }
   return program;
+}
+
+/** Gives an argument of a command what may stand there: builds, agents, files. */
+function suggester(session: Session, word: string): (argument: TabArgument) => Promise<void> {
+  return async (argument) => {
+    const values = await suggestions(session, argument.name, word);
+    if (values.length === 0) return;
+    argument.handler = (offer) => values.forEach(([value, what]) => offer(value, what));
+  };
 }
 
 type Suggestion = readonly [value: string, description: string];
@@ -110,15 +114,17 @@ function plain(text: string): string {
 }
 
 /** The library prints to the console; here it is given back. */
-async function captured(act: () => void): Promise<string> {
+function captured(act: () => void): string {
   const lines: string[] = [];
-  // eslint-disable-next-line no-console
-  const { log } = console;
-  console.log = (line: unknown) => void lines.push(String(line));
+  const kept = Object.getOwnPropertyDescriptor(console, 'log');
+  Object.defineProperty(console, 'log', {
+    configurable: true,
+    value: (line: unknown) => lines.push(String(line)),
+  });
   try {
     act();
   } finally {
-    console.log = log;
+    if (kept !== undefined) Object.defineProperty(console, 'log', kept);
   }
-  return await Promise.resolve(lines.join('\n'));
+  return lines.join('\n');
 }

@@ -1,5 +1,5 @@
-import type { FarmEvent } from '#libs/contracts';
-import { retryDelays } from '#libs/http-client';
+import type { BuildDetail, FarmEvent } from '#libs/contracts';
+import { ApiError, retryDelays } from '#libs/http-client';
 import type { Command } from 'commander';
 import { cleaned, toJson } from '../cleaned.js';
 import { example } from '../commands.js';
@@ -28,21 +28,44 @@ const MAX_RETRY_MS = 5_000;
 export function events(command: Command, session: Session): void {
   example(
     command
-      .option('-f, --follow', 'go on with those to come')
-      .option('-b, --build <build>', 'only of this build')
-      .option('--after <seq>', 'those behind this one', count)
-      .option('--limit <count>', 'at most so many, without --follow', count, 100),
+      .option('-f, --follow', 'those to come')
+      .option('-b, --build <build>', 'only of this build, from its first one on')
+      .option('--after <seq>', 'from the one behind this on', count)
+      .option('--limit <count>', 'without --follow or --after: so many of the newest', count, 100),
     'distrofarm events --follow',
-  ).action(async ({ follow, build, after, limit }: EventOptions) => {
+  ).action(async (options: EventOptions) => {
     const farm = await session.farm();
-    const path = build === undefined ? '/events' : pathOf`/builds/${build}/events`;
-    if (follow !== true) {
-      const page = await farm.get<EventPage>(path + queryOf({ after, limit }));
-      for (const event of page.events) await printEvent(session, event);
-      return;
-    }
-    await followEvents(session, farm, path, after ?? 0);
+    const path = options.build === undefined ? '/events' : pathOf`/builds/${options.build}/events`;
+    const after = options.after ?? (await firstPosition(farm, options));
+    if (options.follow === true) await followEvents(session, farm, path, after);
+    else await printPages(session, farm, path, after);
   });
+}
+
+/** A build is told whole; of the farm, the newest. */
+async function firstPosition(farm: Farm, { build, follow, limit }: EventOptions): Promise<number> {
+  if (build !== undefined) return 0;
+  const newest = await newestPosition(farm);
+  return follow === true ? newest : Math.max(0, newest - limit);
+}
+
+/** Any build's view says it. A farm without builds has few events. */
+async function newestPosition(farm: Farm): Promise<number> {
+  try {
+    return (await farm.get<BuildDetail>('/builds/latest')).eventSeq;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'NOT_FOUND') return 0;
+    throw error;
+  }
+}
+
+async function printPages(session: Session, farm: Farm, path: string, after: number): Promise<void> {
+  let position: number | null = after;
+  while (position !== null) {
+    const page: EventPage = await farm.get<EventPage>(path + queryOf({ after: position }));
+    for (const event of page.events) await printEvent(session, event);
+    position = page.next;
+  }
 }
 
 /** Until Ctrl-C, over lost connections, each event once. */
@@ -58,7 +81,7 @@ async function followEvents(session: Session, farm: Farm, path: string, after: n
         await printEvent(session, event);
       }
     } catch (error) {
-      if (signal.aborted) break;
+      if (session.io.signal.aborted) break;
       if (!isPassing(error)) throw error;
       await session.note(`not connected: ${(error as Error).message}; trying again`);
     }

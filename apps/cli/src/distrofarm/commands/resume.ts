@@ -28,7 +28,10 @@ export function resume(command: Command, session: Session): void {
     const ids = await idsOf(session, named);
     await forEach(session, ids, async (id) => {
       const build = await farm.post<BuildDetail>(pathOf`/builds/${id}/resume`, resumeBody(options));
-      if (!(options.watch === true && ids.length === 1)) return await session.show(build, resumedLines);
+      if (options.watch !== true || ids.length > 1) {
+        await session.show(build, resumedLines);
+        return;
+      }
       const { watchBuild } = await import('../watch-build.js');
       await watchBuild(session, build, { follow: false, timeoutMs: null, exitStatus: true });
     });

@@ -125,8 +125,8 @@ async function told(
   sentence: string,
   { watch, follow }: SubmitOptions,
 ): Promise<void> {
-  if (session.json) return await session.printJson(answer);
-  if (session.io.stdout.isTTY !== true) return await session.print(build.id);
-  if (watch === true || follow === true) return await session.print(sentence);
-  await session.print(sentence, `Watch it with: distrofarm watch ${build.id}`);
+  if (session.json) await session.printJson(answer);
+  else if (session.io.stdout.isTTY !== true) await session.print(build.id);
+  else if (watch === true || follow === true) await session.print(sentence);
+  else await session.print(sentence, `Watch it with: distrofarm watch ${build.id}`);
 }

@@ -1,0 +1,234 @@
+import type { AttemptEnd, FarmEvent, JobId, StepView } from '#libs/contracts';
+import { describe, expect, it } from '@jest/globals';
+import { changesBetween, whereItStands } from './build-changes.js';
+import { describeEnd, isAtRest, jobLabels } from './job-wording.js';
+import { attemptOf, buildOf, jobOf, stepOf } from './testing.js';
+import { startModel, viewOf, withBuild, withEvent } from './watch-model.js';
+
+const id = (name: string) => `j-000000000${name}` as JobId;
+const step = (index: number, name: string, part: Partial<StepView> = {}) =>
+  stepOf({ index, name, message: `Do ${name}`, ...part });
+const rowsOf = (build: Parameters<typeof buildOf>[0]) => viewOf(startModel(buildOf(build))).rows;
+
+describe('jobLabels', () => {
+  it.each([
+    [['default'], [['default', 'main']], ['main']],
+    [
+      ['default'],
+      [
+        ['default', 'main'],
+        ['default', 'iso'],
+        ['default', 'main'],
+      ],
+      ['main', 'iso', 'main:2'],
+    ],
+    [
+      ['gnome', 'text'],
+      [
+        ['gnome', 'main'],
+        ['text', 'main'],
+      ],
+      ['gnome/main', 'text/main'],
+    ],
+  ] as const)('%j with %j', (variants, jobs, labels) => {
+    const build = buildOf({
+      variants: [...variants],
+      jobs: jobs.map(([variant, lane], index) => jobOf({ id: id(String(index)), index, variant, lane })),
+    });
+    expect([...jobLabels(build).values()]).toEqual(labels);
+  });
+});
+
+describe('describeEnd', () => {
+  const job = { steps: [step(3, 'im-pop'), step(4, 'im-mod')] };
+  it.each<[AttemptEnd, string]>([
+    [{ kind: 'succeeded' }, 'succeeded'],
+    [{ kind: 'paused', before: 4 }, 'paused before im-mod'],
+    [{ kind: 'cancelled', at: 3 }, 'cancelled in im-pop'],
+    [{ kind: 'cancelled', at: null }, 'cancelled'],
+    [{ kind: 'failed', step: 4, outcome: { kind: 'exited', status: 3 } }, 'im-mod exited with status 3'],
+    [{ kind: 'output', step: 4, reason: 'media/x.iso is missing' }, 'im-mod: media/x.iso is missing'],
+    [
+      { kind: 'infrastructure', fault: 'lost', at: 3, reason: 'no heartbeat for 60 s' },
+      'the agent was lost in im-pop: no heartbeat for 60 s',
+    ],
+    [{ kind: 'withdrawn', reason: 'drained' }, 'withdrawn: drained'],
+    [{ kind: 'paused', before: 9 }, 'paused before step 9'],
+  ])('%j', (end, text) => {
+    expect(describeEnd(end, job)).toBe(text);
+  });
+});
+
+describe('isAtRest', () => {
+  it.each([
+    ['waiting', [], false],
+    ['running', [], false],
+    ['paused', [], true],
+    ['succeeded', ['succeeded'], true],
+    ['failed', ['failed', 'cancelled'], true],
+    ['failed', ['failed', 'running'], false],
+    ['cancelled', ['assigned'], false],
+  ] as const)('%s with jobs %j: %s', (state, jobs, rest) => {
+    expect(isAtRest(buildOf({ state, jobs: jobs.map((each) => jobOf({ state: each })) }))).toBe(rest);
+  });
+});
+
+describe('viewOf', () => {
+  it('shows the step that runs, where, since when and how long it usually takes', () => {
+    const [row] = rowsOf({
+      jobs: [
+        jobOf({
+          steps: [
+            step(0, 'im-pop', { state: 'succeeded' }),
+            step(1, 'im-mod', { state: 'running', startedAt: 5000, usualMs: 60_000 }),
+            step(2, 'iso'),
+          ],
+          attempts: [attemptOf({ agentName: 'agent-b' })],
+        }),
+      ],
+    });
+    expect(row).toEqual({
+      label: 'main',
+      state: 'running',
+      agent: 'agent-b',
+      marks: ['done', 'running', 'waiting'],
+      running: { name: 'im-mod', message: 'Do im-mod', since: 5000, usualMs: 60_000 },
+      remark: '',
+    });
+  });
+
+  it('marks where a paused job stands, and where a build is to pause', () => {
+    const steps = [step(0, 'a', { state: 'succeeded' }), step(1, 'b'), step(2, 'c')];
+    const [paused] = rowsOf({
+      jobs: [jobOf({ state: 'paused', steps, waitingReason: 'the build is paused' })],
+    });
+    expect(paused).toMatchObject({ marks: ['done', 'paused', 'waiting'], remark: 'the build is paused' });
+    const [running] = rowsOf({ pauseBefore: 'c', jobs: [jobOf({ steps })] });
+    expect(running?.marks).toEqual(['done', 'waiting', 'paused']);
+  });
+
+  it('says what a blocked job needs when the farm gives no reason', () => {
+    const rows = rowsOf({
+      jobs: [
+        jobOf({ id: id('1'), index: 0, lane: 'x86-64' }),
+        jobOf({ id: id('2'), index: 1, lane: 'x86-32', state: 'succeeded' }),
+        jobOf({ id: id('3'), index: 2, state: 'blocked', needs: [0, 1] }),
+        jobOf({ id: id('4'), index: 3, state: 'waiting', waitingReason: '0 of 2 agents match: 2 drained' }),
+      ],
+    });
+    expect(rows.map(({ remark }) => remark)).toEqual([
+      '',
+      '',
+      'waits for x86-64',
+      '0 of 2 agents match: 2 drained',
+    ]);
+  });
+
+  it.each([
+    ['fetching', 'fetches its inputs'],
+    ['publishing', 'publishes its outputs'],
+    ['running', ''],
+  ])('says what the agent does in phase %s', (phase, remark) => {
+    const [row] = rowsOf({ jobs: [jobOf({ attempts: [attemptOf({ phase })] })] });
+    expect(row?.remark).toBe(remark);
+  });
+
+  it.each([
+    ['running', 'pause', 'pause'],
+    ['waiting', 'cancel', 'cancel'],
+    ['running', 'run', null],
+    ['paused', 'pause', null],
+    ['cancelled', 'cancel', null],
+  ] as const)('a build that is %s with the wish %s still has to %s', (state, wish, shown) => {
+    expect(viewOf(startModel(buildOf({ state, wish }))).wish).toBe(shown);
+  });
+});
+
+describe('the model', () => {
+  it('does not go back to an older view', () => {
+    const model = startModel(buildOf({ eventSeq: 5, state: 'paused' }));
+    expect(withBuild(model, buildOf({ eventSeq: 4, state: 'running' })).build.state).toBe('paused');
+    expect(withBuild(model, buildOf({ eventSeq: 6, state: 'running' })).build.state).toBe('running');
+  });
+
+  const event = (type: FarmEvent['type'], data: FarmEvent['data']): FarmEvent => {
+    return { seq: 1, at: 7, type, build: null, job: id('1'), attempt: null, agent: null, data };
+  };
+  it.each([
+    ['warning', { text: 'disk is slow' }, 'main: disk is slow'],
+    ['warning', {}, 'main: warning'],
+    ['job-retried', { reason: 'the agent was lost' }, 'main: tried again: the agent was lost'],
+    ['step-started', { step: 'a' }, undefined],
+  ] as const)('keeps %s %j as the last warning: %s', (type, data, text) => {
+    const model = withEvent(startModel(buildOf({ jobs: [jobOf({ id: id('1') })] })), event(type, data));
+    expect(model.warning?.text).toBe(text);
+  });
+});
+
+describe('changesBetween', () => {
+  const waiting = buildOf({
+    state: 'waiting',
+    jobs: [jobOf({ state: 'waiting', steps: [step(0, 'a'), step(1, 'b')] })],
+  });
+  const lines = (before: typeof waiting, after: typeof waiting) =>
+    changesBetween(before, after).map(({ at, text }) => `${at ?? '-'} ${text}`);
+
+  it('tells all that happened between two looks, in order', () => {
+    const after = buildOf({
+      jobs: [
+        jobOf({
+          steps: [
+            step(0, 'a', { state: 'succeeded', startedAt: 20, endedAt: 30, outcome: { kind: 'succeeded' } }),
+            step(1, 'b', { state: 'running', startedAt: 40 }),
+          ],
+          attempts: [attemptOf({ assignedAt: 10 })],
+        }),
+      ],
+    });
+    expect(lines(waiting, after)).toEqual([
+      '10 main: assigned to agent-a',
+      '20 main: step 1 of 2, a: Do a',
+      '30 main: a succeeded after 0.0s',
+      '40 main: step 2 of 2, b: Do b',
+      '- build running',
+    ]);
+    expect(lines(after, after)).toEqual([]);
+  });
+
+  it('tells why a job waits, and when the reason changes', () => {
+    const job = (waitingReason: string) =>
+      buildOf({ state: 'waiting', jobs: [jobOf({ state: 'waiting', waitingReason })] });
+    expect(lines(job('no agent'), job('all are busy'))).toEqual(['- main: waiting: all are busy']);
+    expect(lines(job('all are busy'), job('all are busy'))).toEqual([]);
+  });
+
+  it('tells of a step that runs again, and of the attempt before', () => {
+    const attempt = (part: object) =>
+      buildOf({
+        jobs: [jobOf({ steps: [step(0, 'a', { startedAt: 20, state: 'running', ...part })], attempts: [] })],
+      });
+    const end: AttemptEnd = { kind: 'infrastructure', fault: 'lost', at: 0, reason: 'silent' };
+    const first = {
+      ...attempt({}),
+      jobs: attempt({}).jobs.map((job) => ({ ...job, attempts: [attemptOf({})] })),
+    };
+    const second = attempt({ startedAt: 60 });
+    const attempts = [
+      attemptOf({ state: 'ended', end, endedAt: 50 }),
+      attemptOf({ id: 't-0000000002' as never, number: 2, agentName: 'agent-b', assignedAt: 55 }),
+    ];
+    const after = { ...second, jobs: second.jobs.map((job) => ({ ...job, attempts })) };
+    expect(lines(first, after)).toEqual([
+      '50 main: the agent was lost in a: silent',
+      '55 main: assigned to agent-b (attempt 2)',
+      '60 main: step 1 of 1, a: Do a',
+    ]);
+  });
+
+  it('says where each job is to who begins to watch', () => {
+    expect(whereItStands(waiting).map(({ text }) => text)).toEqual([
+      'main: waiting, 0 of 2 steps',
+      'build b-0000000001 of Live is waiting',
+    ]);
+  });
+});
