@@ -1,7 +1,7 @@
 import { FarmError } from '#libs/contracts';
 import { Queue, QueueKeys, RedisConnection, RedisQueueBackend, Worker, type BackendFactory } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { describeRedis, openRedis, type RedisConfig, type RedisUse } from './redis-config.js';
+import { closeRedis, describeRedis, openRedis, type RedisConfig, type RedisUse } from './redis-config.js';
 
 export interface FarmRedisOptions {
   readonly config: RedisConfig;
@@ -99,8 +99,8 @@ export class FarmRedis {
   }
 
   /** Ends the connection for commands; what is under way fails. */
-  close(): void {
-    this.#commands.disconnect();
+  async close(): Promise<void> {
+    await closeRedis(this.#commands);
   }
 
   readonly #onShared: BackendFactory = (name, options) => {

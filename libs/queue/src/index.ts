@@ -1,5 +1,7 @@
 export { AgentInbox } from './agent-inbox.js';
 export type { InboxOptions } from './agent-inbox.js';
+export { checkRedis } from './check-redis.js';
+export type { RedisProblem } from './check-redis.js';
 export { DispatchQueue } from './dispatch-queue.js';
 export { FarmRedis } from './farm-redis.js';
 export type { FarmRedisOptions } from './farm-redis.js';
@@ -7,4 +9,6 @@ export type { Message } from './message.js';
 export { PrivateRedisFailed, startPrivateRedis } from './private-redis.js';
 export type { PrivateRedis } from './private-redis.js';
 export type { RedisConfig } from './redis-config.js';
+export { Sweeps } from './sweeps.js';
+export type { Sweep, SweepsOptions } from './sweeps.js';
 export { Wakes } from './wakes.js';

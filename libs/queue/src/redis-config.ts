@@ -1,4 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { once } from 'node:events';
 
 /** Where Redis is: a unix socket, or `redis://` / `rediss://` with user and password in it. */
 export type RedisConfig =
@@ -36,6 +37,15 @@ export function openRedis(config: RedisConfig, use: RedisUse, onError: (error: E
   const redis =
     config.kind === 'socket' ? new Redis({ ...options, path: config.path }) : new Redis(config.url, options);
   return redis.on('error', onError);
+}
+
+/** Ends the connection; what is under way fails. Resolves when its socket is closed. May be called again. */
+export async function closeRedis(redis: Redis): Promise<void> {
+  if (redis.status === 'end') return;
+  // Between two tries there is no socket, and 'end' does not come.
+  const ended = redis.status === 'reconnecting' || redis.status === 'close' ? null : once(redis, 'end');
+  redis.disconnect();
+  await ended;
 }
 
 /** Without the password. */

@@ -1,8 +1,11 @@
 import type { Redis } from 'ioredis';
 import type { FarmRedis } from './farm-redis.js';
+import { closeRedis } from './redis-config.js';
 
 /** `text` is empty when wake-ups may have been missed: whoever gets it looks for himself. */
 type Woken = (text: string) => void;
+
+const COMMANDS_BACK_WITHIN_MS = 5_000;
 
 /**
  * Wake-ups between the coordinators of a farm. They are hints: one may come twice, or not at all while Redis is away, so whoever waits for
@@ -51,9 +54,9 @@ export class Wakes {
     };
   }
 
-  close(): void {
-    this.#subscriber.disconnect();
+  async close(): Promise<void> {
     this.#subscribed.clear();
+    await closeRedis(this.#subscriber);
   }
 
   get #redisChannel(): string {
@@ -63,6 +66,8 @@ export class Wakes {
   async #listen(): Promise<void> {
     try {
       await this.#subscriber.subscribe(this.#redisChannel);
+      // Whoever is woken looks at once, over the other connection.
+      await this.#redis.untilUp(COMMANDS_BACK_WITHIN_MS).catch(() => undefined);
       for (const channel of this.#subscribed.keys()) this.#wake(channel, '');
     } catch (error) {
       // The connection has gone again; the next 'ready' comes here too.
