@@ -28,6 +28,20 @@ describe('DirectoryLogStore', () => {
     await rm(folder, { recursive: true });
   });
 
+  it('writes at once to more logs than it keeps open', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'logs-'));
+    const store = await DirectoryLogStore.open(folder);
+    const attempts = Array.from({ length: 600 }, () => newId('t'));
+    for (const [offset, content] of ['one', 'two', 'three'].entries()) {
+      await Promise.all(
+        attempts.map(async (each) => await store.append(each, offset * 3, Buffer.from(content))),
+      );
+    }
+    for (const each of attempts) expect(String(await store.read(each, 0, 100))).toBe('onetwothree');
+    await store.close();
+    await rm(folder, { recursive: true });
+  });
+
   it('does not write through a link', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'logs-'));
     const store = await DirectoryLogStore.open(folder);

@@ -7,6 +7,7 @@ import { parseAttemptId } from './blob-store.js';
 import { hasCode } from './error-code.js';
 import { LogStore } from './log-store.js';
 import { makePrivateFolder } from './private-folder.js';
+import { Turns } from './turns.js';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
 /** More attempts than log at one time; a file costs 10 microseconds to open again. */
@@ -21,7 +22,7 @@ export class DirectoryLogStore extends LogStore {
   override readonly description: string;
   /** The one used last is last. */
   private readonly files = new Map<AttemptId, FileHandle>();
-  private readonly turns = new Map<AttemptId, Promise<unknown>>();
+  private readonly turns = new Turns();
 
   private constructor(private readonly folder: string) {
     super();
@@ -36,7 +37,7 @@ export class DirectoryLogStore extends LogStore {
 
   override async append(name: string, offset: number, bytes: Uint8Array): Promise<number> {
     const attempt = parseAttemptId(name);
-    return await this.inTurn(attempt, async () => {
+    return await this.turns.run(attempt, async () => {
       const file = await this.fileOf(attempt);
       // Asked each time, since another process may have added to it.
       const { size } = await file.stat();
@@ -75,27 +76,15 @@ export class DirectoryLogStore extends LogStore {
 
   override async remove(name: string): Promise<void> {
     const attempt = parseAttemptId(name);
-    await this.inTurn(attempt, async () => {
+    await this.turns.run(attempt, async () => {
       await this.closeFile(attempt);
       await rm(this.pathOf(attempt), { force: true });
     });
   }
 
   override async close(): Promise<void> {
-    await Promise.allSettled(this.turns.values());
+    await this.turns.ended();
     for (const attempt of [...this.files.keys()]) await this.closeFile(attempt);
-  }
-
-  /** A failed call does not stop those behind it. */
-  private async inTurn<T>(attempt: AttemptId, act: () => Promise<T>): Promise<T> {
-    const before = this.turns.get(attempt) ?? Promise.resolve();
-    const turn = before.then(act, act);
-    this.turns.set(attempt, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.turns.get(attempt) === turn) this.turns.delete(attempt);
-    }
   }
 
   private async fileOf(attempt: AttemptId): Promise<FileHandle> {
@@ -103,7 +92,7 @@ export class DirectoryLogStore extends LogStore {
     this.files.delete(attempt);
     const file = kept ?? (await open(this.pathOf(attempt), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600));
     this.files.set(attempt, file);
-    const idle = [...this.files.keys()].find((each) => !this.turns.has(each));
+    const idle = [...this.files.keys()].find((each) => !this.turns.isBusy(each));
     if (this.files.size > MOST_OPEN_FILES && idle !== undefined) await this.closeFile(idle);
     return file;
   }

@@ -16,3 +16,6 @@ export {
 export { DirectoryBlobStore } from './directory-blob-store.js';
 export { DirectoryLogStore } from './directory-log-store.js';
 export { formatSha256Sums, type NamedDigest } from './sha256sums.js';
+export { S3BlobStore } from './s3-blob-store.js';
+export type { S3Settings } from './s3-bucket.js';
+export { ObjectLogStore } from './object-log-store.js';

@@ -124,12 +124,12 @@ export function logStoreConformance(make: () => Promise<LogStoreUnderTest>): voi
   });
 
   it('keeps the logs of many attempts apart', async () => {
-    const attempts = Array.from({ length: 300 }, () => newId('t'));
+    const attempts = Array.from({ length: 12 }, () => newId('t'));
     for (const [index, each] of attempts.entries()) await store.append(each, 0, text(`${index}`));
     for (const [index, each] of attempts.entries()) await store.append(each, `${index}`.length, text('!'));
     expect(String(await store.read(attempts[7]!, 0, 10))).toBe('7!');
-    expect(String(await store.read(attempts[299]!, 0, 10))).toBe('299!');
-  }, 30_000);
+    expect(String(await store.read(attempts[11]!, 0, 10))).toBe('11!');
+  });
 
   it.each(['', '..', '../x', '/etc/passwd', 't-../../../x', 't-0'])(
     'takes %j for no attempt',

@@ -42,6 +42,7 @@ it('is what sha256sum takes', async () => {
 });
 
 it('is what sha256sum writes', async () => {
+  const files = await written();
   const { stdout } = await execa('sha256sum', ['--', ...NAMES], { cwd: folder });
-  expect(formatSha256Sums(await written())).toBe(`${stdout}\n`);
+  expect(formatSha256Sums(files)).toBe(`${stdout}\n`);
 });
