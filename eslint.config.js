@@ -31,6 +31,14 @@ export default tseslint.config(
     },
   },
   {
+    // Nest: modules are empty classes with a decorator, and its options are typed as classes that are plain objects.
+    files: ['apps/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+    },
+  },
+  {
     files: ['**/*.spec.ts', 'test/**/*.ts', 'bench/**/*.ts', '**/*-conformance.ts'],
     rules: {
       'no-console': 'off',

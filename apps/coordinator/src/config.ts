@@ -57,7 +57,7 @@ export class CoordinatorConfig {
   readonly keepLogsMs!: number;
   readonly keepEventsMs!: number;
 
-  private constructor(fields: CoordinatorConfig) {
+  private constructor(fields: Settings) {
     Object.assign(this, fields);
   }
 
@@ -149,9 +149,12 @@ const Environment = z.strictObject({
 });
 type Environment = z.infer<typeof Environment>;
 
+/** The fields of a configuration. */
+type Settings = { readonly [Key in keyof CoordinatorConfig]: CoordinatorConfig[Key] };
+
 type Complain = (problem: string) => void;
 
-function fromEnvironment(given: Environment, complain: Complain): CoordinatorConfig {
+function fromEnvironment(given: Environment, complain: Complain): Settings {
   const listen = readListen(given.LISTEN, complain);
   const tls = readTls(given, listen, complain);
   const leaseMs = given.LEASE_SECONDS * 1000;

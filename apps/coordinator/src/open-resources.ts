@@ -1,13 +1,13 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Log } from './log.js';
+import type { Log } from './log.js';
 import {
-  BlobStore,
   DirectoryBlobStore,
   DirectoryLogStore,
-  LogStore,
   ObjectLogStore,
   S3BlobStore,
+  type BlobStore,
+  type LogStore,
 } from '#libs/artifacts';
 import { checkRedis, FarmRedis } from '#libs/queue';
 import { createToken, listTokens, migrate, openDatabase, type FarmDatabase } from '#libs/store';

@@ -4,7 +4,6 @@ import { json } from 'express';
 import helmet from 'helmet';
 import { chmod, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 import { MAX_SUBMISSION_BYTES } from '#libs/contracts';
 import { describeApi } from './api/describe-api.js';
@@ -71,7 +70,7 @@ async function listen(
   { listen }: CoordinatorConfig,
   log: Logger,
 ): Promise<void> {
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;
   try {
     if (listen.kind === 'socket') {
@@ -107,14 +106,14 @@ async function removeStaleSocket(path: string): Promise<void> {
 
 async function addressOf(app: NestExpressApplication, { listen, tls }: CoordinatorConfig): Promise<string> {
   if (listen.kind === 'socket') return `unix:${listen.path}`;
-  const address = (app.getHttpServer() as Server).address();
+  const address = (app.getHttpServer()).address();
   const port = typeof address === 'object' && address !== null ? address.port : listen.port;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   return await Promise.resolve(`${tls.kind === 'off' ? 'http' : 'https'}://${host}:${port}`);
 }
 
 async function stopServing(app: NestExpressApplication): Promise<void> {
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer();
   const cut = setTimeout(() => server.closeAllConnections(), GOODBYE_MS);
   server.closeIdleConnections();
   await app.close();

@@ -21,6 +21,7 @@ import {
 import { settleBuild } from '../builds/settle-build.js';
 import { afterAttempt, quarantineMs, type NextForJob } from '../decide/after-attempt.js';
 import type { Changes } from '../work.js';
+import type { AttemptClaim } from './own-attempt.js';
 
 /** The one place where an attempt ends, whoever says so: its agent, a lease, a person. */
 @Injectable()
@@ -74,10 +75,9 @@ export class EndAttempts {
   }
 
   /** Tells BullMQ, last of all: that it does not know any more changes nothing. */
-  async finishMessage(attempt: AttemptRow, token: string, end: AttemptEnd): Promise<void> {
-    const message = { attempt: attempt.id, epoch: attempt.epoch };
+  async finishMessage({ agent, attempt, epoch, token }: AttemptClaim, end: AttemptEnd): Promise<void> {
     const well = end.kind === 'succeeded' || end.kind === 'paused';
-    await this.inbox.finish(attempt.agent_id, message, token, well, end.kind);
+    await this.inbox.finish(agent, { attempt, epoch }, token, well, end.kind);
   }
 
   /** A step that the attempt did not live to end. */
@@ -101,7 +101,7 @@ export class EndAttempts {
     end: AttemptEnd,
     now: number,
   ): Promise<void> {
-    if (end.kind === 'succeeded') return await clearAgentFailures(tx, attempt.agent_id);
+    if (end.kind === 'succeeded') { await clearAgentFailures(tx, attempt.agent_id); return; }
     if (!next.blamesAgent) return;
     const ms = quarantineMs(await countAgentFailure(tx, attempt.agent_id));
     if (ms > 0) await quarantineAgent(tx, attempt.agent_id, now + ms);

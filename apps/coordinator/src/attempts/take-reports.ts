@@ -3,7 +3,9 @@ import type { Transaction } from 'kysely';
 import { FarmError, type AgentId, type Report, type ReportEvent } from '#libs/contracts';
 import {
   advanceReports,
+  attemptStepsOf,
   endAttemptStep,
+  findAttempt,
   findBuild,
   findJob,
   hasBlob,
@@ -30,7 +32,7 @@ import {
 import { Work, type Changes } from '../work.js';
 import { EndAttempts } from './end-attempts.js';
 import { END_OUTPUT } from './make-assignment.js';
-import { requireOwnAttempt, staleEpoch, type AttemptClaim } from './own-attempt.js';
+import { requireKnownAttempt, staleEpoch, type AttemptClaim } from './own-attempt.js';
 
 /** What a report is about, read once for a batch. */
 interface Scene {
@@ -42,6 +44,8 @@ interface Scene {
   readonly build: BuildRow;
   readonly variant: string;
   readonly steps: readonly StepRow[];
+  /** When this attempt started its steps, by index; those of this batch too. */
+  readonly startedAt: Map<number, number>;
 }
 
 /** Writes what an attempt reports into the record, each report exactly once and in order, whatever is sent again. */
@@ -54,8 +58,30 @@ export class TakeReports {
 
   /** Resolves to the number of the newest report that is kept. Throws STALE_EPOCH when the attempt is no longer the agent's. */
   async take(claim: AttemptClaim, reports: readonly Report[]): Promise<number> {
+    const acknowledged = await this.#record(claim, reports);
+    const end = reports.find(({ event }) => event.type === 'ended')?.event;
+    if (end?.type === 'ended') await this.endings.finishMessage(claim, end.end);
+    return acknowledged;
+  }
+
+  /** People are shown that an agent reports of an attempt it has lost; nothing else comes of it. */
+  async noteStale({ agent, attempt, epoch }: AttemptClaim): Promise<void> {
+    await this.work.change(async (tx, changes) => {
+      const known = await findAttempt(tx, attempt);
+      if (known !== null)
+        changes.event(
+          'stale-report',
+          { build: known.build_id, job: known.job_id, attempt, agent },
+          { epoch },
+        );
+    });
+  }
+
+  async #record(claim: AttemptClaim, reports: readonly Report[]): Promise<number> {
     return await this.work.change(async (tx, changes, now) => {
-      const known = await requireOwnAttempt(tx, claim);
+      const known = await requireKnownAttempt(tx, claim);
+      // The answer to the last reports may have been lost on its way.
+      if (reports.every(({ seq }) => seq <= known.last_seq)) return known.last_seq;
       // Builds before attempts: everybody locks in this order.
       if (reports.some(({ event }) => event.type === 'ended')) await lockBuild(tx, known.build_id);
       const attempt = await lockAttempt(tx, claim.attempt);
@@ -74,7 +100,7 @@ export class TakeReports {
   }
 
   async #apply(scene: Scene, { event, at }: Report): Promise<void> {
-    if (event.type !== 'ended') return await applyEvent(scene, event, at);
+    if (event.type !== 'ended') { await applyEvent(scene, event, at); return; }
     await setLogFinalBytes(scene.tx, scene.attempt.id, event.logBytes);
     await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now);
   }
@@ -97,7 +123,10 @@ async function readScene(
   const build = await findBuild(tx, attempt.build_id);
   if (job === null || build === null) throw new RangeError(`attempt ${attempt.id} has no job`);
   const variant = (await variantsOf(tx, build.id)).find(({ id }) => id === job.variant_id)?.name ?? '';
-  return { tx, changes, now, attempt, job, build, variant, steps: await stepsOfJob(tx, job.id) };
+  const startedAt = new Map(
+    (await attemptStepsOf(tx, attempt.id)).map(({ index, started_at }) => [index, started_at]),
+  );
+  return { tx, changes, now, attempt, job, build, variant, steps: await stepsOfJob(tx, job.id), startedAt };
 }
 
 async function applyEvent(
@@ -109,27 +138,30 @@ async function applyEvent(
   switch (event.type) {
     case 'phase':
       await setAttemptPhase(tx, attempt.id, event.phase);
-      return tell(scene, 'attempt-phase', { phase: event.phase });
+      tell(scene, 'attempt-phase', { phase: event.phase });
+      return;
     case 'resumed':
-      return tell(scene, 'resumed', { ...stepData(scene, event.before), checkpoint: event.checkpoint });
+      tell(scene, 'resumed', { ...stepData(scene, event.before), checkpoint: event.checkpoint });
+      return;
     case 'output-imported':
-      return tell(scene, 'output-imported', {
+      tell(scene, 'output-imported', {
         fromLane: event.lane,
         path: event.path,
         treeSha256: event.treeSha256,
       });
+      return;
     case 'step-started':
-      return await stepStarted(scene, event.step, at);
+      { await stepStarted(scene, event.step, at); return; }
     case 'step-ended':
-      return await stepEnded(scene, event, at);
+      { await stepEnded(scene, event, at); return; }
     case 'checkpoint-taken':
-      return await checkpointTaken(scene, event);
+      { await checkpointTaken(scene, event); return; }
     case 'output-published':
-      return await keepOutput(scene, event.path, event.tree);
+      { await keepOutput(scene, event.path, event.tree); return; }
     case 'end-published':
-      return await keepOutput(scene, END_OUTPUT, event.tree);
+      { await keepOutput(scene, END_OUTPUT, event.tree); return; }
     case 'artifact-published':
-      return await artifactPublished(scene, event);
+      { await artifactPublished(scene, event); return; }
     case 'warning':
       changes.event('warning', aboutAttempt(scene), { ...jobData(scene), text: event.text });
   }
@@ -139,6 +171,7 @@ async function stepStarted(scene: Scene, index: number, at: number): Promise<voi
   const { tx, attempt, job, build, now } = scene;
   requireOwnStep(scene, index);
   await startAttemptStep(tx, attempt.id, index, at);
+  scene.startedAt.set(index, at);
   // Started again from an earlier checkpoint: what came after it is to come again.
   await resetSteps(tx, job.id, index);
   await updateStep(tx, job.id, index, { state: 'running', attempt: attempt.id, startedAt: at });
@@ -157,8 +190,8 @@ async function stepEnded(
   const state =
     outcome.kind === 'succeeded' ? 'succeeded' : outcome.kind === 'interrupted' ? 'interrupted' : 'failed';
   await updateStep(tx, job.id, index, { state, attempt: attempt.id, endedAt: at, outcome });
-  const startedAt = scene.steps.find((candidate) => candidate.index === index)?.started_at ?? null;
-  const ms = startedAt === null ? null : Math.max(0, at - startedAt);
+  const startedAt = scene.startedAt.get(index);
+  const ms = startedAt === undefined ? null : Math.max(0, at - startedAt);
   if (state === 'succeeded' && ms !== null) {
     await keepStepTime(tx, { attempt: attempt.id, distribution: build.name, step: step.name, ms, at });
   }

@@ -196,7 +196,7 @@ function stepView(step: StepRow, lineage: string, attempts: readonly AttemptRow[
   const attempt = attempts.find(({ id }) => id === step.attempt_id);
   return {
     index: step.index,
-    name: step.name as StepView['name'],
+    name: step.name,
     message: step.message,
     state: step.state,
     startedAt: step.started_at,

@@ -131,7 +131,12 @@ export class GatewayController {
     @Body({ schema: Reports }) body: Reports,
   ): Promise<ReportsResponse> {
     const claim = claimOf(agent, attempt, headers);
-    return { acknowledged: await this.takeReports.take(claim, body.reports) };
+    try {
+      return { acknowledged: await this.takeReports.take(claim, body.reports) };
+    } catch (error) {
+      if (error instanceof FarmError && error.code === 'STALE_EPOCH') await this.takeReports.noteStale(claim);
+      throw error;
+    }
   }
 
   @Post('attempts/:attempt/log')

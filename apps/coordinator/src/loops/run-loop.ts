@@ -42,8 +42,12 @@ export class RunningLoop {
       }
       const tookMs = performance.now() - startedAt;
       await this.#pause(Math.max(GATHER_MS, tookMs * REST_SHARE), signal);
-      if (!this.#isWoken) await this.#pause(everyMs, signal, true);
+      if (!this.#wasWoken()) await this.#pause(everyMs, signal, true);
     }
+  }
+
+  #wasWoken(): boolean {
+    return this.#isWoken;
   }
 
   async #pause(ms: number, signal: AbortSignal, untilWoken = false): Promise<void> {
