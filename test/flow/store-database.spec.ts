@@ -18,6 +18,7 @@ import {
   type FarmDatabase,
 } from '#libs/store';
 import { MIGRATIONS } from '../../libs/store/src/migrate.js';
+import { openPool } from '../../libs/store/src/postgres-database.js';
 import { describeEachDatabase } from '../../libs/store/src/testing.js';
 
 const caught = (promise: Promise<unknown>): Promise<unknown> =>
@@ -332,6 +333,18 @@ describeEachDatabase('losing the database', (open, backend) => {
       );
       expect(isDatabaseUnavailable(late)).toBe(true);
       await db.selectFrom('meta').selectAll().execute();
+    });
+
+    it('leaves a connection that does not answer, and makes another one', async () => {
+      const { url } = (await backend.place()) as DatabaseConfig & { kind: 'postgres' };
+      const db = openPool(url, { max: 1, query_timeout: 300 }, () => undefined);
+      try {
+        const error = await caught(transact(db, (tx) => sql`select pg_sleep(600)`.execute(tx)));
+        expect({ error, unavailable: isDatabaseUnavailable(error) }).toMatchObject({ unavailable: true });
+        expect((await sql`select 1 as one`.execute(db)).rows).toEqual([{ one: 1 }]);
+      } finally {
+        await db.destroy();
+      }
     });
 
     it('tells of connections that broke while nobody used them', async () => {

@@ -60,7 +60,8 @@ async function withoutTimeLimits<T>(
   }
 }
 
-function openPool(url: string, limits: pg.PoolConfig, onLost: (error: Error) => void): Kysely<Schema> {
+/** Connects when it is first asked something. */
+export function openPool(url: string, limits: pg.PoolConfig, onLost: (error: Error) => void): Kysely<Schema> {
   const pool = new pg.Pool({
     connectionString: url,
     application_name: 'distrofarm',

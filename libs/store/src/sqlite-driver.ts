@@ -16,16 +16,21 @@ export interface SqliteDatabaseInTransaction extends SqliteDatabase {
   readonly inTransaction: boolean;
 }
 
-const require = createRequire(import.meta.url);
+/** `require`; a parameter so that a test can be without a package. */
+type Load = (name: string) => unknown;
 
 /** Both are loaded only when asked for: the native one may be missing, or be built for another Node. Throws `DATABASE_DRIVER_MISSING`. */
-export function loadSqliteDriver(wanted: 'native' | 'wasm' | 'auto'): SqliteDriver {
-  if (wanted === 'wasm') return loadWasm('node-sqlite3-wasm');
+export function loadSqliteDriver(
+  wanted: 'native' | 'wasm' | 'auto',
+  load: Load = createRequire(import.meta.url),
+): SqliteDriver {
+  if (wanted === 'wasm') return loadWasm(load, 'node-sqlite3-wasm');
   try {
-    return loadNative();
+    return loadNative(load);
   } catch (error) {
     const why = firstLine(error);
-    if (wanted === 'auto') return loadWasm(`node-sqlite3-wasm, since better-sqlite3 cannot be used: ${why}`);
+    if (wanted === 'auto')
+      return loadWasm(load, `node-sqlite3-wasm, since better-sqlite3 cannot be used: ${why}`);
     throw new StoreError(
       'DATABASE_DRIVER_MISSING',
       `better-sqlite3 cannot be used: ${why}`,
@@ -35,8 +40,8 @@ export function loadSqliteDriver(wanted: 'native' | 'wasm' | 'auto'): SqliteDriv
   }
 }
 
-function loadNative(): SqliteDriver {
-  const Database = require('better-sqlite3') as typeof BetterSqlite3;
+function loadNative(load: Load): SqliteDriver {
+  const Database = load('better-sqlite3') as typeof BetterSqlite3;
   // The compiled part is loaded only now.
   new Database(':memory:').close();
   return {
@@ -46,8 +51,8 @@ function loadNative(): SqliteDriver {
   };
 }
 
-function loadWasm(name: string): SqliteDriver {
-  const { Database } = require('node-sqlite3-wasm') as typeof Wasm;
+function loadWasm(load: Load, name: string): SqliteDriver {
+  const { Database } = load('node-sqlite3-wasm') as typeof Wasm;
   return { kind: 'wasm', name, open: (path) => forKysely(new WasmDatabase(new Database(path))) };
 }
 
