@@ -36,10 +36,20 @@ export async function checkRedis(
   { throwAway }: { readonly throwAway: boolean },
 ): Promise<readonly RedisProblem[]> {
   return redis.run(async (commands) => {
-    const info = parseInfo(await commands.info());
-    const problems = [...versionProblems(info), ...roleProblems(info), ...memoryProblems(info)];
-    return throwAway ? problems : [...problems, ...persistenceProblems(info, await readSave(commands))];
+    const info = await commands.info();
+    return judgeRedis(info, throwAway ? 'not needed' : await readSave(commands));
   });
+}
+
+/** `info`: what INFO says. `save`: when snapshots are saved; `null` where that is not known. */
+export function judgeRedis(info: string, save: string | null): readonly RedisProblem[] {
+  const facts = parseInfo(info);
+  return [
+    ...versionProblems(facts),
+    ...roleProblems(facts),
+    ...memoryProblems(facts),
+    ...persistenceProblems(facts, save),
+  ];
 }
 
 type Info = ReadonlyMap<string, string>;

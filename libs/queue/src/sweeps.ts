@@ -40,6 +40,7 @@ export class Sweeps {
   readonly #stop = new AbortController();
   /** `next` of each sweep whose turn is over, as of the last check. */
   #late = new Map<string, number>();
+  #hasForgotten = false;
   #timer: NodeJS.Timeout | null = null;
   #checking: Promise<void> = Promise.resolve();
   #worker: Worker | null = null;
@@ -56,10 +57,7 @@ export class Sweeps {
   /** Plans the sweeps, forgets those that are not known any more, and begins. Redis may be away: it is planned when it is back. */
   async start(): Promise<void> {
     this.#open();
-    this.#checking = this.#told(async () => {
-      await this.#forgetUnknown();
-      await this.#check();
-    });
+    this.#checking = this.#told(() => this.#check());
     await this.#checking;
     this.#timer = setInterval(() => {
       this.#checking = this.#checking.then(() => this.#told(() => this.#check()));
@@ -122,29 +120,35 @@ export class Sweeps {
     }
   }
 
+  async #check(): Promise<void> {
+    if (this.#isEnding()) return;
+    if (!this.#hasForgotten) await this.#forgetUnknown();
+    const late = new Map<string, number>();
+    // One by one: BullMQ refuses to plan a sweep whose turn is just being taken, and the others are not to wait for that.
+    for (const sweep of this.#byName.values()) await this.#told(() => this.#look(sweep, late));
+    const stuck = [...this.#byName.values()].filter(({ name }) => {
+      const next = late.get(name);
+      return next !== undefined && next === this.#late.get(name);
+    });
+    this.#late = stuck.length > 0 ? new Map<string, number>() : late;
+    if (stuck.length > 0) await this.#beginAnew(stuck);
+  }
+
+  /** At the start only: while a farm is updated, its coordinators know different sweeps. */
   async #forgetUnknown(): Promise<void> {
     const queue = this.#redis.queue(QUEUE);
     const planned = await this.#redis.run(() => queue.getJobSchedulers());
     for (const { key } of planned) {
       if (!this.#byName.has(key)) await this.#redis.run(() => queue.removeJobScheduler(key));
     }
+    this.#hasForgotten = true;
   }
 
-  async #check(): Promise<void> {
-    if (this.#isEnding()) return;
+  async #look(sweep: Sweep, late: Map<string, number>): Promise<void> {
     const queue = this.#redis.queue(QUEUE);
-    const stuck: Sweep[] = [];
-    const late = new Map<string, number>();
-    for (const sweep of this.#byName.values()) {
-      const plan = await this.#redis.run(() => queue.getJobScheduler(sweep.name));
-      if (plan?.every !== sweep.everyMs) await this.#plan(sweep);
-      else if (this.#isLate(sweep, plan)) {
-        late.set(sweep.name, plan.next ?? 0);
-        if (this.#late.get(sweep.name) === plan.next) stuck.push(sweep);
-      }
-    }
-    this.#late = late;
-    if (stuck.length > 0) await this.#beginAnew(stuck);
+    const plan = await this.#redis.run(() => queue.getJobScheduler(sweep.name));
+    if (plan?.every !== sweep.everyMs) await this.#plan(sweep);
+    else if (this.#isLate(sweep, plan)) late.set(sweep.name, plan.next ?? 0);
   }
 
   #isLate(sweep: Sweep, plan: JobSchedulerJson): boolean {
@@ -160,11 +164,12 @@ export class Sweeps {
   async #beginAnew(stuck: readonly Sweep[]): Promise<void> {
     const names = stuck.map(({ name }) => name).join(', ');
     this.#options.onError(new Error(`sweeps did not come round, and are begun anew: ${names}`), null);
-    this.#late.clear();
     const queue = this.#redis.queue(QUEUE);
     for (const sweep of stuck) {
-      await this.#redis.run(() => queue.removeJobScheduler(sweep.name));
-      await this.#plan(sweep);
+      await this.#told(async () => {
+        await this.#redis.run(() => queue.removeJobScheduler(sweep.name));
+        await this.#plan(sweep);
+      });
     }
     const [worker, connection] = [this.#worker, this.#connection];
     this.#open();
