@@ -824,7 +824,7 @@ async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
       end_label: null,
       epoch: 0,
       generation: 1,
-      start: '{"kind":"fresh"}',
+      ancestry: '[]',
       retries: 0,
       avoid: '[]',
       ended_at: null,

@@ -1,5 +1,5 @@
 import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
-import { runJob, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
+import { OutputError, runJob, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
 import { findResumableInJob, findStep, type HeldBoundary, type PlannedStep } from '#libs/plan';
 import { answerFromManifest, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
 import { chmod, mkdir, rm } from 'node:fs/promises';
@@ -11,7 +11,6 @@ import type { AttemptLog } from './attempt-log.js';
 import { baseCheckpoint } from './base-checkpoint.js';
 import type { BlobCache, BlobUse } from './blob-cache.js';
 import type { Bundles } from './bundles.js';
-import { chooseJobStart } from './choose-job-start.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { FetchedOutputs } from './fetched-outputs.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
@@ -51,10 +50,11 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
   const { assignment, control } = attempt;
   const inputs = openInputs(attempt, workshop);
   let area: EnteredArea | null = null;
+  let loaded: LoadedAssignment | null = null;
   try {
     attempt.report({ type: 'phase', phase: 'fetching' });
     const bundle = await workshop.bundles.open(assignment, inputs.get);
-    const loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
+    loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
     for (const { tree } of assignment.imports) await inputs.get(tree);
     area = await workshop.desk.enter(assignment.area);
     const work = await prepareWork(attempt, workshop, loaded, area, inputs);
@@ -67,11 +67,17 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     return { kind: 'succeeded' };
   } catch (error) {
     const stopped = control.stopped;
-    return stopped === null ? endOfError(error, null) : endOfStop(stopped, null);
+    return stopped === null ? endOfError(error, stepToBlame(error, loaded)) : endOfStop(stopped, null);
   } finally {
     inputs.close();
     await area?.leave();
   }
+}
+
+/** The step that declared an output that cannot be published. */
+function stepToBlame(error: unknown, loaded: LoadedAssignment | null): number | null {
+  if (!(error instanceof OutputError)) return null;
+  return loaded?.plan.steps.find(({ outputs }) => outputs.includes(error.path))?.index ?? null;
 }
 
 /** Inputs are fetched for as long as the attempt lives. */
@@ -106,8 +112,7 @@ async function prepareWork(
   const { assignment, control, log } = attempt;
   const { plan, job } = loaded;
   const checkpoints = await area.store.list(job.workspace);
-  const state = findResumableInJob(plan, job, checkpoints, assignment.lineage);
-  const chain = chooseJobStart(plan, state, assignment.start);
+  const { held: chain } = findResumableInJob(plan, job, checkpoints, assignment);
   const mediaPath = join(area.path, `media.${job.index}`);
   if (chain.length === 0) await rm(mediaPath, { recursive: true, force: true });
   await mkdir(mediaPath, { recursive: true });

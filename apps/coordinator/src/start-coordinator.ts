@@ -106,7 +106,7 @@ async function removeStaleSocket(path: string): Promise<void> {
 
 async function addressOf(app: NestExpressApplication, { listen, tls }: CoordinatorConfig): Promise<string> {
   if (listen.kind === 'socket') return `unix:${listen.path}`;
-  const address = (app.getHttpServer()).address();
+  const address = app.getHttpServer().address();
   const port = typeof address === 'object' && address !== null ? address.port : listen.port;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   return await Promise.resolve(`${tls.kind === 'off' ? 'http' : 'https'}://${host}:${port}`);

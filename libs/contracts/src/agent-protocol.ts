@@ -156,7 +156,10 @@ export const Assignment = z.strictObject({
   variant: Name,
   jobIndex: z.number().int().min(0),
   area: AreaName,
-  /** Kept in every checkpoint of the job. Another lineage's checkpoints are not resumed from. */
+  /**
+   * Kept in every checkpoint of the job. The agent goes on from the newest checkpoint that it holds of this lineage, or of its ancestry; from the job's start when it
+   * holds none.
+   */
   lineage: z.string().max(200),
   manifest: z.string(),
   manifestPath: RelativePath,
@@ -165,13 +168,8 @@ export const Assignment = z.strictObject({
   sourceDateEpoch: z.number().int(),
   /** `digests.content` of the plan the coordinator made: the agent's own plan must have the same. */
   planContentSha256: Sha256,
-  start: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('fresh') }),
-    /** The newest checkpoint of the lineage that the agent holds; fresh when it holds none. */
-    z.strictObject({ kind: z.literal('latest') }),
-    /** The checkpoint in front of this step, or the newest one before it. */
-    z.strictObject({ kind: z.literal('step'), step: StepName }),
-  ]),
+  /** Earlier lineages of the job that are good up to the boundary in front of a step: it was set back to there. */
+  ancestry: z.array(z.strictObject({ lineage: z.string().max(200), upTo: StepName })).max(100),
   pauseBefore: StepName.nullable(),
   /** Outputs of other lanes, to bring in where the plan's `imports` say. */
   imports: z.array(z.strictObject({ lane: z.string(), path: RelativePath, tree: PackedTree })),

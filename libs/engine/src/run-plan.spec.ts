@@ -260,7 +260,10 @@ describe('runJob', () => {
   const held = async (job: typeof main): Promise<readonly HeldBoundary[]> => {
     const store = new DirectorySnapshotStore({ root, layout: [] });
     const checkpoints = await store.list(job.workspace);
-    return findResumableInJob(plan, job, checkpoints, `lineage ${job.index}`).held;
+    return findResumableInJob(plan, job, checkpoints, {
+      lineage: `lineage ${job.index}`,
+      ancestry: [],
+    }).held;
   };
 
   it('runs one job, its chain of checkpoints starting with itself', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Checkpoint } from './checkpoint.js';
 import { chooseStart, findStep, type StartDecision, type StartRequest } from './choose-start.js';
 import type { Plan } from './plan.js';
-import { findResumable, findResumableInJob, resumableSteps } from './resume-point.js';
+import { findResumable, findResumableInJob, resumableSteps, type Lineage } from './resume-point.js';
 import { checkpointsOf, planOf } from './testing.js';
 
 const STEPS = ['im-pop', 'im-mod', 'ba-init', 'iso'];
@@ -176,14 +176,26 @@ describe('findResumableInJob', () => {
   const alone = own.map((each, index) =>
     index === 0 ? { ...each, facts: { ...each.facts, previous: '' } } : each,
   );
-  const labels = (checkpoints: readonly Checkpoint[], lineage = 'b1'): readonly string[] =>
-    findResumableInJob(plan, job, checkpoints, lineage).held.map(({ boundary }) => boundary.label);
+  const labels = (
+    checkpoints: readonly Checkpoint[],
+    lineage = 'b1',
+    ancestry: Lineage['ancestry'] = [],
+  ): readonly string[] =>
+    findResumableInJob(plan, job, checkpoints, { lineage, ancestry }).held.map(
+      ({ boundary }) => boundary.label,
+    );
 
   it('follows the job’s own chain, up to the state it ends in', () => {
     expect(labels(alone)).toEqual(['.step_b', '.step_c', '.end_c']);
   });
 
   it('takes no checkpoint of another lineage', () => expect(labels(alone, 'b2')).toEqual([]));
+
+  it('takes those of an earlier lineage up to the step the job was set back to', () => {
+    expect(labels(alone, 'b2', [{ lineage: 'b1', upTo: 'c' }])).toEqual(['.step_b', '.step_c']);
+    expect(labels(alone, 'b2', [{ lineage: 'b1', upTo: 'b' }])).toEqual(['.step_b']);
+    expect(labels(alone, 'b3', [{ lineage: 'b2', upTo: 'c' }])).toEqual([]);
+  });
 
   it('ends where a checkpoint did not grow out of the one before', () => {
     expect(labels(own)).toEqual([]);

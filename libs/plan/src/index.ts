@@ -12,6 +12,7 @@ export {
   type ChainBreak,
   type ChainBreakReason,
   type HeldBoundary,
+  type Lineage,
   type ManifestChange,
   type ResumableState,
 } from './resume-point.js';

@@ -48,26 +48,45 @@ export function findResumableInJob(
   plan: Plan,
   job: Job,
   checkpoints: readonly Checkpoint[],
-  lineage: string,
+  lineage: Lineage,
 ): ResumableState {
+  const limits = new Map(
+    lineage.ancestry.map(({ lineage: earlier, upTo }) => [earlier, findIndexOf(plan, upTo)]),
+  );
+  const belongs: Belongs = ({ before }, build) =>
+    build === lineage.lineage || (before !== null && before.index <= (limits.get(build) ?? -1));
   return walk(
     plan.boundaries.filter((boundary) => boundary.job === job.index),
     checkpoints,
-    lineage,
+    belongs,
   );
+}
+
+/** What the checkpoints of a job have in common, whichever attempt took them. */
+export interface Lineage {
+  readonly lineage: string;
+  /** Earlier ones that are good up to the boundary in front of a step, to which the job was set back. */
+  readonly ancestry: readonly { readonly lineage: string; readonly upTo: string }[];
+}
+
+/** Whether a checkpoint of that boundary, whose fact `build` is this, may be gone on from. */
+type Belongs = (boundary: Boundary, build: string) => boolean;
+
+function findIndexOf(plan: Plan, step: string): number {
+  return plan.steps.find(({ name }) => name === step)?.index ?? -1;
 }
 
 function walk(
   boundaries: readonly Boundary[],
   checkpoints: readonly Checkpoint[],
-  lineage: string | null,
+  belongs: Belongs | null,
 ): ResumableState {
   const byPlace = new Map(checkpoints.map((checkpoint) => [place(checkpoint), checkpoint]));
   const held: HeldBoundary[] = [];
   for (const boundary of boundaries) {
     const checkpoint = byPlace.get(place(boundary));
     const facts = checkpoint === undefined ? null : decodeFacts(checkpoint.facts);
-    const reason = whyNotHeld(boundary, checkpoint, facts, held.at(-1), lineage);
+    const reason = whyNotHeld(boundary, checkpoint, facts, held.at(-1), belongs);
     if (reason !== null) return { held, brokenBy: { boundary, reason } };
     if (checkpoint !== undefined && facts !== null) held.push({ boundary, checkpoint, facts });
   }
@@ -83,14 +102,14 @@ function whyNotHeld(
   checkpoint: Checkpoint | undefined,
   facts: BoundaryFacts | null,
   previous: HeldBoundary | undefined,
-  lineage: string | null,
+  belongs: Belongs | null,
 ): ChainBreakReason | null {
   if (checkpoint === undefined) return { kind: 'absent' };
   if (facts === null) return { kind: 'unreadable' };
   const expectedAfter = boundary.after?.name ?? '';
   if (facts.after !== expectedAfter) return { kind: 'other-order', foundAfter: facts.after, expectedAfter };
   if (facts.previous !== (previous?.checkpoint.id ?? '')) return { kind: 'other-run' };
-  if (lineage !== null && facts.build !== lineage) return { kind: 'other-run' };
+  if (belongs !== null && !belongs(boundary, facts.build)) return { kind: 'other-run' };
   return null;
 }
 

@@ -1,4 +1,4 @@
-import type { Insertable, Selectable, Updateable } from 'kysely';
+import { sql, type Insertable, type Selectable, type Updateable } from 'kysely';
 import type { BuildId, BuildState, JobState } from '#libs/contracts';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
@@ -71,8 +71,10 @@ export async function findBuildsByPrefix(db: Db, prefix: string): Promise<readon
   const rows = await db
     .selectFrom('builds')
     .select('id')
-    .where('id', '>=', prefix as BuildId)
-    .where('id', '<', `${prefix}~` as BuildId)
+    // Not by order: that of a database's language may put digits behind letters.
+    .where((where) =>
+      where(where.fn<string>('substr', ['id', sql.lit(1), sql.lit(prefix.length)]), '=', prefix),
+    )
     .limit(2)
     .execute();
   return rows.map(({ id }) => id);

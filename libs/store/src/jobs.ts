@@ -14,23 +14,23 @@ import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
 import type {
+  JobAncestor,
   JobBaseRecord,
   JobImportRecord,
   JobRequirements,
   JobsTable,
-  JobStart,
   StepsTable,
 } from './schema.js';
 
 export interface JobRow extends Omit<
   Selectable<JobsTable>,
-  'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'start' | 'avoid'
+  'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'ancestry' | 'avoid'
 > {
   readonly needs: readonly number[];
   readonly base: JobBaseRecord | null;
   readonly imports: readonly JobImportRecord[];
   readonly requires: JobRequirements;
-  readonly start: JobStart;
+  readonly ancestry: readonly JobAncestor[];
   readonly avoid: readonly AgentId[];
 }
 
@@ -45,9 +45,11 @@ export interface WaitingJobRow {
   readonly variant: VariantId;
   readonly index: number;
   readonly lineage: string;
+  /** Earlier lineages that are good for a part of it. */
+  readonly ancestors: readonly string[];
   readonly requires: JobRequirements;
   /** The job at whose end it goes on, and that one's lineage. */
-  readonly base: { readonly jobId: JobId; readonly lineage: string } | null;
+  readonly base: { readonly jobId: JobId; readonly lineage: string; readonly label: string } | null;
   readonly avoid: readonly AgentId[];
   readonly waitingSince: number;
   readonly waitingReason: string;
@@ -70,7 +72,7 @@ function parseJob(row: Selectable<JobsTable>): JobRow {
     base: job === null || workspace === null || label === null ? null : { job, workspace, label },
     imports: fromJson(row.imports) as readonly JobImportRecord[],
     requires: fromJson(row.requires) as JobRequirements,
-    start: fromJson(row.start) as JobStart,
+    ancestry: fromJson(row.ancestry) as readonly JobAncestor[],
     avoid: fromJson(row.avoid) as readonly AgentId[],
   };
 }
@@ -89,7 +91,7 @@ export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonl
       base_label: base?.label ?? null,
       imports: toJson(job.imports),
       requires: toJson(job.requires),
-      start: toJson(job.start),
+      ancestry: toJson(job.ancestry),
       avoid: toJson(job.avoid),
     }));
     await tx.insertInto('jobs').values(rows).execute();
@@ -132,18 +134,26 @@ export async function jobsOfVariant(db: Db, variant: VariantId): Promise<readonl
 
 export interface JobChange extends Omit<
   Updateable<JobsTable>,
-  'id' | 'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'start' | 'avoid'
+  | 'id'
+  | 'needs'
+  | 'base_job'
+  | 'base_workspace'
+  | 'base_label'
+  | 'imports'
+  | 'requires'
+  | 'ancestry'
+  | 'avoid'
 > {
-  readonly start?: JobStart;
+  readonly ancestry?: readonly JobAncestor[];
   readonly avoid?: readonly AgentId[];
 }
 
-export async function updateJob(tx: Db, id: JobId, { start, avoid, ...rest }: JobChange): Promise<void> {
+export async function updateJob(tx: Db, id: JobId, { ancestry, avoid, ...rest }: JobChange): Promise<void> {
   await tx
     .updateTable('jobs')
     .set({
       ...rest,
-      ...(start === undefined ? {} : { start: toJson(start) }),
+      ...(ancestry === undefined ? {} : { ancestry: toJson(ancestry) }),
       ...(avoid === undefined ? {} : { avoid: toJson(avoid) }),
     })
     .where('id', '=', id)
@@ -166,6 +176,8 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'variants.name as variant_name',
       'jobs.index',
       'jobs.generation',
+      'jobs.ancestry',
+      'jobs.base_label',
       'jobs.requires',
       'base.id as base_id',
       'base.index as base_index',
@@ -187,6 +199,9 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     variant: row.variant_id,
     index: row.index,
     lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
+    ancestors: (fromJson(row.ancestry) as readonly JobAncestor[]).map(({ generation }) =>
+      lineageOf(row.build_id, row.variant_name, row.index, generation),
+    ),
     requires: fromJson(row.requires) as JobRequirements,
     base:
       row.base_id === null
@@ -194,6 +209,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
         : {
             jobId: row.base_id,
             lineage: lineageOf(row.build_id, row.variant_name, row.base_index ?? 0, row.base_generation ?? 0),
+            label: row.base_label ?? '',
           },
     avoid: fromJson(row.avoid) as readonly AgentId[],
     waitingSince: row.waiting_since ?? row.created_at,

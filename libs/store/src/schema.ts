@@ -203,9 +203,13 @@ export interface JobRequirements {
   readonly tools: readonly string[];
   readonly freeBytes: number;
 }
-/** As in Assignment.start. */
-export type JobStart =
-  { readonly kind: 'fresh' } | { readonly kind: 'latest' } | { readonly kind: 'step'; readonly step: string };
+/** An earlier generation whose checkpoints are good up to the boundary in front of a step; see Assignment.ancestry. */
+export interface JobAncestor {
+  readonly generation: number;
+  readonly upTo: string;
+  /** That step's index in the plan. */
+  readonly upToIndex: number;
+}
 
 export interface JobsTable {
   readonly id: JobId;
@@ -231,9 +235,9 @@ export interface JobsTable {
   readonly end_label: string | null;
   /** Only grows; every write of an attempt carries it. */
   readonly epoch: number;
-  /** Raised when it starts from scratch: checkpoints of older generations are worth nothing. */
+  /** Raised when it is set back: checkpoints of older generations are worth nothing, but for what `ancestry` says. */
   readonly generation: number;
-  readonly start: Json<JobStart>;
+  readonly ancestry: Json<readonly JobAncestor[]>;
   /** Automatic retries since a person last had a say. */
   readonly retries: number;
   /** Agents it failed on by no fault of its own. */

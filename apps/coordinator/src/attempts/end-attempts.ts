@@ -53,8 +53,6 @@ export class EndAttempts {
       waiting_reason: next.reason,
       waiting_since: next.state === 'waiting' ? now : null,
       ended_at: next.state === 'waiting' || next.state === 'paused' ? null : now,
-      // Whatever the job started from, what it has reached by now is in its checkpoints.
-      ...(attempt.state === 'running' ? { start: { kind: 'latest' } } : {}),
     });
     await this.#stopSteps(tx, attempt, now);
     await this.#judgeAgent(tx, attempt, next, end, now);
@@ -101,7 +99,10 @@ export class EndAttempts {
     end: AttemptEnd,
     now: number,
   ): Promise<void> {
-    if (end.kind === 'succeeded') { await clearAgentFailures(tx, attempt.agent_id); return; }
+    if (end.kind === 'succeeded') {
+      await clearAgentFailures(tx, attempt.agent_id);
+      return;
+    }
     if (!next.blamesAgent) return;
     const ms = quarantineMs(await countAgentFailure(tx, attempt.agent_id));
     if (ms > 0) await quarantineAgent(tx, attempt.agent_id, now + ms);

@@ -49,7 +49,10 @@ export async function makeAssignment(
     files: build.files.map(({ path, executable, sha256, bytes }) => ({ path, executable, sha256, bytes })),
     sourceDateEpoch: build.source_date_epoch,
     planContentSha256: variant.plan_content_sha256,
-    start: job.start,
+    ancestry: job.ancestry.map(({ generation, upTo }) => ({
+      lineage: lineageOf(build.id, variant.name, job.index, generation),
+      upTo,
+    })),
     pauseBefore: build.pause_before,
     imports: job.imports.map(({ lane, path, job: writer }) => ({
       lane,

@@ -100,7 +100,10 @@ export class TakeReports {
   }
 
   async #apply(scene: Scene, { event, at }: Report): Promise<void> {
-    if (event.type !== 'ended') { await applyEvent(scene, event, at); return; }
+    if (event.type !== 'ended') {
+      await applyEvent(scene, event, at);
+      return;
+    }
     await setLogFinalBytes(scene.tx, scene.attempt.id, event.logBytes);
     await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now);
   }
@@ -150,18 +153,30 @@ async function applyEvent(
         treeSha256: event.treeSha256,
       });
       return;
-    case 'step-started':
-      { await stepStarted(scene, event.step, at); return; }
-    case 'step-ended':
-      { await stepEnded(scene, event, at); return; }
-    case 'checkpoint-taken':
-      { await checkpointTaken(scene, event); return; }
-    case 'output-published':
-      { await keepOutput(scene, event.path, event.tree); return; }
-    case 'end-published':
-      { await keepOutput(scene, END_OUTPUT, event.tree); return; }
-    case 'artifact-published':
-      { await artifactPublished(scene, event); return; }
+    case 'step-started': {
+      await stepStarted(scene, event.step, at);
+      return;
+    }
+    case 'step-ended': {
+      await stepEnded(scene, event, at);
+      return;
+    }
+    case 'checkpoint-taken': {
+      await checkpointTaken(scene, event);
+      return;
+    }
+    case 'output-published': {
+      await keepOutput(scene, event.path, event.tree);
+      return;
+    }
+    case 'end-published': {
+      await keepOutput(scene, END_OUTPUT, event.tree);
+      return;
+    }
+    case 'artifact-published': {
+      await artifactPublished(scene, event);
+      return;
+    }
     case 'warning':
       changes.event('warning', aboutAttempt(scene), { ...jobData(scene), text: event.text });
   }

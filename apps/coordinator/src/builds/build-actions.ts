@@ -88,11 +88,10 @@ export class BuildActions {
       const jobs = await this.#chosenJobs(act, variant);
       const resume = planResume(jobs, act.steps, from);
       if (resume.kind === 'refused') throw conflict(build, resume.reason, resume.hint);
-      for (const { job, start, fromStep } of resume.jobs) {
+      for (const { job, setBack, fromStep } of resume.jobs) {
         await updateJob(tx, job.id, {
           state: 'blocked',
-          start,
-          generation: start.kind === 'fresh' ? job.generation + 1 : job.generation,
+          ...(setBack === null ? {} : { generation: job.generation + 1, ancestry: setBack.ancestry }),
           retries: 0,
           avoid: [],
           waiting_reason: '',

@@ -44,7 +44,7 @@ export function planRows(build: BuildId, { name, manifest, plan }: PlannedVarian
       end_label: endLabelOf(plan, job),
       epoch: 0,
       generation: 1,
-      start: { kind: 'fresh' },
+      ancestry: [],
       retries: 0,
       avoid: [],
       ended_at: null,

@@ -7,11 +7,6 @@ interface PlannedJob {
   readonly name: string;
   readonly state: JobState;
   readonly needs?: readonly number[];
-  readonly start?:
-    | { readonly kind: 'fresh' }
-    | { readonly kind: 'latest' }
-    | { readonly kind: 'step'; readonly step: string };
-  readonly epoch?: number;
   /** Names; those before `ran` have succeeded. */
   readonly steps: readonly string[];
   readonly ran?: number;
@@ -21,17 +16,15 @@ interface PlannedJob {
 /** Jobs with their indexes in the order given, and the steps numbered through. */
 function buildOf(planned: readonly PlannedJob[]) {
   let next = 0;
-  const jobs = planned.map(
-    ({ name, state, needs = [], start = { kind: 'latest' }, epoch = 1, variant = 'v' }, index) => ({
-      id: jobId(name),
-      variant_id: variant,
-      index,
-      state,
-      needs,
-      start,
-      epoch,
-    }),
-  );
+  const jobs = planned.map(({ name, state, needs = [], variant = 'v' }, index) => ({
+    id: jobId(name),
+    variant_id: variant,
+    index,
+    state,
+    needs,
+    generation: 2,
+    ancestry: [{ generation: 1, upTo: 'sign', upToIndex: 5 }],
+  }));
   const steps = planned.flatMap(({ name, steps, ran = steps.length }) =>
     steps.map((step, at) => ({
       job_id: jobId(name),
@@ -48,8 +41,8 @@ function resumed(planned: readonly PlannedJob[], from: string | null = null): st
   const { jobs, steps } = buildOf(planned);
   const plan = planResume(jobs, steps, from);
   if (plan.kind === 'refused') return `refused: ${plan.reason}`;
-  const words = plan.jobs.map(({ job, start, fromStep }) => {
-    const where = start.kind === 'step' ? start.step : start.kind;
+  const words = plan.jobs.map(({ job, setBack, fromStep }) => {
+    const where = setBack === null ? 'latest' : (setBack.ancestry.at(-1)?.upTo ?? 'fresh');
     return `${job.id.slice(2)}:${where}${fromStep === null ? '' : `@${fromStep}`}`;
   });
   return words.sort().join(' ');
@@ -91,18 +84,6 @@ describe('planResume from where each job stopped', () => {
     ['nothing of what has succeeded', ALL, 'refused: has nothing to resume: all of it succeeded'],
   ])('takes %s', (_, states, expected) => {
     expect(resumed(debianLive(states))).toBe(expected);
-  });
-
-  it.each<[string, Partial<PlannedJob>, string]>([
-    ['one that never ran', { epoch: 0, start: { kind: 'fresh' } }, 'ba64:fresh'],
-    ['one that was taken back before it ran', { epoch: 1, start: { kind: 'fresh' } }, 'ba64:latest'],
-    [
-      'one that was stopped before it went back to a step',
-      { epoch: 3, start: { kind: 'step', step: 'init64' } },
-      'ba64:init64',
-    ],
-  ])('knows %s', (_, over, expected) => {
-    expect(resumed(debianLive(['cancelled', ...ALL.slice(1)] as JobState[], { ba64: over }))).toBe(expected);
   });
 });
 
@@ -153,5 +134,28 @@ describe('planResume from a step', () => {
       { name: 'b2', state: 'succeeded', steps: ['end'], needs: [0], variant: 'b' },
     ];
     expect(resumed(planned, 'make')).toBe('a0:make@0');
+  });
+});
+
+describe('the generations before', () => {
+  const setBackTo = (step: string) => {
+    const { jobs, steps } = buildOf(debianLive(ALL));
+    const plan = planResume(jobs, steps, step);
+    return plan.kind === 'resume' ? plan.jobs.find(({ job }) => job.id === jobId('join'))?.setBack : null;
+  };
+
+  it('stay good up to the step, and no further', () => {
+    expect(setBackTo('join')?.ancestry).toEqual([
+      { generation: 1, upTo: 'join', upToIndex: 4 },
+      { generation: 2, upTo: 'join', upToIndex: 4 },
+    ]);
+    expect(setBackTo('sign')?.ancestry).toEqual([
+      { generation: 1, upTo: 'sign', upToIndex: 5 },
+      { generation: 2, upTo: 'sign', upToIndex: 5 },
+    ]);
+  });
+
+  it('are worth nothing when what the job builds on is made anew', () => {
+    expect(setBackTo('init32')?.ancestry).toEqual([]);
   });
 });

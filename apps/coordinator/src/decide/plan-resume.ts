@@ -6,9 +6,15 @@ interface ResumableJob {
   readonly index: number;
   readonly state: JobState;
   readonly needs: readonly number[];
-  /** How it would have started, had it been let. */
-  readonly start: JobStart;
-  readonly epoch: number;
+  readonly generation: number;
+  readonly ancestry: readonly Ancestor[];
+}
+
+/** As JobAncestor of the record. */
+interface Ancestor {
+  readonly generation: number;
+  readonly upTo: string;
+  readonly upToIndex: number;
 }
 
 interface ResumableStep {
@@ -18,12 +24,10 @@ interface ResumableStep {
   readonly state: string;
 }
 
-type JobStart =
-  { readonly kind: 'fresh' } | { readonly kind: 'latest' } | { readonly kind: 'step'; readonly step: string };
-
 export interface JobResume<J> {
   readonly job: J;
-  readonly start: JobStart;
+  /** It begins a new generation, of which these earlier ones are good for a part; `null`: it goes on with what it has. */
+  readonly setBack: { readonly ancestry: readonly Ancestor[] } | null;
   /** Its steps from this index on are to run again; `null`: those that have not succeeded. */
   readonly fromStep: number | null;
 }
@@ -50,7 +54,7 @@ export function planResume<J extends ResumableJob>(
 ): ResumePlan<J> {
   const chosen = new Map<JobId, JobResume<J>>();
   for (const job of jobs.filter(({ state }) => STOPPED.includes(state))) {
-    chosen.set(job.id, { job, start: goOn(job), fromStep: null });
+    chosen.set(job.id, { job, setBack: null, fromStep: null });
   }
   if (from !== null) {
     const refusal = addFromStep(chosen, jobs, steps, from);
@@ -66,12 +70,14 @@ export function planResume<J extends ResumableJob>(
   };
 }
 
-/**
- * Where the job stopped. One that never ran keeps the start it was planned with; and as the end of an attempt that ran makes any start `latest`, a job
- * that is still to start at a step was stopped before it went back there.
- */
-function goOn({ epoch, start }: ResumableJob): JobStart {
-  return epoch === 0 || start.kind === 'step' ? start : { kind: 'latest' };
+/** What the generations so far are good for when the job is set back to the boundary in front of this step. */
+function ancestryUpTo(
+  { generation, ancestry }: ResumableJob,
+  { name, index }: ResumableStep,
+): readonly Ancestor[] {
+  return [...ancestry, { generation, upTo: name, upToIndex: index }].map((ancestor) =>
+    ancestor.upToIndex <= index ? ancestor : { ...ancestor, upTo: name, upToIndex: index },
+  );
 }
 
 function addFromStep<J extends ResumableJob>(
@@ -107,8 +113,9 @@ function addFromStep<J extends ResumableJob>(
         hint: 'Resume without --from, or at an earlier step.',
       };
     }
-    chosen.set(holder.id, { job: holder, start: { kind: 'step', step: step.name }, fromStep: step.index });
-    for (const job of dependents) chosen.set(job.id, { job, start: { kind: 'fresh' }, fromStep: 0 });
+    const ancestry = ancestryUpTo(holder, step);
+    chosen.set(holder.id, { job: holder, setBack: { ancestry }, fromStep: step.index });
+    for (const job of dependents) chosen.set(job.id, { job, setBack: { ancestry: [] }, fromStep: 0 });
   }
   return null;
 }

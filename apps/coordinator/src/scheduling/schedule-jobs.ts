@@ -93,7 +93,7 @@ export class ScheduleJobs {
     return {
       jobs,
       agents: agents.map((agent) => candidateOf(agent, running.get(agent.id) ?? 0, now)),
-      holders: await this.#holders(jobs),
+      holders: await this.#holders(rows),
       runningByUser: countBy(open.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },
       ...(this.#served === undefined ? {} : { served: this.#served }),
@@ -101,15 +101,24 @@ export class ScheduleJobs {
     };
   }
 
-  async #holders(jobs: readonly WaitingJob[]): Promise<Holders> {
-    const lineages = new Set(
-      jobs.flatMap(({ wants }) => [wants.lineage, ...(wants.base === null ? [] : [wants.base.lineage])]),
-    );
+  /** Who holds how much of what the jobs have done, and the very boundary that others go on from. */
+  async #holders(rows: readonly WaitingJobRow[]): Promise<Holders> {
     const holders = new Map<string, Map<AgentId, number>>();
-    // Oldest first, so their position says how far each lineage has come on each agent.
-    for (const { lineage, agentId } of await checkpointsOfLineages(this.store.db, [...lineages])) {
-      const ofLineage = holders.get(lineage) ?? new Map<AgentId, number>();
-      holders.set(lineage, ofLineage.set(agentId, (ofLineage.get(agentId) ?? 0) + 1));
+    const descendants = new Map<string, string[]>();
+    for (const { lineage, ancestors } of rows) {
+      for (const each of [lineage, ...ancestors])
+        descendants.set(each, [...(descendants.get(each) ?? []), lineage]);
+    }
+    const bases = rows.flatMap(({ base }) => (base === null ? [] : [base]));
+    const wanted = new Set([...descendants.keys(), ...bases.map(({ lineage }) => lineage)]);
+    const baseKeys = new Set(bases.map(baseKey));
+    for (const checkpoint of await checkpointsOfLineages(this.store.db, [...wanted])) {
+      const key = baseKey(checkpoint);
+      const keys = [...(descendants.get(checkpoint.lineage) ?? []), ...(baseKeys.has(key) ? [key] : [])];
+      for (const each of keys) {
+        const counts = holders.get(each) ?? new Map<AgentId, number>();
+        holders.set(each, counts.set(checkpoint.agentId, (counts.get(checkpoint.agentId) ?? 0) + 1));
+      }
     }
     return holders;
   }
@@ -178,6 +187,11 @@ export class ScheduleJobs {
     await settleState(tx, changes, now, build);
     return count;
   }
+}
+
+/** The state at a job's end, among all that holders may hold. */
+function baseKey({ lineage, label }: { readonly lineage: string; readonly label: string }): string {
+  return `${lineage}@${label}`;
 }
 
 interface Placed {

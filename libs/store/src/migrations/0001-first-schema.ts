@@ -130,7 +130,7 @@ export const firstSchema: Migration = {
       .addColumn('end_label', 'text')
       .addColumn('epoch', 'integer', (c) => c.notNull())
       .addColumn('generation', 'integer', (c) => c.notNull())
-      .addColumn('start', 'text', (c) => c.notNull())
+      .addColumn('ancestry', 'text', (c) => c.notNull())
       .addColumn('retries', 'integer', (c) => c.notNull())
       .addColumn('avoid', 'text', (c) => c.notNull())
       .addColumn('ended_at', 'bigint')
