@@ -33,7 +33,16 @@ beforeAll(async () => {
   server = await startPrivateRedis(folder);
 });
 afterAll(async () => {
+  const probe = new FarmRedis({ config: server.config, onError: () => undefined });
+  await probe.untilUp(LONG_MS);
+  // All that the tests opened is closed; the server takes a moment to see it.
+  await eventually(async () => {
+    const clients = await probe.run((commands) => commands.info('clients'));
+    return clients.includes('connected_clients:1\r\n');
+  });
+  await probe.close();
   await server.stop();
+  expect(() => process.kill(server.pid, 0)).toThrow('ESRCH');
   await rm(folder, { recursive: true });
 });
 
