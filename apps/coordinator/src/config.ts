@@ -56,6 +56,8 @@ export class CoordinatorConfig {
   readonly keepArtifactsMs!: number;
   readonly keepLogsMs!: number;
   readonly keepEventsMs!: number;
+  /** The artifacts of so many newest successful builds of each name stay, however old. */
+  readonly keepNewestPerName!: number;
 
   private constructor(fields: Settings) {
     Object.assign(this, fields);
@@ -146,6 +148,7 @@ const Environment = z.strictObject({
   KEEP_ARTIFACTS_DAYS: days(30),
   KEEP_LOGS_DAYS: days(90),
   KEEP_EVENTS_DAYS: days(90),
+  KEEP_NEWEST: z.coerce.number().int().min(0).max(1000).default(3),
 });
 type Environment = z.infer<typeof Environment>;
 
@@ -183,6 +186,7 @@ function fromEnvironment(given: Environment, complain: Complain): Settings {
     keepFailedMs: given.KEEP_FAILED_DAYS,
     keepArtifactsMs: given.KEEP_ARTIFACTS_DAYS,
     keepLogsMs: given.KEEP_LOGS_DAYS,
+    keepNewestPerName: given.KEEP_NEWEST,
     keepEventsMs: Math.max(given.KEEP_EVENTS_DAYS, MINUTE_MS),
   };
 }

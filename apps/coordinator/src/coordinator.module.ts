@@ -104,9 +104,7 @@ import { describeIssues } from './api/describe-issues.js';
 })
 export class CoordinatorModule {
   static on(config: CoordinatorConfig, resources: Resources, logger: Logger): DynamicModule {
-    const { database, redis, blobs, logs, certificate } = resources;
-    const redisError = (err: Error): void => logger.warn({ component: 'redis', err }, 'Redis failed');
-    const wakes = new Wakes(redis, redisError);
+    const { database, redis, wakes, blobs, logs, certificate } = resources;
     return {
       module: CoordinatorModule,
       providers: [

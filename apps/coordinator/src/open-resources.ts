@@ -9,7 +9,7 @@ import {
   type BlobStore,
   type LogStore,
 } from '#libs/artifacts';
-import { checkRedis, FarmRedis } from '#libs/queue';
+import { checkRedis, FarmRedis, Wakes } from '#libs/queue';
 import { createToken, listTokens, migrate, openDatabase, type FarmDatabase } from '#libs/store';
 import { openFarmCa } from '#libs/tls';
 import type { CoordinatorConfig } from './config.js';
@@ -19,6 +19,7 @@ import { FarmCertificate } from './farm-certificate.js';
 export interface Resources {
   readonly database: FarmDatabase;
   readonly redis: FarmRedis;
+  readonly wakes: Wakes;
   readonly blobs: BlobStore;
   readonly logs: LogStore;
   readonly certificate: FarmCertificate;
@@ -51,7 +52,8 @@ export async function openResources(config: CoordinatorConfig, log: Log): Promis
     for (const name of await migrate(database))
       log.info({ component: 'database', migration: name }, 'migrated');
     await makeFirstToken(config, database, log);
-    return { database, redis, blobs, logs, certificate };
+    const wakes = new Wakes(redis, (err) => log.warn({ component: 'redis', err }, 'wake-ups failed'));
+    return { database, redis, wakes, blobs, logs, certificate };
   } catch (error) {
     await redis.close();
     throw error;

@@ -120,7 +120,8 @@ async function stopServing(app: NestExpressApplication): Promise<void> {
   clearTimeout(cut);
 }
 
-async function closeResources({ database, redis }: Resources): Promise<void> {
+async function closeResources({ database, redis, wakes }: Resources): Promise<void> {
+  await wakes.close();
   await redis.close();
   await database.close();
 }

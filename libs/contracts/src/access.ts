@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Millis, Name, TokenId } from './ids.js';
+import { Millis, Name, textOf, TokenId } from './ids.js';
 
 /** Each role may do what those before it may. */
 export const Role = z.enum(['viewer', 'submitter', 'operator', 'admin']);
@@ -35,7 +35,7 @@ export const CreateToken = z
     user: Name,
     role: Role,
     rights: z.array(Right).default([]),
-    note: z.string().max(200).default(''),
+    note: textOf(200).default(''),
     /** `null`: never. Default 90 days. */
     expiresInSeconds: z
       .number()

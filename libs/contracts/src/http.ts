@@ -11,6 +11,7 @@ import {
   Sha256,
   StepName,
   TokenId,
+  textOf,
 } from './ids.js';
 import { AttemptEnd, AttemptState, BuildState, JobState, StepOutcome, StepState, Wish } from './states.js';
 
@@ -33,7 +34,7 @@ export type SubmittedFile = z.infer<typeof SubmittedFile>;
 
 /** A step by name or by number from 0, as distro_const takes it. */
 export const StepReference = z.string().min(1).max(63);
-const Why = z.string().max(500).default('');
+const Why = textOf(500).default('');
 
 export const Priority = z.enum(['low', 'normal', 'high']);
 export type Priority = z.infer<typeof Priority>;
@@ -55,9 +56,9 @@ export const SubmitBuild = z
     onAgent: Name.nullable().default(null),
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
-    note: z.string().max(500).default(''),
+    note: textOf(500).default(''),
     /** A second submission of the same user with the same key gives back the first build. */
-    idempotencyKey: z.string().min(1).max(200).nullable().default(null),
+    idempotencyKey: textOf(200).min(1).nullable().default(null),
   })
   .meta({ id: 'SubmitBuild' });
 /** As a client sends it: what has a default may be left out. */
@@ -313,7 +314,7 @@ export const AgentList = z.strictObject({ agents: z.array(AgentView) }).meta({ i
 export const DrainAgent = z.strictObject({ why: Why }).meta({ id: 'DrainAgent' });
 export const PauseAgent = z
   .strictObject({
-    why: z.string().min(1).max(500),
+    why: textOf(500).min(1),
     untilSeconds: z
       .number()
       .int()
@@ -377,9 +378,7 @@ export type CataloguedScript = z.infer<typeof CataloguedScript>;
 export const AddScripts = z
   .strictObject({
     scripts: z
-      .array(
-        z.strictObject({ sha256: Sha256, name: z.string().max(200), note: z.string().max(500).default('') }),
-      )
+      .array(z.strictObject({ sha256: Sha256, name: textOf(200), note: textOf(500).default('') }))
       .max(MAX_FILES),
   })
   .meta({ id: 'AddScripts' });

@@ -66,6 +66,13 @@ export const RelativePath = z
       path.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
     'expected a relative path without "..", empty parts or control characters',
   );
+/** One line that a person wrote. */
+export function textOf(most: number) {
+  return z
+    .string()
+    .max(most)
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'expected one line without control characters');
+}
 /** Milliseconds since 1970. */
 export const Millis = z.number().int().min(0);
 /** A count of bytes. */

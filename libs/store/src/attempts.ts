@@ -3,7 +3,7 @@ import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish 
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
-import type { AttemptsTable, AttemptStepsTable } from './schema.js';
+import type { AttemptsTable, AttemptStepsTable, JobRequirements } from './schema.js';
 
 export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
   readonly end: AttemptEnd | null;
@@ -122,15 +122,28 @@ export async function openAttemptOf(db: Db, job: JobId): Promise<AttemptRow | nu
   return row === undefined ? null : parseAttempt(row);
 }
 
-export async function openAttemptsWithUsers(
-  db: Db,
-): Promise<readonly { agent: AgentId; user: string; job: JobId }[]> {
-  return await db
+/** What an open attempt means to the scheduler. */
+export interface AttemptLoad {
+  readonly agent: AgentId;
+  readonly user: string;
+  readonly assignedAt: number;
+  readonly requires: JobRequirements;
+}
+
+export async function attemptLoads(db: Db): Promise<readonly AttemptLoad[]> {
+  const rows = await db
     .selectFrom('attempts')
     .innerJoin('builds', 'builds.id', 'attempts.build_id')
-    .select(['attempts.agent_id as agent', 'builds.user', 'attempts.job_id as job'])
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .select(['attempts.agent_id', 'builds.user', 'attempts.assigned_at', 'jobs.requires'])
     .where('attempts.state', 'in', ['assigned', 'running'])
     .execute();
+  return rows.map((row) => ({
+    agent: row.agent_id,
+    user: row.user,
+    assignedAt: row.assigned_at,
+    requires: fromJson(row.requires) as JobRequirements,
+  }));
 }
 
 /** The agent has it now. False when it is another's, over, or fetched already. */

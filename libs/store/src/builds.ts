@@ -1,6 +1,7 @@
 import { sql, type Insertable, type Selectable, type Updateable } from 'kysely';
-import type { BuildId, BuildState, JobState } from '#libs/contracts';
+import type { AgentId, BuildId, BuildState, JobState } from '#libs/contracts';
 import type { Db } from './farm-database.js';
+import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
 import type { BuildsTable, SubmittedFileRecord, VariantsTable } from './schema.js';
 
@@ -159,43 +160,48 @@ export async function countOpenVariants(db: Db, user: string): Promise<number> {
   return Number(row.count);
 }
 
-/** Builds at rest that retention may look at. */
-export async function buildsAtRest(
-  db: Db,
-): Promise<readonly { id: BuildId; name: string; state: BuildState; endedAt: number }[]> {
-  const rows = await db
-    .selectFrom('builds')
-    .select(['id', 'name', 'state', 'ended_at'])
-    .where('state', 'in', ['succeeded', 'failed', 'cancelled'])
-    .where('collected_at', 'is', null)
-    .execute();
-  return rows.map(({ id, name, state, ended_at }) => ({ id, name, state, endedAt: ended_at ?? 0 }));
+/** A build at rest, with what is still kept of it. */
+export interface RestingBuild {
+  readonly id: BuildId;
+  readonly name: string;
+  readonly state: BuildState;
+  readonly endedAt: number | null;
+  readonly collected: boolean;
+  readonly heldOn: readonly AgentId[];
+  readonly hasArtifacts: boolean;
+  readonly hasLogs: boolean;
 }
 
-/** Builds at rest since before then that still have artifacts with bytes. */
-export async function buildsWithOldArtifacts(db: Db, before: number): Promise<readonly BuildId[]> {
-  const rows = await db
-    .selectFrom('builds')
-    .innerJoin('artifacts', 'artifacts.build_id', 'builds.id')
-    .select('builds.id')
-    .distinct()
-    .where('builds.ended_at', '<', before)
-    .where('artifacts.available', '=', 1)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-/** Builds at rest since before then whose attempts have an index of a log. */
-export async function buildsWithOldLogs(db: Db, before: number): Promise<readonly BuildId[]> {
-  const rows = await db
-    .selectFrom('builds')
-    .innerJoin('attempts', 'attempts.build_id', 'builds.id')
-    .innerJoin('log_chunks', 'log_chunks.attempt_id', 'attempts.id')
-    .select('builds.id')
-    .distinct()
-    .where('builds.ended_at', '<', before)
-    .execute();
-  return rows.map(({ id }) => id);
+/** What retention looks at. */
+export async function restingBuilds(db: Db): Promise<readonly RestingBuild[]> {
+  const [rows, held, artifacts, logs] = await Promise.all([
+    db
+      .selectFrom('builds')
+      .select(['id', 'name', 'state', 'ended_at', 'collected_at'])
+      .where('state', 'in', ['succeeded', 'failed', 'cancelled', 'paused'])
+      .execute(),
+    db.selectFrom('checkpoints').select(['build_id', 'agent_id']).distinct().execute(),
+    db.selectFrom('artifacts').select('build_id').distinct().where('available', '=', 1).execute(),
+    db
+      .selectFrom('log_chunks')
+      .innerJoin('attempts', 'attempts.id', 'log_chunks.attempt_id')
+      .select('attempts.build_id')
+      .distinct()
+      .execute(),
+  ]);
+  const holders = groupBy(held, ({ build_id }) => build_id);
+  const withArtifacts = new Set(artifacts.map(({ build_id }) => build_id));
+  const withLogs = new Set(logs.map(({ build_id }) => build_id));
+  return rows.map(({ id, name, state, ended_at, collected_at }) => ({
+    id,
+    name,
+    state,
+    endedAt: ended_at,
+    collected: collected_at !== null,
+    heldOn: (holders.get(id) ?? []).map(({ agent_id }) => agent_id),
+    hasArtifacts: withArtifacts.has(id),
+    hasLogs: withLogs.has(id),
+  }));
 }
 
 /** Which of these builds are there and have not been collected. */

@@ -24,3 +24,4 @@ export * from './store-error.js';
 export * from './tokens.js';
 export * from './transact.js';
 export * from './uploads.js';
+export { groupBy } from './group-by.js';

@@ -40,3 +40,8 @@ export async function logChunksOf(db: Db, attempt: AttemptId): Promise<readonly 
     receivedAt: row.received_at,
   }));
 }
+
+/** When retention has removed the log: the attempt's row still tells how long it was. */
+export async function removeLogChunks(db: Db, attempt: AttemptId): Promise<void> {
+  await db.deleteFrom('log_chunks').where('attempt_id', '=', attempt).execute();
+}

@@ -36,6 +36,8 @@ export class LogsController {
     const attempt = await findAttempt(this.store.db, id);
     if (attempt === null) throw new FarmError('NOT_FOUND', `there is no attempt ${id}`);
     const offset = offsetOf(offsetText);
+    if (attempt.state === 'ended' && attempt.log_bytes > 0 && (await this.logs.length(id)) === 0)
+      throw new FarmError('NOT_FOUND', `the log of attempt ${id} was removed by retention`);
     response.set({
       'Content-Type': 'application/octet-stream',
       'Cache-Control': 'no-store',

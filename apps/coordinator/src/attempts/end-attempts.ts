@@ -43,7 +43,14 @@ export class EndAttempts {
     if (!(await endAttempt(tx, attempt.id, attempt.epoch, end, now))) return;
     await removeMessage(tx, attempt.id);
     const next = afterAttempt(
-      { retries: job.retries, avoid: job.avoid, wish: build.wish, agent: attempt.agent_id, agentRestarted },
+      {
+        retries: job.retries,
+        avoid: job.avoid,
+        wish: build.wish,
+        pauseIsPending: build.pause_before !== null,
+        agent: attempt.agent_id,
+        agentRestarted,
+      },
       end,
     );
     await updateJob(tx, job.id, {

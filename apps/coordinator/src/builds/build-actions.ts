@@ -87,8 +87,10 @@ export class BuildActions {
         throw conflict(build, 'was collected: its checkpoints are gone', 'Submit it again.');
       const jobs = await this.#chosenJobs(act, variant);
       const resume = planResume(jobs, act.steps, from);
-      if (resume.kind === 'refused') throw conflict(build, resume.reason, resume.hint);
-      for (const { job, setBack, fromStep } of resume.jobs) {
+      const pauseIsPending = build.wish === 'pause' || build.pause_before !== null;
+      if (resume.kind === 'refused' && (from !== null || !pauseIsPending))
+        throw conflict(build, resume.reason, resume.hint);
+      for (const { job, setBack, fromStep } of resume.kind === 'refused' ? [] : resume.jobs) {
         await updateJob(tx, job.id, {
           state: 'blocked',
           ...(setBack === null ? {} : { generation: job.generation + 1, ancestry: setBack.ancestry }),

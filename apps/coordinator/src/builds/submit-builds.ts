@@ -140,7 +140,7 @@ export class SubmitBuilds {
 
   async #enrolled(): Promise<readonly CandidateAgent[]> {
     const agents = await listAgents(this.store.db);
-    return agents.map((agent) => candidateOf(agent, 0, this.clock.now()));
+    return agents.map((agent) => candidateOf(agent, [], this.clock.now()));
   }
 
   async #requirePlaceable(variants: readonly VariantRows[], onAgent: AgentId | null): Promise<void> {

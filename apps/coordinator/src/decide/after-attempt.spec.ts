@@ -20,7 +20,15 @@ function fault(kind: InfrastructureFault): AttemptEnd {
 
 function after(end: AttemptEnd, over: Partial<EndedJob> = {}): NextForJob {
   return afterAttempt(
-    { retries: 0, avoid: [], wish: 'run', agent: TANK, agentRestarted: false, ...over },
+    {
+      retries: 0,
+      avoid: [],
+      wish: 'run',
+      pauseIsPending: false,
+      agent: TANK,
+      agentRestarted: false,
+      ...over,
+    },
     end,
   );
 }
@@ -29,7 +37,7 @@ describe('what becomes of a job', () => {
   it.each<[AttemptEnd, NextForJob['state'], NextForJob['state'], NextForJob['state']]>([
     //          wish: run       pause        cancel
     [SUCCEEDED, 'succeeded', 'succeeded', 'succeeded'],
-    [PAUSED, 'paused', 'paused', 'cancelled'],
+    [PAUSED, 'waiting', 'paused', 'cancelled'],
     [CANCELLED, 'cancelled', 'cancelled', 'cancelled'],
     [FAILED, 'failed', 'failed', 'cancelled'],
     [OUTPUT, 'failed', 'failed', 'cancelled'],
@@ -131,5 +139,11 @@ describe('quarantineMs', () => {
     [5000, 3_600_000],
   ])('after %d failures in a row: %d ms', (failures, expected) => {
     expect(quarantineMs(failures)).toBe(expected);
+  });
+});
+
+describe('a pause that comes when the build has been resumed', () => {
+  it('is one all the same while the build is to pause before some step', () => {
+    expect(after(PAUSED, { pauseIsPending: true }).state).toBe('paused');
   });
 });

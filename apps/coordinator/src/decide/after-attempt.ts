@@ -15,6 +15,8 @@ export interface EndedJob {
   readonly retries: number;
   readonly avoid: readonly AgentId[];
   readonly wish: Wish;
+  /** The build is to pause before some step: a pause there is what its user wants. */
+  readonly pauseIsPending: boolean;
   readonly agent: AgentId;
   /** The agent itself is back, with its checkpoints: no reason to go elsewhere. */
   readonly agentRestarted: boolean;
@@ -33,7 +35,8 @@ export function afterAttempt(job: EndedJob, end: AttemptEnd): NextForJob {
   if (job.wish === 'cancel') return { ...stay, state: 'cancelled' };
   switch (end.kind) {
     case 'paused':
-      return { ...stay, state: 'paused' };
+      // Resumed while the agent was still on its way to the pause: then it goes on.
+      return { ...stay, state: job.wish === 'pause' || job.pauseIsPending ? 'paused' : 'waiting' };
     case 'cancelled':
       return { ...stay, state: 'cancelled' };
     case 'failed':

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { FarmError, SECRET_PREFIX, type Assignment, type AttemptId } from '#libs/contracts';
-import { AgentInbox } from '#libs/queue';
+import { AgentInbox, type Message } from '#libs/queue';
 import {
   claimAttempt,
   findAttempt,
@@ -42,11 +42,21 @@ export class Claims {
       const token = newSecret(SECRET_PREFIX.attempt);
       const message = await this.inbox.claim(agent.id, token, waitMs, signal);
       if (message === null) return null;
-      const assignment = await this.#take(agent, message.attempt, message.epoch, token);
+      const assignment = await this.#takeOrPutBack(agent, message, token);
       if (assignment !== null) return assignment;
       await this.inbox.finish(agent.id, message, token, true, "not the agent's any more");
     }
     return null;
+  }
+
+  async #takeOrPutBack(agent: AgentRow, message: Message, token: string): Promise<Assignment | null> {
+    try {
+      return await this.#take(agent, message.attempt, message.epoch, token);
+    } catch (error) {
+      // The next claim finds it again.
+      await this.inbox.release(agent.id, message, token);
+      throw error;
+    }
   }
 
   /** `null`: the attempt was taken back meanwhile, or the message is an old one. */

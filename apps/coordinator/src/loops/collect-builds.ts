@@ -1,24 +1,26 @@
 import { Injectable } from '@nestjs/common';
-import { Log } from '../log.js';
-import type { BuildId } from '#libs/contracts';
 import { BlobStore, LogStore } from '#libs/artifacts';
 import {
   addDropping,
   attemptsOfBuild,
-  buildsAtRest,
+  listAgents,
   listCheckpoints,
   markArtifactsUnavailable,
   removeBlob,
+  removeLogChunks,
   removeOutputsOfBuild,
   removeUpload,
+  restingBuilds,
   staleUploads,
   trimEvents,
   unreferencedBlobs,
   updateBuild,
-  buildsWithOldLogs,
-  buildsWithOldArtifacts,
+  type AgentRow,
+  type RestingBuild,
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
+import { collectBuilds, type AgentSpace, type Collection } from '../decide/collect-policy.js';
+import { Log } from '../log.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 
@@ -26,8 +28,11 @@ import { Work } from '../work.js';
 const YOUNG_BLOB_MS = 6 * 3_600_000;
 const STALE_UPLOAD_MS = 24 * 3_600_000;
 const BLOBS_PER_PASS = 500;
+/** An agent keeps so much room free, or this share of a small store. */
+const FLOOR_BYTES = 4 * 1024 ** 3;
+const FLOOR_SHARE = 0.1;
 
-/** Retention: checkpoints go first, then artifacts, then logs, each after the time that the settings say, and never of a build that is not at rest. */
+/** Retention: decides (collectBuilds) and removes. */
 @Injectable()
 export class CollectBuilds {
   constructor(
@@ -41,8 +46,15 @@ export class CollectBuilds {
   ) {}
 
   async pass(): Promise<void> {
-    await this.#collectCheckpoints();
-    await this.#collectArtifacts();
+    const { db } = this.store;
+    const builds = await restingBuilds(db);
+    const byId = new Map(builds.map((build) => [build.id, build]));
+    const agents = (await listAgents(db)).filter(({ revokedAt }) => revokedAt === null).map(spaceOf);
+    for (const collection of collectBuilds(builds, agents, this.config, this.clock.now())) {
+      const build = byId.get(collection.build);
+      if (build !== undefined) await this.#collect(build, collection);
+    }
+    await this.#forgetOld(builds);
     await this.#collectBlobs();
   }
 
@@ -51,44 +63,44 @@ export class CollectBuilds {
     const { db } = this.store;
     const now = this.clock.now();
     await trimEvents(db, now - this.config.keepEventsMs);
-    for (const build of await buildsWithOldLogs(db, now - this.config.keepLogsMs)) {
-      for (const { id } of await attemptsOfBuild(db, build)) await this.logs.remove(id);
-    }
     for (const { id } of await staleUploads(db, now - STALE_UPLOAD_MS)) {
       await this.blobs.abandon(id);
       await removeUpload(db, id);
     }
   }
 
-  /** Tells the agents that hold them; a build without checkpoints can no longer be resumed. */
-  async #collectCheckpoints(): Promise<void> {
-    const now = this.clock.now();
-    for (const build of await buildsAtRest(this.store.db)) {
-      const keepMs = build.state === 'succeeded' ? this.config.keepFinishedMs : this.config.keepFailedMs;
-      if (now - build.endedAt < keepMs) continue;
-      await this.#collect(build.id);
-      this.log.info({ component: 'collect', build: build.id, state: build.state }, 'checkpoints collected');
+  async #collect(build: RestingBuild, { checkpointsOn, artifacts, logs, why }: Collection): Promise<void> {
+    const { db } = this.store;
+    await this.work.change(async (tx, changes) => {
+      for (const agent of checkpointsOn) {
+        const held = await listCheckpoints(tx, { build: build.id, agent });
+        await addDropping(tx, agent, [...new Set(held.map(({ variant }) => `${build.id}.${variant}`))]);
+        changes.wakeAgents.add(agent);
+      }
+    });
+    if (artifacts) await markArtifactsUnavailable(db, build.id);
+    if (logs) await this.#removeLogs(build);
+    this.log.info({ component: 'collect', build: build.id, why }, 'collected');
+  }
+
+  async #removeLogs({ id }: RestingBuild): Promise<void> {
+    for (const attempt of await attemptsOfBuild(this.store.db, id)) {
+      await this.logs.remove(attempt.id);
+      await removeLogChunks(this.store.db, attempt.id);
     }
   }
 
-  async #collect(build: BuildId): Promise<void> {
-    await this.work.change(async (tx, changes, now) => {
-      const held = await listCheckpoints(tx, { build });
-      const byAgent = new Map(held.map(({ agentId }) => [agentId, new Set<string>()]));
-      for (const { agentId, variant } of held) byAgent.get(agentId)?.add(`${build}.${variant}`);
-      for (const [agent, areas] of byAgent) {
-        await addDropping(tx, agent, [...areas]);
-        changes.wakeAgents.add(agent);
-      }
-      await removeOutputsOfBuild(tx, build);
-      await updateBuild(tx, build, { collected_at: now });
-    });
-  }
-
-  async #collectArtifacts(): Promise<void> {
-    const { db } = this.store;
-    const before = this.clock.now() - this.config.keepArtifactsMs;
-    for (const build of await buildsWithOldArtifacts(db, before)) await markArtifactsUnavailable(db, build);
+  /** From here on a build can no longer be resumed, and the files and outputs it was made of are nobody's. */
+  async #forgetOld(builds: readonly RestingBuild[]): Promise<void> {
+    const now = this.clock.now();
+    for (const { id, state, endedAt, collected } of builds) {
+      const keepMs = state === 'succeeded' ? this.config.keepFinishedMs : this.config.keepFailedMs;
+      if (collected || state === 'paused' || endedAt === null || now - endedAt <= keepMs) continue;
+      await this.work.change(async (tx) => {
+        await removeOutputsOfBuild(tx, id);
+        await updateBuild(tx, id, { collected_at: now });
+      });
+    }
   }
 
   /** The row first: whoever wants the blob again before its bytes are gone uploads it anew. */
@@ -99,4 +111,15 @@ export class CollectBuilds {
       if (await removeBlob(this.store.db, sha256, before)) await this.blobs.remove(sha256);
     }
   }
+}
+
+function spaceOf({ id, name, facts, dropping }: AgentRow): AgentSpace {
+  const { freeBytes, usedBytes } = facts;
+  return {
+    id,
+    name,
+    freeBytes,
+    floorBytes: Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE),
+    isDropping: dropping.length > 0,
+  };
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { listAgents, markAgentLost, openAttempts, unpauseDueAgents, type AgentRow } from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
+import { expiredAttempts } from '../decide/lease-policy.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 
@@ -25,7 +26,7 @@ export class FindLost {
     const now = this.clock.now();
     if (now - since < this.config.leaseMs) return;
     await this.#markLost(now);
-    await this.#endExpired(now);
+    await this.#endExpired(now, since);
   }
 
   async #unpause(): Promise<void> {
@@ -51,10 +52,10 @@ export class FindLost {
     }
   }
 
-  async #endExpired(now: number): Promise<void> {
+  async #endExpired(now: number, since: number): Promise<void> {
     const names = new Map((await listAgents(this.store.db)).map(({ id, name }) => [id, name]));
-    for (const attempt of await openAttempts(this.store.db)) {
-      if (attempt.lease_until === null || attempt.lease_until > now) continue;
+    const open = (await openAttempts(this.store.db)).map((row) => ({ ...row, leaseUntil: row.lease_until }));
+    for (const attempt of expiredAttempts(open, now, since, this.config.leaseMs)) {
       const agent = names.get(attempt.agent_id) ?? attempt.agent_id;
       await this.work.change(async (tx, changes, at) => {
         // Renewed meanwhile?

@@ -1,9 +1,11 @@
-import type { AgentRow } from '#libs/store';
+import type { AgentRow, AttemptLoad } from '#libs/store';
 import type { AgentCondition, CandidateAgent } from '../decide/placement-input.js';
 
-/** An agent as the scheduler sees it. */
-export function candidateOf(agent: AgentRow, running: number, now: number): CandidateAgent {
+/** An agent as the scheduler sees it. What has been assigned since it last told its free space may not show in that yet. */
+export function candidateOf(agent: AgentRow, loads: readonly AttemptLoad[], now: number): CandidateAgent {
   const { facts } = agent;
+  const unseen = loads.filter(({ assignedAt }) => assignedAt >= (agent.lastSeenAt ?? 0));
+  const promisedBytes = unseen.reduce((sum, { requires }) => sum + requires.freeBytes, 0);
   const condition = conditionOf(agent, now);
   return {
     id: agent.id,
@@ -12,8 +14,8 @@ export function candidateOf(agent: AgentRow, running: number, now: number): Cand
     labels: facts.labels,
     tools: Object.keys(facts.tools),
     slots: facts.slots,
-    running,
-    freeBytes: facts.freeBytes,
+    running: loads.length,
+    freeBytes: Math.max(0, facts.freeBytes - promisedBytes),
     totalBytes: facts.freeBytes + facts.usedBytes,
     cpuLoad: agent.load?.cpu ?? 0,
     state: condition,
@@ -24,7 +26,7 @@ export function candidateOf(agent: AgentRow, running: number, now: number): Cand
         : condition === 'quarantined'
           ? agent.quarantinedUntil
           : null,
-    lastAssignedAt: null,
+    lastAssignedAt: loads.length === 0 ? null : Math.max(...loads.map(({ assignedAt }) => assignedAt)),
   };
 }
 

@@ -2,14 +2,15 @@ import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
 import { newId, type AgentId, type BuildId, type JobId } from '#libs/contracts';
 import {
+  attemptLoads,
   checkpointsOfLineages,
   countAttempts,
   findJob,
+  groupBy,
   holdsDuty,
   insertAttempt,
   listAgents,
   lockBuild,
-  openAttemptsWithUsers,
   publishedEnds,
   setWaitingReasons,
   updateJob,
@@ -67,8 +68,8 @@ export class ScheduleJobs {
   async #input(rows: readonly WaitingJobRow[], agents: readonly AgentRow[]): Promise<PlacementInput> {
     const now = this.clock.now();
     const { db } = this.store;
-    const open = await openAttemptsWithUsers(db);
-    const running = countBy(open.map(({ agent }) => agent));
+    const loads = await attemptLoads(db);
+    const byAgent = groupBy(loads, ({ agent }) => agent);
     const published = await publishedEnds(
       db,
       rows.flatMap(({ base }) => (base === null ? [] : [base.jobId])),
@@ -92,9 +93,9 @@ export class ScheduleJobs {
     }));
     return {
       jobs,
-      agents: agents.map((agent) => candidateOf(agent, running.get(agent.id) ?? 0, now)),
+      agents: agents.map((agent) => candidateOf(agent, byAgent.get(agent.id) ?? [], now)),
       holders: await this.#holders(rows),
-      runningByUser: countBy(open.map(({ user }) => user)),
+      runningByUser: countBy(loads.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },
       ...(this.#served === undefined ? {} : { served: this.#served }),
       now,
