@@ -19,6 +19,7 @@ export interface AttemptLogsOptions {
 /** The logs of several attempts at the same time, line by line, each line with its lane. */
 export class AttemptLogs {
   readonly #readers = new Map<string, Promise<void>>();
+  readonly #lost = new Set<string>();
   #failure: Error | null = null;
 
   constructor(
@@ -58,10 +59,7 @@ export class AttemptLogs {
 
   async #read(attempt: AttemptView, label: string): Promise<void> {
     const { signal, tail = null } = this.options;
-    const tell = (lost: string | null): void => {
-      void this.session.note(lost === null ? 'connected again' : `not connected: ${lost}; trying again`);
-    };
-    const reader = new LogReader(this.farm, attempt.id, signal, tell);
+    const reader = new LogReader(this.farm, attempt.id, signal, (lost) => this.#tell(attempt.id, lost));
     const records = new LogRecords();
     if (tail !== null) {
       const last: LogRecord[] = [];
@@ -72,6 +70,15 @@ export class AttemptLogs {
       for (const record of this.#wanted(records.push(chunk))) await this.#print(record, label);
     }
     for (const record of this.#wanted(records.end())) await this.#print(record, label);
+  }
+
+  /** All readers lose the same connection: it is told once. */
+  #tell(attempt: string, lost: string | null): void {
+    const before = this.#lost.size;
+    if (lost === null) this.#lost.delete(attempt);
+    else this.#lost.add(attempt);
+    if (before === 0 && lost !== null) void this.session.note(`not connected: ${lost}; trying again`);
+    if (before > 0 && this.#lost.size === 0) void this.session.note('connected again');
   }
 
   *#wanted(records: Iterable<LogRecord>): Generator<LogRecord> {

@@ -64,6 +64,12 @@ function jobChanges(old: JobView | undefined, job: JobView): readonly Change[] {
       ),
     ),
     ...job.attempts.flatMap((attempt) => {
+      return phaseChange(
+        old?.attempts.find(({ id }) => id === attempt.id),
+        attempt,
+      );
+    }),
+    ...job.attempts.flatMap((attempt) => {
       return attemptEnd(
         old?.attempts.find(({ id }) => id === attempt.id),
         attempt,
@@ -76,15 +82,20 @@ function jobChanges(old: JobView | undefined, job: JobView): readonly Change[] {
 
 function attemptStart(old: AttemptView | undefined, attempt: AttemptView): readonly Change[] {
   const again = attempt.number === 1 ? '' : ` (attempt ${attempt.number})`;
-  const phase = attempt.phase !== null && attempt.phase !== 'running' && attempt.phase !== old?.phase;
   return [
     ...(old === undefined
       ? [{ at: attempt.assignedAt, text: `assigned to ${attempt.agentName}${again}` }]
       : []),
-    ...(phase && attempt.end === null
-      ? [{ at: null, text: `${attempt.agentName} is ${attempt.phase}` }]
-      : []),
   ];
+}
+
+/** Running is what the steps tell. */
+function phaseChange(
+  old: AttemptView | undefined,
+  { phase, end, agentName }: AttemptView,
+): readonly Change[] {
+  const told = phase !== null && phase !== 'running' && phase !== old?.phase && end === null;
+  return told ? [{ at: null, text: `${agentName} is ${phase}` }] : [];
 }
 
 function stepChanges(old: StepView | undefined, step: StepView, job: JobView): readonly Change[] {

@@ -22,7 +22,7 @@ export interface DownloadPlace {
 
 /** In a row, without a byte between them. */
 const MAX_FAILURES = 6;
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_000;
 const PROGRESS_MS = 500;
 
 /**
@@ -170,6 +170,8 @@ class PartialDownload {
       offset: this.#offset,
       signal: this.session.io.signal,
     });
+    // It may break before it is read below, and says so then.
+    body.on('error', () => undefined);
     // A server that knows no ranges begins at the beginning.
     if (status !== 206) await this.#restart();
     for await (const chunk of body as AsyncIterable<Buffer>) {

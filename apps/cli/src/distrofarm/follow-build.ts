@@ -17,7 +17,7 @@ export interface BuildWatcher {
 const LOOK_AGAIN_MS = 200;
 /** Without events too: what was missed shows then. */
 const LOOK_ANYWAY_MS = 15_000;
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_000;
 
 /**
  * Tells the watcher all about a build until it comes to rest, over any number of lost connections, without holes and repeats: events by their

@@ -49,7 +49,8 @@ export class LiveScreen {
   stop(): void {
     clearInterval(this.#timer);
     this.draw();
-    this.terminal.write(SHOW_CURSOR);
+    // The terminal itself echoes Ctrl-C.
+    this.terminal.write(`\r${TO_LINE_END}${SHOW_CURSOR}`);
   }
 }
 

@@ -5,7 +5,7 @@ import { pauseFor } from './pause-for.js';
 const COMPLETE_HEADER = 'distrofarm-log-complete';
 /** A step may well be silent that long; asking again costs little and finds a dead connection. */
 const SILENCE_MS = 60_000;
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_000;
 /** A silent connection is renewed without a word; only when that fails, too, there is something to tell. */
 const FAILURES_TO_TELL = 2;
 
@@ -13,6 +13,7 @@ const FAILURES_TO_TELL = 2;
 export class LogReader {
   /** How many bytes have come. */
   offset = 0;
+  #failures = 0;
 
   constructor(
     private readonly farm: Farm,
@@ -24,21 +25,17 @@ export class LogReader {
 
   /** From where it is to what there is now, or with `follow` until the attempt is over and its log whole. May be called again. */
   async *read(follow: boolean): AsyncGenerator<Buffer> {
-    let failures = 0;
     let delays = retryDelays({ maxMs: MAX_RETRY_MS });
     for (;;) {
+      const before = this.offset;
       try {
-        const before = this.offset;
-        const whole = yield* this.#readOnce(follow);
-        if (whole) return;
-        if (this.offset > before) delays = retryDelays({ maxMs: MAX_RETRY_MS });
-        failures = this.#connected(failures);
+        if (yield* this.#readOnce(follow)) return;
       } catch (error) {
         this.signal.throwIfAborted();
         if (!isPassing(error)) throw error;
-        failures += 1;
-        if (failures === FAILURES_TO_TELL) this.onConnection((error as Error).message);
+        this.#failed(error as Error);
       }
+      if (this.offset > before) delays = retryDelays({ maxMs: MAX_RETRY_MS });
       await pauseFor(delays.next().value, this.signal);
     }
   }
@@ -51,6 +48,7 @@ export class LogReader {
       pathOf`/attempts/${this.attempt}/log` + query,
       options,
     );
+    this.#connected();
     for await (const chunk of body as AsyncIterable<Buffer>) {
       this.offset += chunk.length;
       yield chunk;
@@ -58,8 +56,13 @@ export class LogReader {
     return !follow || headers[COMPLETE_HEADER] === 'true';
   }
 
-  #connected(failures: number): number {
-    if (failures >= FAILURES_TO_TELL) this.onConnection(null);
-    return 0;
+  #failed(error: Error): void {
+    this.#failures += 1;
+    if (this.#failures === FAILURES_TO_TELL) this.onConnection(error.message);
+  }
+
+  #connected(): void {
+    if (this.#failures >= FAILURES_TO_TELL) this.onConnection(null);
+    this.#failures = 0;
   }
 }

@@ -2,7 +2,6 @@ import type { Artifact, BuildDetail, FarmEvent } from '#libs/contracts';
 import { changesBetween, whereItStands, type Change } from './build-changes.js';
 import { formatBytes } from './byte-count.js';
 import { cleaned, toJson } from './cleaned.js';
-import { CliError } from './cli-error.js';
 import { formatDuration } from './durations.js';
 import { EXIT, exitForBuild } from './exit-codes.js';
 import { pathOf, type Farm } from './farm.js';
@@ -176,20 +175,20 @@ async function describeResult(session: Session, farm: Farm, build: BuildDetail):
       ? ''
       : ` after ${formatDuration(build.endedAt - (build.startedAt ?? build.createdAt))}`;
   await session.print(paint(`${build.name} ${build.id} ${build.state}${took}.`));
-  if (build.summary !== '') await session.print(build.summary);
+  if (build.summary !== '' && build.summary !== build.state) await session.print(build.summary);
   await session.print(...(await whatNext(session, farm, build)));
 }
 
-async function whatNext(
-  { colours }: Session,
-  farm: Farm,
-  { id, state }: BuildDetail,
-): Promise<readonly string[]> {
+async function whatNext({ colours }: Session, farm: Farm, build: BuildDetail): Promise<readonly string[]> {
+  const { id, state } = build;
   switch (state) {
     case 'succeeded':
       return await artifactLines(farm, id);
     case 'failed':
-      return [`See why with:  distrofarm log ${id}`, `Go on with:    distrofarm retry ${id}`];
+      return [
+        `See why with:  distrofarm log ${id}${failedStep(build)}`,
+        `Go on with:    distrofarm retry ${id}`,
+      ];
     case 'paused':
     case 'cancelled':
       return [`Go on with: distrofarm resume ${id}`];
@@ -197,6 +196,11 @@ async function whatNext(
     case 'running':
       return [colours.dim(`Watch it again with: distrofarm watch ${id}`)];
   }
+}
+
+function failedStep({ jobs }: BuildDetail): string {
+  const step = jobs.flatMap(({ steps }) => steps).find(({ state }) => state === 'failed');
+  return step === undefined ? '' : ` --step ${step.name} --tail 20`;
 }
 
 async function artifactLines(farm: Farm, id: string): Promise<readonly string[]> {
@@ -209,17 +213,4 @@ async function artifactLines(farm: Farm, id: string): Promise<readonly string[]>
     ({ variant, name, bytes }) => `  ${several ? `${variant}/` : ''}${name}  ${formatBytes(bytes)}`,
   );
   return [...files, `Download with: distrofarm artifacts download ${id}`];
-}
-
-/** `--timeout`; throws a usage error for what is no duration. */
-export async function timeoutOption(text: string | undefined): Promise<number | null> {
-  if (text === undefined) return null;
-  const { parseDuration } = await import('./durations.js');
-  const ms = parseDuration(text);
-  if (ms !== null) return ms;
-  throw new CliError(
-    EXIT.usage,
-    `--timeout: "${text}" is no duration`,
-    'Give seconds, or a duration such as 90s, 10m or 2h.',
-  );
 }

@@ -154,9 +154,10 @@ function remarkOn(build: BuildDetail, job: JobView): string {
     case 'blocked':
       return job.waitingReason || `waits for ${needed(build, job)}`;
     case 'waiting':
-      return job.waitingReason || 'waits for an agent';
+      return job.waitingReason;
     case 'assigned':
-      return 'assigned';
+    case 'succeeded':
+      return '';
     case 'running':
       return last?.phase === 'fetching'
         ? 'fetches its inputs'
@@ -167,8 +168,6 @@ function remarkOn(build: BuildDetail, job: JobView): string {
     case 'failed':
     case 'cancelled':
       return last?.end == null ? job.waitingReason : describeEnd(last.end, job);
-    case 'succeeded':
-      return '';
   }
 }
 

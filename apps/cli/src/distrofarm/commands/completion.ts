@@ -1,4 +1,5 @@
 import { type Command, Argument } from 'commander';
+import { resolve } from 'node:path';
 import { COMMANDS, example } from '../commands.js';
 import type { Session } from '../session.js';
 import type { Argument as TabArgument } from '@bomb.sh/tab';
@@ -102,7 +103,6 @@ async function profileSuggestions({ io }: Session): Promise<readonly Suggestion[
 /** The shells are told not to complete files by themselves. */
 async function fileSuggestions({ io }: Session, word: string): Promise<readonly Suggestion[]> {
   const { readdir } = await import('node:fs/promises');
-  const { resolve } = await import('node:path');
   const folder = word.slice(0, word.lastIndexOf('/') + 1);
   const entries = await readdir(resolve(io.cwd, folder || '.'), { withFileTypes: true });
   return entries.map((entry) => [`${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`, '']);

@@ -23,7 +23,7 @@ interface EventPage {
   readonly next: number | null;
 }
 
-const MAX_RETRY_MS = 5_000;
+const MAX_RETRY_MS = 2_000;
 
 export function events(command: Command, session: Session): void {
   example(

@@ -88,7 +88,9 @@ function buildTable(session: Session, { builds, next }: BuildPage): readonly str
     build.user,
     dateTime(build.createdAt),
     tookOf(build, session.io.now()),
-    [build.summary, build.note === '' ? '' : `(${build.note})`].filter((part) => part !== '').join(' '),
+    [build.summary === build.state ? '' : build.summary, build.note === '' ? '' : `(${build.note})`]
+      .filter((part) => part !== '')
+      .join(' '),
   ]);
   const head = ['BUILD', 'NAME', 'STATE', 'STEPS', 'USER', 'SUBMITTED', 'TOOK', ''];
   return [...textTable(head, rows), ...(next === null ? [] : ['There are more: --all, or --limit.'])];

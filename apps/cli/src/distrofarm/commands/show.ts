@@ -28,7 +28,7 @@ function buildLines({ colours }: Session, build: BuildDetail): readonly string[]
   const facts: readonly (readonly [string, string])[] = [
     ['Build', `${build.id} of ${build.name}`],
     ['State', `${stateColour(colours, build.state)(build.state)}${wish}`],
-    ['', build.summary],
+    ['', build.summary === build.state ? '' : build.summary],
     ['Note', build.note],
     ['By', `${build.user}, priority ${build.priority}`],
     ['Submitted', dateTime(build.createdAt)],
