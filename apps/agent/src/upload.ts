@@ -1,4 +1,4 @@
-import type { Sha256, UploadState } from '#libs/contracts';
+import type { FarmErrorCode, Sha256, UploadState } from '#libs/contracts';
 import { ApiError } from '#libs/http-client';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -31,26 +31,46 @@ export async function uploadFile(
   chunkBytes: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const repeat = async <T>(call: () => Promise<T>): Promise<T> => await persistently(call, signal);
   // A link in its place would lead somewhere else by now.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const send = async () => await sendFile(link, key, file, { path, sha256, bytes }, chunkBytes, signal);
   try {
-    const start = await repeat(() => link.startUpload(key, { sha256, bytes }, signal));
-    if (start.committed) return;
-    const upload = idOf(start);
-    for (let offset = start.offset; offset < bytes;) {
-      const at = offset;
-      const chunk = await readChunk(file, at, Math.min(chunkBytes, bytes - at));
-      if (chunk.length === 0) throw new FileChanged(path);
-      offset = await repeat(() => link.sendChunk(key, upload, at, chunk, signal));
-    }
-    await repeat(() => link.commitUpload(key, upload, signal));
+    await send().catch(async (error: unknown) => {
+      // Where the answer to the commit was lost, there is no upload any more, but the bytes are: then nothing is sent again.
+      if (!isRefusal(error, 'NOT_FOUND')) throw error;
+      await send();
+    });
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'DIGEST_MISMATCH') throw new FileChanged(path);
+    if (isRefusal(error, 'DIGEST_MISMATCH')) throw new FileChanged(path);
     throw error;
   } finally {
     await file.close();
   }
+}
+
+async function sendFile(
+  link: CoordinatorLink,
+  key: AttemptKey,
+  file: FileHandle,
+  { path, sha256, bytes }: FileToUpload,
+  chunkBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const repeat = async <T>(call: () => Promise<T>): Promise<T> => await persistently(call, signal);
+  const start = await repeat(() => link.startUpload(key, { sha256, bytes }, signal));
+  if (start.committed) return;
+  const upload = idOf(start);
+  for (let offset = start.offset; offset < bytes;) {
+    const at = offset;
+    const chunk = await readChunk(file, at, Math.min(chunkBytes, bytes - at));
+    if (chunk.length === 0) throw new FileChanged(path);
+    offset = await repeat(() => link.sendChunk(key, upload, at, chunk, signal));
+  }
+  await repeat(() => link.commitUpload(key, upload, signal));
+}
+
+function isRefusal(error: unknown, code: FarmErrorCode): boolean {
+  return error instanceof ApiError && error.code === code;
 }
 
 function idOf({ upload }: UploadState): NonNullable<UploadState['upload']> {
