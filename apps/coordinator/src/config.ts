@@ -23,9 +23,9 @@ export type ArtifactConfig =
       readonly prefix: string;
       readonly endpoint: string | null;
       readonly region: string;
-      readonly accessKeyId: string;
-      readonly secretAccessKey: string;
-      readonly pathStyle: boolean;
+      /** `null`, both: where the SDK looks for them (environment, shared files, the machine's role). */
+      readonly accessKeyId: string | null;
+      readonly secretAccessKey: string | null;
     };
 
 /** All that a coordinator is told from outside, checked. Libraries get values from it and never read the environment. */
@@ -256,8 +256,8 @@ function readArtifacts(given: Environment, complain: Complain): ArtifactConfig {
     complain(`DISTROFARM_ARTIFACTS: found "${text}"; expected directory, /folder or s3://bucket/prefix`);
     return { kind: 'directory', folder: join(given.DATA, 'artifacts') };
   }
-  if (given.S3_ACCESS_KEY === undefined || given.S3_SECRET_KEY === undefined)
-    complain('DISTROFARM_S3_ACCESS_KEY and DISTROFARM_S3_SECRET_KEY are needed for artifacts in S3');
+  if ((given.S3_ACCESS_KEY === undefined) !== (given.S3_SECRET_KEY === undefined))
+    complain('DISTROFARM_S3_ACCESS_KEY and DISTROFARM_S3_SECRET_KEY belong together');
   const prefix = (match[2] ?? '').replace(/\/+$/, '');
   return {
     kind: 's3',
@@ -265,10 +265,8 @@ function readArtifacts(given: Environment, complain: Complain): ArtifactConfig {
     prefix: prefix === '' ? '' : `${prefix}/`,
     endpoint: given.S3_ENDPOINT ?? null,
     region: given.S3_REGION,
-    accessKeyId: given.S3_ACCESS_KEY ?? '',
-    secretAccessKey: given.S3_SECRET_KEY ?? '',
-    // Servers other than Amazon's rarely have a name for every bucket.
-    pathStyle: given.S3_ENDPOINT !== undefined,
+    accessKeyId: given.S3_ACCESS_KEY ?? null,
+    secretAccessKey: given.S3_SECRET_KEY ?? null,
   };
 }
 

@@ -8,7 +8,7 @@ import {
   type UploadId,
   type UploadState,
 } from '#libs/contracts';
-import { BlobStore } from '#libs/artifacts';
+import { BlobError, BlobStore } from '#libs/artifacts';
 import {
   findBlob,
   findBuild,
@@ -52,9 +52,12 @@ export class AttemptUploads {
   async commit(claim: AttemptClaim, id: UploadId): Promise<UploadState> {
     const { sha256, bytes } = await this.#own(claim, id);
     try {
+      // Of an empty file nothing was ever sent.
+      if (bytes === 0) await this.blobs.append(id, 0, new Uint8Array());
       await this.blobs.commit(id, { sha256, bytes });
     } catch (error) {
-      await removeUpload(this.store.db, id);
+      // Its bytes are gone; any other trouble may pass, and the upload goes on.
+      if (error instanceof BlobError && error.code === 'DIGEST_MISMATCH') await removeUpload(this.store.db, id);
       throw error;
     }
     await insertBlob(this.store.db, { sha256, bytes }, this.clock.now());

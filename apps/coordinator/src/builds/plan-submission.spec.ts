@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { newId, SubmitBuild, type AcceptedSubmission } from '#libs/contracts';
+import { planRows } from './plan-rows.js';
+import { planSubmission } from './plan-submission.js';
+
+const ROOT = resolve(import.meta.dirname, '../../../..');
+let scratch: string;
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'plan-submission-'));
+});
+afterAll(async () => {
+  await rm(scratch, { recursive: true });
+});
+
+function submission(
+  manifest: string,
+  files: Readonly<Record<string, string>>,
+  more = {},
+): AcceptedSubmission {
+  return SubmitBuild.parse({
+    manifest,
+    manifestPath: 'images/m.xml',
+    files: Object.entries(files).map(([path, text]) => ({
+      path,
+      executable: true,
+      base64: Buffer.from(text).toString('base64'),
+    })),
+    sourceDateEpoch: 1,
+    ...more,
+  });
+}
+
+function manifestOf(scripts: string, farm = ''): string {
+  return `<distribution name="T" xmlns:farm="urn:distrofarm:1">
+<distro_constr_params><build_area>/a</build_area><output_image><finalizer>
+${scripts}
+</finalizer></output_image></distro_constr_params>
+<img_params><packages><pkg name="p"/></packages>
+<boot_archive_contents><base_include type="dir">boot</base_include></boot_archive_contents></img_params>${farm}
+</distribution>`;
+}
+
+function script(name: string, step: string, more = ''): string {
+  return `<script name="${name}"${more}><checkpoint name="${step}"/></script>`;
+}
+
+const plan = async (accepted: AcceptedSubmission) => await planSubmission(accepted, scratch, new Date(0));
+
+async function exampleFiles(folder: string): Promise<Record<string, string>> {
+  const names = await readdir(join(ROOT, folder), { recursive: true });
+  const files: Record<string, string> = {};
+  for (const name of names) {
+    const path = join(ROOT, folder, name);
+    if ((await stat(path)).isFile()) files[relative(ROOT, path)] = await readFile(path, 'utf8');
+  }
+  return files;
+}
+
+describe('planSubmission', () => {
+  it('cuts debian-live into the boot archives, the assembly, and the media', async () => {
+    const manifest = await readFile(join(ROOT, 'examples/debian-live.xml'), 'utf8');
+    const accepted = SubmitBuild.parse({
+      ...submission(manifest, await exampleFiles('finalizers')),
+      manifestPath: 'examples/debian-live.xml',
+    });
+    const [variant] = (await plan(accepted)).variants;
+    const { jobs } = planRows(newId('b'), variant!);
+    expect(
+      jobs.map(({ lane, needs, requires, base, imports, end_label }) => [
+        lane,
+        requires.architecture,
+        needs,
+        base?.job ?? null,
+        imports.map(({ job }) => job),
+        end_label,
+      ]),
+    ).toEqual([
+      ['x86-64', 'amd64', [], null, [], null],
+      ['x86-32', 'i386', [], null, [], null],
+      ['main', 'amd64', [0, 1], null, [0, 0, 1, 1], '.end_gen-slim-cont'],
+      ['iso', 'amd64', [2], 2, [], null],
+      ['usb', 'amd64', [2], 2, [], null],
+    ]);
+    expect(jobs.every(({ state }) => state === 'blocked')).toBe(true);
+    expect(jobs[0]!.requires.freeBytes).toBe(3 * 1024 ** 3);
+  });
+
+  it('makes one job of a manifest without lanes', async () => {
+    const planned = await plan(
+      submission(manifestOf(script('a', 'a') + script('b', 'b')), {
+        'images/a': '#!/bin/sh\n',
+        'images/b': '#!/bin/sh\n',
+      }),
+    );
+    expect(planned.variants.map(({ name }) => name)).toEqual(['default']);
+    expect(planned.variants[0]!.plan.jobs).toHaveLength(1);
+  });
+
+  it('makes each variant of the manifest, or those that were asked for', async () => {
+    const farm = `<farm:variants><farm:variant name="base"/><farm:variant name="de"><farm:package add="q"/></farm:variant></farm:variants>`;
+    const given = (variants: readonly string[]) =>
+      submission(manifestOf(script('a', 'a'), farm), { 'images/a': '#!/bin/sh\n' }, { variants });
+    expect((await plan(given([]))).variants.map(({ name }) => name)).toEqual(['base', 'de']);
+    expect((await plan(given(['de']))).variants.map(({ name }) => name)).toEqual(['de']);
+    await expect(plan(given(['fr']))).rejects.toMatchObject({
+      code: 'INVALID',
+      hint: 'Its variants are: base, de.',
+    });
+  });
+
+  it('tells every problem of the manifest at its line', async () => {
+    const bad = plan(submission(manifestOf(script('a', '9') + '<script/>'), {}));
+    await expect(bad).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      problems: expect.arrayContaining([expect.stringMatching(/^images\/m\.xml:3:/)]),
+    });
+  });
+
+  it.each([
+    ['was not submitted', script('none', 'a'), /script none does not exist/],
+    ['is not executable', script('../docs/x', 'a'), /script \.\.\/docs\/x is not executable/],
+    ['lies outside', script('../../../etc/passwd', 'a'), /lies outside of the submission/],
+    ['is absolute', script('/bin/true', 'a'), /lies outside of the submission/],
+  ])('refuses a script that %s', async (_, steps, words) => {
+    const accepted = submission(manifestOf(steps), {});
+    const file = { path: 'docs/x', executable: false, base64: '' };
+    await expect(plan({ ...accepted, files: [file] })).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      problems: [expect.stringMatching(words)],
+    });
+  });
+
+  it('gives one digest for a script and what it includes, whatever else is submitted', async () => {
+    const including = '#!/bin/sh\n# farm:includes: lib.sh\n';
+    const digest = async (lib: string) =>
+      (await plan(submission(manifestOf(script('a', 'a')), { 'images/a': including, 'images/lib.sh': lib })))
+        .scripts;
+    expect(await digest('x')).toEqual([{ path: 'images/a', sha256: expect.any(String) }]);
+    expect(await digest('x')).toEqual(await digest('x'));
+    expect(await digest('x')).not.toEqual(await digest('y'));
+  });
+
+  it.each([
+    ['two files of one path', [{ path: 'a' }, { path: 'a' }], 'INVALID'],
+    ['a file where a folder is', [{ path: 'a' }, { path: 'a/b' }], 'INVALID'],
+  ])('refuses %s', async (_, paths, code) => {
+    const files = paths.map(({ path }) => ({ path, executable: false, base64: '' }));
+    await expect(plan({ ...submission(manifestOf(script('a', 'a')), {}), files })).rejects.toMatchObject({
+      code,
+    });
+  });
+
+  it.each(['../a', '/a', 'a//b', 'a/../b', './a', 'a\\b', 'a\nb', ''])('takes no path %j', (path) => {
+    expect(
+      SubmitBuild.safeParse({ ...submission('', {}), files: [{ path, executable: true, base64: '' }] })
+        .success,
+    ).toBe(false);
+  });
+
+  it('knows the steps a pause may be in front of', async () => {
+    const given = (pauseBefore: string) =>
+      submission(manifestOf(script('a', 'first')), { 'images/a': '#!/bin/sh\n' }, { pauseBefore });
+    expect((await plan(given('first'))).variants).toHaveLength(1);
+    expect((await plan(given('0'))).variants).toHaveLength(1);
+    await expect(plan(given('second'))).rejects.toMatchObject({ code: 'INVALID', problems: ['0 first'] });
+  });
+
+  it('leaves nothing in its folder', async () => {
+    expect(await readdir(scratch)).toEqual([]);
+  });
+});
