@@ -21,7 +21,7 @@ export const USAGE = `Usage:
 
 run     Claims jobs from the coordinator and runs them. Settings come from the environment: DISTROFARM_AGENT_STORE (a dataset pool/name, or a
         folder), DISTROFARM_AGENT_SLOTS, DISTROFARM_AGENT_LABELS, ... (docs/operations.md). SIGTERM lets running jobs end; a second one does not.
-enrol   Makes this host an agent of a farm, with a one-use token (distrofarm agents enrol).
+enrol   Makes this host an agent of a farm, with a one-use token (distrofarm agents enrol); "-": it is read from standard input.
 `;
 
 export function parseCommandLine(args: readonly string[]): AgentCommand {

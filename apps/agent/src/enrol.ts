@@ -1,5 +1,6 @@
 import { fetchFarmCa, HttpClient } from '#libs/http-client';
 import type { Areas } from '#libs/snapshots';
+import { text } from 'node:stream/consumers';
 import type { AgentCommand } from './command-line.js';
 import type { AgentConfig } from './config.js';
 import { CoordinatorLink } from './coordinator-link.js';
@@ -22,7 +23,8 @@ export async function enrol(
       freeBytes: Math.floor(freeBytes),
       usedBytes: Math.floor(usedBytes),
     };
-    const answer = await new CoordinatorLink(http).enrol({ token, name: name ?? config.name, facts });
+    const secret = token === '-' ? (await text(process.stdin)).trim() : token;
+    const answer = await new CoordinatorLink(http).enrol({ token: secret, name: name ?? config.name, facts });
     const identity = { agent: answer.agent, name: answer.name, key: answer.key, coordinator, ca };
     await writeIdentity(config.stateFolder, identity);
     return identity;

@@ -7,7 +7,7 @@ export { FarmRedis } from './farm-redis.js';
 export type { FarmRedisOptions } from './farm-redis.js';
 export type { Message } from './message.js';
 export { PrivateRedisFailed, startPrivateRedis } from './private-redis.js';
-export type { PrivateRedis } from './private-redis.js';
+export type { PrivateRedis, PrivateRedisOptions } from './private-redis.js';
 export type { RedisConfig } from './redis-config.js';
 export { Sweeps } from './sweeps.js';
 export type { Sweep, SweepsOptions } from './sweeps.js';

@@ -13,6 +13,11 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
+export interface PrivateRedisOptions {
+  /** Whether the server ends, in order, when this process does, however that ends. Not so for a server that ran already. Default: it lives on. */
+  readonly endsWithUs?: boolean;
+}
+
 /** It cannot be started, or does not answer. */
 export class PrivateRedisFailed extends Error {
   override readonly name = 'PrivateRedisFailed';
@@ -37,9 +42,12 @@ const LOCKED = 75;
 /**
  * A redis-server of our own on a unix socket in `folder`, which only its owner may enter. It outlives a killed coordinator; the next one finds
  * it answering and goes on with it. Two that start at once get the same one: the server holds a lock on the folder for as long as it lives, since
- * two servers on one data folder would ruin it. Needs redis-server and flock(1).
+ * two servers on one data folder would ruin it. Needs redis-server, flock(1) and setpriv(1).
  */
-export async function startPrivateRedis(folder: string): Promise<PrivateRedis> {
+export async function startPrivateRedis(
+  folder: string,
+  { endsWithUs = false }: PrivateRedisOptions = {},
+): Promise<PrivateRedis> {
   const home = resolve(folder);
   const path = join(home, 'redis.sock');
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
@@ -51,15 +59,17 @@ export async function startPrivateRedis(folder: string): Promise<PrivateRedis> {
   await mkdir(home, { recursive: true, mode: 0o700 });
   await chmod(home, 0o700);
   const running = await pidBehind(path);
-  const pid = running ?? (await start(home, path));
+  const pid = running ?? (await start(home, path, endsWithUs));
   await writeFile(join(home, 'redis.pid'), `${pid}\n`);
   return { config: { kind: 'socket', path }, pid, stop: () => stop(home, pid) };
 }
 
 /** The server's pid, when it answers. */
-async function start(home: string, path: string): Promise<number> {
+async function start(home: string, path: string, endsWithUs: boolean): Promise<number> {
   const log = await open(join(home, 'redis.log'), 'a', 0o600);
-  const child = spawn('flock', flockArguments(home, path), {
+  // Each becomes the next, so that the server is our child; Redis takes SIGTERM as SHUTDOWN.
+  const ending = endsWithUs ? ['--pdeathsig', 'TERM'] : ['--pdeathsig', 'keep'];
+  const child = spawn('setpriv', [...ending, 'flock', ...flockArguments(home, path)], {
     cwd: home,
     // Not in our process group: Ctrl-C is for us, and we stop it when the rest has ended.
     detached: true,
@@ -70,7 +80,7 @@ async function start(home: string, path: string): Promise<number> {
     await once(child, 'spawn');
   } catch (error) {
     ended.catch(() => undefined);
-    throw new PrivateRedisFailed('flock(1) cannot be run', 'Install util-linux.', { cause: error });
+    throw new PrivateRedisFailed('setpriv(1) cannot be run', 'Install util-linux.', { cause: error });
   } finally {
     await log.close();
   }

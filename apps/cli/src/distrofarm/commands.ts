@@ -1,19 +1,12 @@
-import type { Command } from 'commander';
-import type { Session } from './session.js';
-
-/** Gives a command its arguments, options and action; called once the command is meant. */
-export type DefineCommand = (command: Command, session: Session) => void;
-
-export interface KnownCommand {
-  readonly name: string;
-  /** Its line in `distrofarm --help`. */
-  readonly summary: string;
-  readonly load: () => Promise<DefineCommand>;
-  readonly hidden?: boolean;
-}
+import type { KnownCommand } from './known-command.js';
 
 /** All of `distrofarm`, in the order of its help. Each command, or noun, is a file in commands/. */
 export const COMMANDS: readonly KnownCommand[] = [
+  {
+    name: 'up',
+    summary: 'a whole farm on this machine',
+    load: async () => (await import('./commands/up.js')).up,
+  },
   {
     name: 'submit',
     summary: 'have a manifest built',
@@ -157,9 +150,3 @@ export const COMMANDS: readonly KnownCommand[] = [
     load: async () => (await import('./commands/help.js')).help,
   },
 ];
-
-/** One line that works, below the help of a command. */
-export function example(command: Command, ...lines: readonly string[]): Command {
-  const title = lines.length === 1 ? 'Example:' : 'Examples:';
-  return command.addHelpText('after', `\n${[title, ...lines.map((line) => `  ${line}`)].join('\n')}`);
-}

@@ -45,8 +45,13 @@ export async function readProfiles(env: Environment): Promise<Profiles> {
   return parseProfiles(path, text);
 }
 
-/** Adds or replaces one profile, and makes it the current one. */
-export async function saveProfile(env: Environment, name: string, profile: Profile): Promise<void> {
+/** Adds or replaces one profile, and makes it the current one; with `keepCurrent` only where there is none. */
+export async function saveProfile(
+  env: Environment,
+  name: string,
+  profile: Profile,
+  { keepCurrent = false }: { readonly keepCurrent?: boolean } = {},
+): Promise<void> {
   if (!isProfileName(name)) {
     throw new CliError(
       EXIT.usage,
@@ -54,8 +59,11 @@ export async function saveProfile(env: Environment, name: string, profile: Profi
       'Use letters, digits, "-", "_" and ".".',
     );
   }
-  const { profiles } = await readProfiles(env);
-  await writeProfiles(env, { current: name, profiles: { ...profiles, [name]: profile } });
+  const { current, profiles } = await readProfiles(env);
+  await writeProfiles(env, {
+    current: keepCurrent ? (current ?? name) : name,
+    profiles: { ...profiles, [name]: profile },
+  });
 }
 
 /** Replaces the file in one move; only its owner can read it. */

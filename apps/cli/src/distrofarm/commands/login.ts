@@ -1,7 +1,7 @@
 import type { WhoAmI } from '#libs/contracts';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { refuseClearText, saveProfile } from '../profiles.js';
@@ -10,6 +10,7 @@ import type { Session } from '../session.js';
 interface LoginOptions {
   readonly tokenStdin?: boolean;
   readonly caFingerprint?: string;
+  readonly keepCurrent?: boolean;
 }
 
 export function login(command: Command, session: Session): void {
@@ -17,9 +18,10 @@ export function login(command: Command, session: Session): void {
     command
       .argument('<url>', 'address of the coordinator, e.g. https://farm.example:8443')
       .option('--token-stdin', 'read the token from standard input; else it is asked for')
-      .option('--ca-fingerprint <fingerprint>', "of the farm's own certificate authority: sha256:…"),
+      .option('--ca-fingerprint <fingerprint>', "of the farm's own certificate authority: sha256:…")
+      .option('--keep-current', 'leave the current profile as it is, where there is one'),
     'distrofarm login https://farm.example:8443 --token-stdin < token',
-  ).action(async (url: string, { tokenStdin, caFingerprint }: LoginOptions) => {
+  ).action(async (url: string, { tokenStdin, caFingerprint, keepCurrent }: LoginOptions) => {
     refuseClearText(checkedUrl(url));
     const ca = caFingerprint === undefined ? null : await certificate(url, caFingerprint);
     const token = await readToken(session.io, tokenStdin === true);
@@ -28,9 +30,9 @@ export function login(command: Command, session: Session): void {
     const farm = new Farm({ name, url, token, ca });
     try {
       const me = await farm.get<WhoAmI>('/whoami');
-      await saveProfile(session.io.env, name, { url, token, ca });
+      await saveProfile(session.io.env, name, { url, token, ca }, { keepCurrent: keepCurrent === true });
       await session.show(me, ({ user, role, farm: farmName }) => [
-        `You are ${user}, ${role}, on ${farmName}. This is profile ${name} from now on.`,
+        `You are ${user}, ${role}, on ${farmName}. This is profile ${name}${keepCurrent === true ? '' : ' from now on'}.`,
       ]);
     } finally {
       farm.close();
