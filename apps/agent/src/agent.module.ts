@@ -18,7 +18,6 @@ const LAYOUT = ['pkg_image', 'boot_archive', 'tmp'];
 
 /** All parts of the agent's process, on one page. */
 @Module({})
-// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- a module is a class to Nest
 export class AgentModule {
   static for(config: AgentConfig, identity: Identity, log: Logger): DynamicModule {
     const { stateFolder } = config;

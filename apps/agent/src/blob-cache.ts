@@ -63,6 +63,9 @@ export class BlobCache {
       const part = `${path}.part`;
       await retry(async () => {
         await this.#download(part, blob, fetch, signal);
+      }).catch(async (error: unknown) => {
+        if (error instanceof TransferError) await rm(part, { force: true });
+        throw error;
       });
       if ((await hashFile(part, signal)).sha256 === blob.sha256) {
         await rename(part, path);

@@ -54,12 +54,19 @@ const words = z
   .default('')
   .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''));
 const wholeNumber = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+/** Lets a function say what is wrong; `null`: nothing. */
+const inWords =
+  (problemOf: (text: string) => string | null) =>
+  (text: string, context: z.RefinementCtx): void => {
+    const message = problemOf(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  };
 const absolutePath = z.string().refine(isAbsolute, 'expected an absolute path');
 
 const Environment = z.object({
-  DISTROFARM_COORDINATOR: z.string().optional(),
+  DISTROFARM_COORDINATOR: z.string().superRefine(inWords(addressProblem)).optional(),
   DISTROFARM_AGENT_STATE: absolutePath.default(DEFAULT_STATE),
-  DISTROFARM_AGENT_STORE: z.string().optional(),
+  DISTROFARM_AGENT_STORE: z.string().superRefine(inWords(storeProblem)).optional(),
   DISTROFARM_AGENT_SLOTS: wholeNumber(1, 256).default(1),
   DISTROFARM_AGENT_LABELS: words.pipe(z.array(Name).max(50)),
   DISTROFARM_AGENT_ARCHITECTURES: words.pipe(z.array(Name).max(20)),
@@ -92,16 +99,11 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     ]);
   }
   const values = parsed.data;
-  const coordinator = values.DISTROFARM_COORDINATOR ?? null;
-  const address = coordinator === null ? null : addressProblem(coordinator);
-  if (address !== null) problems.push(`DISTROFARM_COORDINATOR: ${address}`);
-  const store = storePlace(values.DISTROFARM_AGENT_STORE ?? join(values.DISTROFARM_AGENT_STATE, 'areas'));
-  if (typeof store === 'string') problems.push(`DISTROFARM_AGENT_STORE: ${store}`);
-  if (problems.length > 0 || typeof store === 'string') throw new ConfigError(problems);
+  if (problems.length > 0) throw new ConfigError(problems);
   return {
-    coordinator,
+    coordinator: values.DISTROFARM_COORDINATOR ?? null,
     stateFolder: values.DISTROFARM_AGENT_STATE,
-    store,
+    store: storePlace(values.DISTROFARM_AGENT_STORE ?? join(values.DISTROFARM_AGENT_STATE, 'areas')),
     slots: values.DISTROFARM_AGENT_SLOTS,
     labels: values.DISTROFARM_AGENT_LABELS,
     architectures: values.DISTROFARM_AGENT_ARCHITECTURES,
@@ -122,16 +124,21 @@ function unknownNames(environment: Readonly<Record<string, string | undefined>>)
     .map((name) => `${name}: there is no such setting; expected one of ${known.join(', ')}`);
 }
 
-/** A string says what is wrong with it. */
-function storePlace(text: string): StorePlace | string {
+/** Throws for what is neither. */
+function storePlace(text: string): StorePlace {
   if (isAbsolute(text)) return { kind: 'folder', path: text };
+  const dataset = parseDatasetName(text);
+  if (dataset.includes('/')) return { kind: 'dataset', dataset };
+  throw new RangeError('a pool is no place of an agent’s own');
+}
+
+function storeProblem(text: string): string | null {
   try {
-    const dataset = parseDatasetName(text);
-    if (dataset.includes('/')) return { kind: 'dataset', dataset };
+    storePlace(text);
+    return null;
   } catch {
-    // Said below.
+    return `${JSON.stringify(text)} is neither a dataset (pool/name) nor an absolute folder`;
   }
-  return `${JSON.stringify(text)} is neither a dataset (pool/name) nor an absolute folder`;
 }
 
 function nameOfHost(): string {

@@ -27,6 +27,13 @@ const TOOLS = [
     'rsync',
   ],
 ];
+/** Where `--version` is not how to ask. */
+const VERSION_FLAGS: Readonly<Record<string, string>> = {
+  mksquashfs: '-version',
+  unsquashfs: '-version',
+  mke2fs: '-V',
+  debugfs: '-V',
+};
 /** A tool that waits for input or a network must not hold up the start. */
 const VERSION_TIMEOUT_MS = 3_000;
 
@@ -109,7 +116,7 @@ async function toolVersions(names: readonly string[]): Promise<Record<string, st
 
 /** The first line of what it says; what is there and says nothing is `present`. */
 async function versionOf(tool: string): Promise<string> {
-  const { all, exitCode } = await execa(tool, ['--version'], {
+  const { all, exitCode } = await execa(tool, [VERSION_FLAGS[tool] ?? '--version'], {
     reject: false,
     all: true,
     stdin: 'ignore',
@@ -120,5 +127,5 @@ async function versionOf(tool: string): Promise<string> {
   });
   const line = all.split('\n').find((each) => each.trim() !== '') ?? '';
   const shown = line.replace(/\p{Cc}+/gu, ' ').trim();
-  return exitCode === 0 && shown !== '' ? shown.slice(0, 200) : 'present';
+  return (exitCode === 0 || tool in VERSION_FLAGS) && shown !== '' ? shown.slice(0, 200) : 'present';
 }

@@ -73,7 +73,7 @@ export class LeaseKeeper {
     const watch = setInterval(() => this.#stopRunOut(), watchIntervalMs(this.#settings));
     try {
       while (!signal.aborted) {
-        await this.#beat(signal);
+        await this.beatOnce(signal);
         await this.#wakeable.wait(nextHeartbeatMs(this.#settings.heartbeatMs, Math.random()), signal);
       }
     } finally {
@@ -97,7 +97,8 @@ export class LeaseKeeper {
     }
   }
 
-  async #beat(signal: AbortSignal): Promise<void> {
+  /** One heartbeat, and what its answer says. Does not throw. */
+  async beatOnce(signal: AbortSignal): Promise<void> {
     const { link, log, instance } = this.options;
     this.#stopRunOut();
     const sentAtMs = this.#now();

@@ -63,7 +63,6 @@ async function run(config: AgentConfig, log: Logger): Promise<ExitStatus> {
   let storeLock: BuildAreaLock | null = null;
   try {
     const parts = AgentModule.for(config, identity, log);
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest's options are a class in name only
     const app = await NestFactory.createApplicationContext(parts, { logger: false, abortOnError: false });
     storeLock = BuildAreaLock.take(await app.get(Areas).prepare(), 'distrofarm-agent run');
     const agent = app.get(Agent);

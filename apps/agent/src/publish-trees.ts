@@ -2,7 +2,7 @@ import { packTree } from '#libs/artifacts';
 import type { PackedTree, ReportEvent } from '#libs/contracts';
 import type { Workspace } from '#libs/engine';
 import type { Job, Plan } from '#libs/plan';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptKey, CoordinatorLink } from './coordinator-link.js';
 import { uploadFile } from './upload.js';
@@ -62,5 +62,7 @@ async function publishTree(path: string, publishing: TreePublishing): Promise<Pa
     return tree;
   } finally {
     await rm(folder, { recursive: true, force: true });
+    // Another job of the area may be packing.
+    await rmdir(packingFolder).catch(() => undefined);
   }
 }
