@@ -98,7 +98,7 @@ describe('the commands', () => {
     for (const { name, load } of COMMANDS.filter(({ hidden }) => hidden !== true)) {
       const command = programFor(session).commands.find((each) => each.name() === name);
       if (command === undefined) throw new Error(name);
-      (await load())(command, session);
+      (await load())(command, session, COMMANDS);
       const leaves = command.commands.length > 0 ? command.commands : [command];
       for (const leaf of leaves) {
         const io = ioOf({ env: NOWHERE });

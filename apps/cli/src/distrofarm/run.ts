@@ -1,8 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { toJson } from './cleaned.js';
-import { COMMANDS, type KnownCommand } from './commands.js';
+import { COMMANDS } from './commands.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { writeTo, type Io } from './io.js';
+import type { KnownCommand } from './known-command.js';
 import { Session, type GlobalOptions } from './session.js';
 import { VERSION } from './version.js';
 
@@ -26,6 +27,8 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
 
 /** The command tree. A command's own file is loaded when that command is meant; the others are a name and a line of help. */
 export function programFor(session: Session, commands: readonly KnownCommand[] = COMMANDS): Command {
+  // `help` reads a second command line with the same program.
+  const defined = new Set<Command>();
   const program = new Command('distrofarm')
     .description(INTRODUCTION)
     .usage('COMMAND [options]')
@@ -44,7 +47,9 @@ export function programFor(session: Session, commands: readonly KnownCommand[] =
     })
     .hook('preSubcommand', async (_program, command) => {
       const known = commands.find(({ name }) => name === command.name());
-      if (known !== undefined) (await known.load())(command, session);
+      if (known === undefined || defined.has(command)) return;
+      defined.add(command);
+      (await known.load())(command, session, commands);
     })
     .hook('preAction', () => {
       session.options = program.opts<GlobalOptions>();

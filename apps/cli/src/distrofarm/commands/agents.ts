@@ -1,7 +1,7 @@
 import type { AgentView, Enrolment } from '#libs/contracts';
 import type { Command } from 'commander';
 import { formatBytes } from '../byte-count.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';
 import { ago, dateTime } from '../moments.js';

@@ -2,7 +2,7 @@ import type { Artifact, BuildDetail } from '#libs/contracts';
 import type { Command } from 'commander';
 import { formatBytes } from '../byte-count.js';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf } from '../farm.js';
 import { dateTime } from '../moments.js';

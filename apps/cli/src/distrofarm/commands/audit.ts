@@ -1,6 +1,6 @@
 import type { AuditEntry } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { queryOf } from '../farm.js';
 import { dateTime } from '../moments.js';
 import { count } from '../options.js';

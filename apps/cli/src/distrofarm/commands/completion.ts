@@ -1,6 +1,7 @@
-import { type Command, Argument } from 'commander';
+import { Argument, Command } from 'commander';
 import { resolve } from 'node:path';
-import { COMMANDS, example } from '../commands.js';
+import { example } from '../example.js';
+import type { KnownCommand } from '../known-command.js';
 import type { Session } from '../session.js';
 import type { Argument as TabArgument } from '@bomb.sh/tab';
 
@@ -18,10 +19,10 @@ export function completion(command: Command, session: Session): void {
 }
 
 /** `distrofarm complete -- words…`: what the shell's script calls. Never fails: a shell has nowhere to show it. */
-export function complete(command: Command, session: Session): void {
+export function complete(command: Command, session: Session, all: readonly KnownCommand[]): void {
   command.argument('[word...]').action(async (words: readonly string[]) => {
     const { default: tab } = await import('@bomb.sh/tab/commander');
-    const root = tab(await wholeProgram(session), { completionCommandName: 'completion' });
+    const root = tab(await wholeProgram(command, session, all), { completionCommandName: 'completion' });
     const suggest = suggester(session, words.at(-1) ?? '');
     for (const name of [words[0] ?? '', words.slice(0, 2).join(' ')]) {
       for (const argument of root.commands.get(name)?.arguments.values() ?? []) await suggest(argument);
@@ -31,13 +32,16 @@ export function complete(command: Command, session: Session): void {
 }
 
 /** With all commands loaded; the library adds the two of this file in its own way. */
-async function wholeProgram(session: Session): Promise<Command> {
-  const { programFor } = await import('../run.js');
-  const others = COMMANDS.filter(({ name }) => name !== 'complete' && name !== 'completion');
-  const program = programFor(session, others);
-  for (const command of program.commands) {
-    const known = others.find(({ name }) => name === command.name());
-    if (known !== undefined) (await known.load())(command, session);
+async function wholeProgram(
+  { parent }: Command,
+  session: Session,
+  all: readonly KnownCommand[],
+): Promise<Command> {
+  const program = new Command(PROGRAM);
+  for (const option of parent?.options ?? []) program.addOption(option);
+  for (const { name, summary, load } of all) {
+    if (name === 'complete' || name === 'completion') continue;
+    (await load())(program.command(name).description(summary), session, all);
   }
   return program;
 }

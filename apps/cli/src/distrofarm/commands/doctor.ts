@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { diagnose, type Finding } from '../diagnose.js';
 import { EXIT } from '../exit-codes.js';
 import type { Session } from '../session.js';

@@ -2,7 +2,7 @@ import type { BuildDetail, FarmEvent } from '#libs/contracts';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Command } from 'commander';
 import { cleaned, toJson } from '../cleaned.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { isPassing, pathOf, queryOf, type Farm } from '../farm.js';
 import { writeTo } from '../io.js';

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { exitCodeTable } from '../exit-codes.js';
 import type { Session } from '../session.js';
 
 export function help(command: Command, session: Session): void {
   example(command.argument('[topic...]', 'a command, or "exit-codes"'), 'distrofarm help exit-codes').action(
     async (topic: readonly string[]) => {
-      if (topic[0] === 'exit-codes') return await session.print(exitCodeTable().trimEnd());
-      const { programFor } = await import('../run.js');
-      await programFor(session).parseAsync([...topic, '--help'], { from: 'user' });
+      if (topic[0] === 'exit-codes') await session.print(exitCodeTable().trimEnd());
+      else await command.parent?.parseAsync([...topic, '--help'], { from: 'user' });
     },
   );
 }

@@ -1,7 +1,7 @@
 import type { BuildPage, BuildSummary } from '#libs/contracts';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { formatDuration } from '../durations.js';
 import { queryOf } from '../farm.js';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { AttemptLogs, keepLast } from '../attempt-logs.js';
 import { cleaned } from '../cleaned.js';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf, type Farm } from '../farm.js';
 import { followBuild } from '../follow-build.js';

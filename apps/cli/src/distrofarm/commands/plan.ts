@@ -1,6 +1,6 @@
 import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { formatDuration } from '../durations.js';
 import { several } from '../options.js';
 import { readSubmission } from '../read-submission.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { profilesPath, readProfiles, writeProfiles } from '../profiles.js';
 import type { Session } from '../session.js';

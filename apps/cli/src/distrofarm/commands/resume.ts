@@ -1,6 +1,6 @@
 import type { BuildDetail, ResumeBuild } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';
 import type { Session } from '../session.js';

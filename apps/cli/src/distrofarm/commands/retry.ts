@@ -1,7 +1,7 @@
 import type { BuildDetail, ResumeBuild } from '#libs/contracts';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';

@@ -2,7 +2,7 @@ import type { CataloguedScript } from '#libs/contracts';
 import type { Command } from 'commander';
 import { basename, resolve } from 'node:path';
 import { CliError } from '../cli-error.js';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';

@@ -1,7 +1,7 @@
 import type { BuildDetail, JobView, StepView } from '#libs/contracts';
 import { describeOutcome } from '#libs/engine';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { formatDuration } from '../durations.js';
 import { pathOf } from '../farm.js';
 import { describeEnd, jobLabels } from '../job-wording.js';

@@ -1,6 +1,6 @@
 import type { AgentView, BuildPage, Health, WhoAmI } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { cleaned } from '../cleaned.js';
 import { stateColour } from '../state-colour.js';
 import type { Session } from '../session.js';

@@ -1,6 +1,6 @@
 import type { BuildDetail, PlanPreview, Priority, SubmittedBuild } from '#libs/contracts';
 import { type Command, Option } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { duration, several } from '../options.js';
 import { readSubmission, type Submission } from '../read-submission.js';
 import type { Session } from '../session.js';

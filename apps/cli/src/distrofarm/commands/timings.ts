@@ -1,6 +1,6 @@
 import type { BuildDetail, StepView } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { formatDuration } from '../durations.js';
 import { pathOf } from '../farm.js';
 import { jobLabels } from '../job-wording.js';

@@ -1,6 +1,6 @@
 import type { CreatedToken, CreateToken, Right, Role, Token } from '#libs/contracts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';
 import { dateTime } from '../moments.js';

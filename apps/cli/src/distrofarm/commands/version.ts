@@ -1,6 +1,6 @@
 import type { Health } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import type { Session } from '../session.js';
 
 export function version(command: Command, session: Session): void {

@@ -1,6 +1,6 @@
 import type { WhoAmI } from '#libs/contracts';
 import type { Command } from 'commander';
-import { example } from '../commands.js';
+import { example } from '../example.js';
 import type { Session } from '../session.js';
 
 export function whoami(command: Command, session: Session): void {
