@@ -1,0 +1,358 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AgentView,
+  Artifact,
+  BuildDetail,
+  BuildId,
+  BuildState,
+  CreateToken,
+  Enrolment,
+  SubmitBuild,
+  SubmittedBuild,
+} from '#libs/contracts';
+import { HttpClient, Unreachable } from '#libs/http-client';
+import { startPrivateRedis, type PrivateRedis } from '#libs/queue';
+import { startPostgres, type PostgresServer } from '../../libs/store/src/testing-postgres.js';
+import { FarmEvents } from './farm-events.js';
+import { FarmProcess, INSTALLED, requireBuilt } from './farm-process.js';
+import { Scenario, type ScenarioOptions, type ScenarioStep } from './farm-scenario.js';
+
+export interface FarmOptions {
+  readonly database: 'sqlite' | 'postgres';
+  readonly agents: number;
+  readonly coordinators?: number;
+  /** Default 30: no lease runs out by itself. */
+  readonly leaseSeconds?: number;
+  /** More settings of the coordinators. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** At rest: nothing more happens to it by itself. */
+const RESTS: readonly BuildState[] = ['succeeded', 'failed', 'paused', 'cancelled'];
+
+/**
+ * A whole farm on this machine: Redis, database, coordinators and agents as processes of their own, in one temporary folder. Needs root,
+ * redis-server, PostgreSQL's server programs and a built dist/.
+ */
+export class TestFarm {
+  readonly agents: FarmProcess[] = [];
+  readonly coordinators: FarmProcess[] = [];
+  readonly urls: string[] = [];
+  #redis: PrivateRedis | null = null;
+  #postgres: PostgresServer | null = null;
+  #events: FarmEvents | null = null;
+  #adminToken = '';
+  #scenarios = 0;
+  readonly #clients: HttpClient[] = [];
+
+  private constructor(
+    readonly folder: string,
+    private readonly options: FarmOptions,
+  ) {}
+
+  static async start(options: FarmOptions): Promise<TestFarm> {
+    requireBuilt();
+    const farm = new TestFarm(await mkdtemp(join(tmpdir(), 'test-farm-')), options);
+    try {
+      await farm.#start();
+      return farm;
+    } catch (error) {
+      const said = [...farm.coordinators, ...farm.agents].map(({ name, output }) => `${name}: ${output}`);
+      await farm.stop();
+      throw new Error(`the farm did not start: ${(error as Error).message}\n${said.join('\n')}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The first coordinator's. */
+  get url(): string {
+    return this.urls[0]!;
+  }
+
+  get adminToken(): string {
+    return this.#adminToken;
+  }
+
+  get admin(): HttpClient {
+    return this.clientFor(this.#adminToken);
+  }
+
+  get events(): FarmEvents {
+    return this.#events!;
+  }
+
+  get postgres(): PostgresServer {
+    return this.#postgres!;
+  }
+
+  get redis(): PrivateRedis {
+    return this.#redis!;
+  }
+
+  clientFor(secret: string | null, url = this.url): HttpClient {
+    const client = new HttpClient({ url, secret, ca: null });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A new user's token, and a client that uses it. */
+  async token(token: Partial<CreateToken> & Pick<CreateToken, 'user' | 'role'>): Promise<string> {
+    return (await this.call<{ secret: string }>('POST', '/tokens', token)).secret;
+  }
+
+  /** As the admin; again where no coordinator answers, through the next one. */
+  async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    for (let turn = 0; ; turn += 1) {
+      const client = this.clientFor(this.#adminToken, this.urls[turn % this.urls.length]);
+      try {
+        return (await client.json<T>(method, `/api/v1${path}`, body))!;
+      } catch (error) {
+        if (!(error instanceof Unreachable) || method !== 'GET') throw error;
+        await sleep(50);
+      }
+    }
+  }
+
+  scenario(steps: readonly ScenarioStep[], options: ScenarioOptions = {}): Scenario {
+    return new Scenario(join(this.folder, `s${(this.#scenarios += 1)}`), steps, options);
+  }
+
+  async submit(scenario: Scenario, change: Partial<SubmitBuild> = {}): Promise<BuildId> {
+    await mkdir(scenario.folder, { recursive: true });
+    const body = { ...scenario.submission, ...change };
+    return (await this.call<SubmittedBuild>('POST', '/builds', body)).build.id;
+  }
+
+  async build(id: string): Promise<BuildDetail> {
+    return await this.call<BuildDetail>('GET', `/builds/${id}`);
+  }
+
+  async pause(id: string, before: string | null = null): Promise<BuildDetail> {
+    return await this.call<BuildDetail>('POST', `/builds/${id}/pause`, { before });
+  }
+
+  async resume(id: string, from: string | null = null): Promise<BuildDetail> {
+    return await this.call<BuildDetail>('POST', `/builds/${id}/resume`, { from });
+  }
+
+  async cancel(id: string): Promise<BuildDetail> {
+    return await this.call<BuildDetail>('POST', `/builds/${id}/cancel`, {});
+  }
+
+  /** Resolves when the build is at rest. */
+  async atRest(id: string): Promise<BuildDetail> {
+    return await this.buildThat(id, ({ state }) => RESTS.includes(state));
+  }
+
+  /** Resolves when it holds for the build, which is looked at after each event. */
+  async buildThat(id: string, holds: (build: BuildDetail) => boolean): Promise<BuildDetail> {
+    for (;;) {
+      const known = this.events.all.length;
+      const build = await this.build(id);
+      if (holds(build)) return build;
+      await Promise.race([this.events.more(known), sleep(1000)]);
+    }
+  }
+
+  /** The newest attempt's log of each job, one behind the other. */
+  async log(id: string): Promise<Buffer> {
+    const logs = (await this.build(id)).jobs.flatMap(({ attempts }) => attempts.at(-1) ?? []);
+    const bytes = await Promise.all(
+      logs.map((attempt) => this.bytes(`/attempts/${attempt.id}/log?follow=true`)),
+    );
+    return Buffer.concat(bytes);
+  }
+
+  async artifacts(id: string): Promise<readonly Artifact[]> {
+    const { artifacts } = await this.call<{ artifacts: Artifact[] }>('GET', `/builds/${id}/artifacts`);
+    return artifacts;
+  }
+
+  async bytes(path: string, offset = 0): Promise<Buffer> {
+    const { body } = await this.admin.download(`/api/v1${path}`, { offset });
+    const chunks: Buffer[] = [];
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  }
+
+  /** Kills a coordinator and starts it again. Resolves when it answers. */
+  async restartCoordinator(index = 0): Promise<void> {
+    await this.coordinators[index]!.kill9();
+    await this.startCoordinator(index);
+  }
+
+  async startCoordinator(index = 0): Promise<void> {
+    const coordinator = this.coordinators[index]!;
+    coordinator.start();
+    const client = this.clientFor(null, this.urls[index]);
+    for (;;) {
+      try {
+        await client.json('GET', '/api/v1/health');
+        return;
+      } catch (error) {
+        if (!coordinator.isRunning) throw new Error(coordinator.output, { cause: error });
+        await sleep(30);
+      }
+    }
+  }
+
+  /** Starts an agent again that was killed. Resolves when it has said hello. */
+  async startAgent(index = 0): Promise<void> {
+    const known = this.events.lastSeq;
+    const agent = this.agents[index]!;
+    agent.start();
+    await this.events.until(
+      ({ type, data }) => type === 'agent-connected' && data['name'] === agent.name,
+      known,
+    );
+  }
+
+  async restartAgent(index = 0): Promise<void> {
+    await this.agents[index]!.kill9();
+    await this.startAgent(index);
+  }
+
+  /** Resolves when every agent has had an answer to a heartbeat that it sent after this was called: it knows by then what is wished. */
+  async agentsKnow(): Promise<void> {
+    // The answer to one heartbeat has come when the next one is there.
+    for (let beat = 0; beat < 2; beat += 1) {
+      const before = new Map((await this.#agentViews()).map(({ name, lastSeenAt }) => [name, lastSeenAt]));
+      // Changes nothing, but wakes them.
+      for (const name of before.keys()) await this.call('POST', `/agents/${name}/undrain`);
+      while ((await this.#agentViews()).some(({ name, lastSeenAt }) => lastSeenAt === before.get(name)))
+        await sleep(50);
+    }
+  }
+
+  async #agentViews(): Promise<readonly AgentView[]> {
+    return (await this.call<{ agents: AgentView[] }>('GET', '/agents')).agents;
+  }
+
+  /** Another process with the same folder of state, but its own areas: what somebody does who copies a host. */
+  copyOfAgent(index: number, state: string): FarmProcess {
+    const env = { ...this.#agentEnv(index), DISTROFARM_AGENT_STATE: state };
+    return new FarmProcess(`copy of agent ${index}`, [this.#agentProgram, 'run'], {
+      ...env,
+      DISTROFARM_AGENT_STORE: join(state, 'areas'),
+    });
+  }
+
+  agentFolder(index: number): string {
+    return join(this.folder, `agent${index}`);
+  }
+
+  async startRedis(): Promise<void> {
+    this.#redis = await startPrivateRedis(join(this.folder, 'redis'));
+  }
+
+  async killRedis(): Promise<void> {
+    const { pid } = this.redis;
+    process.kill(pid, 'SIGKILL');
+    while (isAlive(pid)) await sleep(10);
+  }
+
+  /** Commands to the farm's Redis. Resolves to what redis-cli prints. */
+  async redisCli(...args: readonly string[]): Promise<string> {
+    const child = spawn('redis-cli', ['-s', join(this.folder, 'redis/redis.sock'), ...args]);
+    let text = '';
+    child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    await once(child, 'close');
+    return text.trim();
+  }
+
+  /** Ends every process, and removes everything. */
+  async stop(): Promise<void> {
+    await this.#events?.stop();
+    await Promise.all([...this.agents, ...this.coordinators].map((child) => child.kill9()));
+    for (const client of this.#clients) client.close();
+    await this.#redis?.stop();
+    await this.#postgres?.stop();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async #start(): Promise<void> {
+    const { database, coordinators = 1, agents } = this.options;
+    await this.startRedis();
+    if (database === 'postgres') this.#postgres = await startPostgres();
+    for (let index = 0; index < coordinators; index += 1) await this.#addCoordinator(index);
+    this.#adminToken = (await readFile(join(this.folder, 'coordinator/admin-token'), 'utf8')).trim();
+    this.#events = new FarmEvents(this.urls.map((url) => this.clientFor(this.#adminToken, url)));
+    for (let index = 0; index < agents; index += 1) await this.addAgent();
+  }
+
+  async #addCoordinator(index: number): Promise<void> {
+    const port = await freePort();
+    this.urls.push(`http://127.0.0.1:${port}`);
+    const program = join(INSTALLED, 'dist/apps/coordinator/src/main.js');
+    this.coordinators.push(
+      new FarmProcess(`coordinator ${index}`, [process.execPath, program], this.#coordinatorEnv(port)),
+    );
+    await this.startCoordinator(index);
+  }
+
+  #coordinatorEnv(port: number): Readonly<Record<string, string>> {
+    return {
+      DISTROFARM_LISTEN: `127.0.0.1:${port}`,
+      // Shared by all coordinators of a farm: logs and artifacts are in it.
+      DISTROFARM_DATA: join(this.folder, 'coordinator'),
+      DISTROFARM_DATABASE: this.#postgres?.url ?? 'sqlite',
+      DISTROFARM_REDIS: `unix:${join(this.folder, 'redis/redis.sock')}`,
+      DISTROFARM_LEASE_SECONDS: String(this.options.leaseSeconds ?? 30),
+      DISTROFARM_REQUESTS_PER_MINUTE: '100000',
+      DISTROFARM_LOG_LEVEL: 'warn',
+      ...this.options.env,
+    };
+  }
+
+  /** Enrols an agent as people do, and starts it. */
+  async addAgent(settings: Readonly<Record<string, string>> = {}): Promise<FarmProcess> {
+    const index = this.agents.length;
+    const name = `agent${index}`;
+    const { token } = await this.call<Enrolment>('POST', '/agents/enrolments', { name });
+    const env = { ...this.#agentEnv(index), ...settings };
+    const enrol = ['enrol', '--coordinator', this.url, '--token', token];
+    const enrolment = new FarmProcess(`enrolment of ${name}`, [this.#agentProgram, ...enrol], env);
+    enrolment.start();
+    if ((await enrolment.ended()) !== 0) throw new Error(enrolment.output);
+    const agent = new FarmProcess(name, [this.#agentProgram, 'run'], env);
+    this.agents.push(agent);
+    await this.startAgent(index);
+    return agent;
+  }
+
+  get #agentProgram(): string {
+    return join(INSTALLED, 'bin/distrofarm-agent');
+  }
+
+  #agentEnv(index: number): Readonly<Record<string, string>> {
+    const folder = this.agentFolder(index);
+    return {
+      DISTROFARM_AGENT_STATE: join(folder, 'state'),
+      DISTROFARM_AGENT_STORE: join(folder, 'store'),
+      DISTROFARM_AGENT_CACHE: join(folder, 'cache'),
+    };
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
