@@ -31,3 +31,21 @@ use_image_kernel() {
   ((${#images[@]} == 1)) || note "${#images[@]} kernels are installed; the medium boots the newest, $KERNEL"
   readonly KERNEL
 }
+
+# can_run_i386: an x86-64 kernel runs programs of 32 bits unless it was built or started without that; so it is asked, with the smallest one
+# there is: an ELF header, one segment, and exit(0).
+can_run_i386() {
+  local program status=0
+  program=$(mktemp) || return 1
+  printf '%b' '\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00' \
+    '\x02\x00\x03\x00\x01\x00\x00\x00\x54\x80\x04\x08\x34\x00\x00\x00' \
+    '\x00\x00\x00\x00\x00\x00\x00\x00\x34\x00\x20\x00\x01\x00\x00\x00\x00\x00\x00\x00' \
+    '\x01\x00\x00\x00\x00\x00\x00\x00\x00\x80\x04\x08\x00\x80\x04\x08' \
+    '\x60\x00\x00\x00\x60\x00\x00\x00\x05\x00\x00\x00\x00\x10\x00\x00' \
+    '\xb8\x01\x00\x00\x00\x31\xdb\xcd\x80' >"$program"
+  chmod 700 "$program"
+  # Not by name alone: a shell would take what the kernel refuses for a script.
+  env -- "$program" 2>/dev/null || status=$?
+  rm -f "$program"
+  return "$status"
+}
