@@ -78,6 +78,9 @@ const Environment = z.object({
   DISTROFARM_LOG_LEVEL: z.enum(LEVELS).default('info'),
 });
 
+/** All variables that `parseConfig` knows. */
+export const AGENT_SETTINGS: readonly string[] = Object.keys(Environment.shape);
+
 /** As `parseConfig`, of this process. Nothing else in the agent reads its environment. */
 export function readConfig(): AgentConfig {
   return parseConfig(process.env);
@@ -118,10 +121,9 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
 }
 
 function unknownNames(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const known = Object.keys(Environment.shape);
   return Object.keys(environment)
-    .filter((name) => name.startsWith('DISTROFARM_AGENT_') && !known.includes(name))
-    .map((name) => `${name}: there is no such setting; expected one of ${known.join(', ')}`);
+    .filter((name) => name.startsWith('DISTROFARM_AGENT_') && !AGENT_SETTINGS.includes(name))
+    .map((name) => `${name}: there is no such setting; expected one of ${AGENT_SETTINGS.join(', ')}`);
 }
 
 /** Throws for what is neither. */

@@ -152,6 +152,11 @@ const Environment = z.strictObject({
 });
 type Environment = z.infer<typeof Environment>;
 
+/** All variables that `CoordinatorConfig.read` knows. */
+export const COORDINATOR_SETTINGS: readonly string[] = Object.keys(Environment.shape).map(
+  (name) => `DISTROFARM_${name}`,
+);
+
 /** The fields of a configuration. */
 type Settings = { readonly [Key in keyof CoordinatorConfig]: CoordinatorConfig[Key] };
 
