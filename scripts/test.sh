@@ -48,6 +48,7 @@ check 'lint' npm run --silent check:lint
 check 'import rules' npm run --silent check:imports
 check 'shell scripts' npm run --silent check:shell
 jest unit
+jest flow
 jest platform scripts/with-zfs.sh
 jest media scripts/with-zfs.sh
 jest boot
