@@ -23,7 +23,10 @@ export class Announcer {
 
   async changed(part: string, text: string, words: readonly string[] = []): Promise<void> {
     const { now } = this.session.io;
-    if (this.session.json) return await this.#print(toJson({ type: 'part', at: now(), part, text, words }));
+    if (this.session.json) {
+      await this.#print(toJson({ type: 'part', at: now(), part, text, words }));
+      return;
+    }
     await this.#print(
       `${clockTime(now())} ${part.padEnd('coordinator'.length)} ${text}`,
       ...words.map((line) => `           | ${neutralise(line)}`),
@@ -31,7 +34,10 @@ export class Announcer {
   }
 
   async started(facts: FarmFacts): Promise<void> {
-    if (this.session.json) return await this.#print(toJson({ type: 'up', ...facts }));
+    if (this.session.json) {
+      await this.#print(toJson({ type: 'up', ...facts }));
+      return;
+    }
     const { url, publicUrl, data, logs, store, agent, slots, tryThis } = facts;
     await this.#print(
       '',

@@ -29,16 +29,17 @@ export function restartDelayMs(ends: number): number {
 /** Starts a part again whenever it ends, until the farm stops. Starts nothing after that. */
 export async function keepRunning(part: Restartable, options: KeepRunningOptions): Promise<void> {
   const { signal, now } = options;
+  const hasStopped = (): boolean => signal.aborted;
   let ends = 0;
   let since = now();
-  while (!signal.aborted) {
+  while (!hasStopped()) {
     const end = await Promise.race([part.ended(), aborted(signal)]);
-    if (end === null || signal.aborted) return;
+    if (end === null || hasStopped()) return;
     ends = now() - since >= STEADY_MS ? 1 : ends + 1;
     const delayMs = restartDelayMs(ends);
     await options.onEnd(end, delayMs);
     await pause(delayMs, signal);
-    if (signal.aborted) return;
+    if (hasStopped()) return;
     part.start();
     since = now();
     const done = new AbortController();

@@ -97,7 +97,10 @@ export class LocalFarm {
     const trust = await readTrust(folder, listen);
     const token = await readAdminToken(folder);
     const farm = farmAt(listen, token, trust);
-    this.#closers.push(async () => Promise.resolve(farm.close()));
+    this.#closers.push(() => {
+      farm.close();
+      return Promise.resolve();
+    });
     const settings = { coordinator: listen.url, store: store.place, slots, caPath: trust?.path ?? null };
     const agent = await this.#startAgent(folder, farm, agentSettings(folder, settings));
     const profile = { url: listen.url, token, ca: trust?.pem ?? null };

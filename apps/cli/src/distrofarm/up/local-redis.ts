@@ -35,10 +35,11 @@ export class LocalRedis {
 
   /** Looks after it until the signal aborts. */
   async keepRunning(signal: AbortSignal, tell: (text: string) => Promise<void>): Promise<void> {
+    const hasStopped = (): boolean => signal.aborted;
     let failures = 0;
-    while (!signal.aborted) {
+    while (!hasStopped()) {
       await pause(failures === 0 ? LOOK_EVERY_MS : restartDelayMs(failures), signal);
-      if (signal.aborted || isAlive(this.server.pid)) continue;
+      if (hasStopped() || isAlive(this.server.pid)) continue;
       try {
         if (failures === 0) await tell('ended; starting it again');
         this.server = await startIn(this.folder);

@@ -36,6 +36,6 @@ function inWords(line: string): string {
     return line;
   }
   if (typeof value !== 'object' || value === null || !('msg' in value)) return line;
-  const { msg, err } = value as { msg: unknown; err?: { message?: unknown } };
-  return err?.message === undefined ? String(msg) : `${String(msg)}: ${String(err.message)}`;
+  const { msg, err } = value as { readonly msg: string; readonly err?: { readonly message?: string } };
+  return err?.message === undefined ? msg : `${msg}: ${err.message}`;
 }
