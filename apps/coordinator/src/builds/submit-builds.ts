@@ -59,7 +59,7 @@ export class SubmitBuilds {
     const build = this.#buildRow(submission, planned, caller, onAgent);
     const variants = planned.variants.map((variant) => planRows(build.id, variant));
     if (!submission.wait) await this.#requirePlaceable(variants, onAgent);
-    await this.#requireRoom(caller, variants.length);
+    this.#requireRoom(caller, await countOpenVariants(this.store.db, caller.user), variants.length);
     for (const { bytes } of planned.files) await this.#keepFile(bytes);
     try {
       await this.#record(build, submission, planned, variants, caller);
@@ -159,8 +159,7 @@ export class SubmitBuilds {
     );
   }
 
-  async #requireRoom(caller: Caller, variants: number): Promise<void> {
-    const open = await countOpenVariants(this.store.db, caller.user);
+  #requireRoom(caller: Caller, open: number, variants: number): void {
     const most = this.config.openVariantsPerUser;
     if (open + variants <= most) return;
     throw new FarmError(
@@ -241,6 +240,9 @@ export class SubmitBuilds {
         why: build.note,
         data: { manifest: planned.manifestSha256, variants: variants.length },
       });
+      // Once more, now that we have a number of the audit: no other submission is between here and the commit.
+      const open = (await countOpenVariants(tx, caller.user)) - variants.length;
+      this.#requireRoom(caller, open, variants.length);
     });
   }
 }
