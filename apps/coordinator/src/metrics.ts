@@ -1,13 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { countJobsByState, listAgents } from '#libs/store';
 import { conditionOf } from './scheduling/candidate-agents.js';
 import { Clock, Store } from './store.js';
+
+/** Seconds. A farm of a thousand agents is to stay below the half. */
+const PASS_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** For Prometheus. What is counted is read from the record when it is asked for, so every coordinator says the same. */
 @Injectable()
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #passes = new Histogram({
+    name: 'distrofarm_schedule_pass_seconds',
+    help: 'How long scheduling passes take, from reading what waits to the last assignment on record',
+    buckets: PASS_BUCKETS,
+    registers: [this.#registry],
+  });
 
   constructor(store: Store, clock: Clock) {
     collectDefaultMetrics({ register: this.#registry, prefix: 'distrofarm_coordinator_' });
@@ -43,6 +52,11 @@ export class Metrics {
           if (revokedAt === null) this.set({ agent: name }, facts.freeBytes);
       },
     });
+  }
+
+  /** Of this coordinator; passes with nothing to place do not count. */
+  countPass(ms: number): void {
+    this.#passes.observe(ms / 1000);
   }
 
   get contentType(): string {

@@ -23,6 +23,7 @@ import { settleState } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
 import { placeJobs } from '../decide/place-jobs.js';
 import type { Holders, PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
+import { Metrics } from '../metrics.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
@@ -41,12 +42,20 @@ export class ScheduleJobs {
     private readonly work: Work,
     private readonly config: CoordinatorConfig,
     private readonly clock: Clock,
+    private readonly metrics: Metrics,
   ) {}
 
   /** Resolves to the number of jobs assigned. Does nothing that counts unless `holder` has the duty when it is recorded. */
   async pass(holder: string): Promise<number> {
+    const startedAt = performance.now();
     const rows = await waitingJobs(this.store.db);
     if (rows.length === 0) return 0;
+    const assigned = await this.#place(holder, rows);
+    this.metrics.countPass(performance.now() - startedAt);
+    return assigned;
+  }
+
+  async #place(holder: string, rows: readonly WaitingJobRow[]): Promise<number> {
     const agents = await listAgents(this.store.db);
     const result = placeJobs(await this.#input(rows, agents));
     this.#served = result.served;
