@@ -1,3 +1,4 @@
+import type { DynamicModule, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json } from 'express';
@@ -50,7 +51,7 @@ async function makeApplication(
   log: Logger,
 ): Promise<NestExpressApplication> {
   const { server } = resources.certificate;
-  const app = await NestFactory.create<NestExpressApplication>(CoordinatorModule.on(config, resources, log), {
+  const app = await wire(CoordinatorModule.on(config, resources, log), {
     bodyParser: false,
     abortOnError: false,
     logger: false,
@@ -63,6 +64,20 @@ async function makeApplication(
   app.disable('x-powered-by');
   describeApi(app);
   return app;
+}
+
+/** Throws CannotStart when a part of the module is missing: nothing is served by a coordinator that is only half there. */
+export async function wire(
+  module: DynamicModule,
+  options: NestApplicationOptions,
+): Promise<NestExpressApplication> {
+  try {
+    return await NestFactory.create<NestExpressApplication>(module, options);
+  } catch (error) {
+    throw new CannotStart([
+      `It is put together wrongly (coordinator.module.ts): ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`,
+    ]);
+  }
 }
 
 async function listen(
