@@ -4,6 +4,7 @@ import type {
   AttemptId,
   BuildId,
   JobId,
+  JobState,
   Priority,
   StepOutcome,
   StepState,
@@ -238,6 +239,53 @@ export async function setWaitingReasons(db: Db, reasons: ReadonlyMap<JobId, stri
       },
     );
   }
+}
+
+/** How many jobs of a build are in a state, and one of them with the step it is at. */
+export interface JobGlance {
+  readonly build: BuildId;
+  readonly state: JobState;
+  readonly count: number;
+  readonly lane: string;
+  readonly reason: string;
+  readonly step: string | null;
+}
+
+/** For each of the builds and each state that jobs of it are in; quick, whatever the number of jobs. */
+export async function glanceAtJobs(db: Db, builds: readonly BuildId[]): Promise<readonly JobGlance[]> {
+  if (builds.length === 0) return [];
+  const groups = await db
+    .selectFrom('jobs')
+    .select((select) => [
+      'build_id',
+      'state',
+      select.fn.countAll<number>().as('count'),
+      select.fn.min('id').as('example'),
+    ])
+    .where('build_id', 'in', [...builds])
+    .groupBy(['build_id', 'state'])
+    .execute();
+  const examples = await db
+    .selectFrom('jobs')
+    .leftJoin('steps', (join) =>
+      join.onRef('steps.job_id', '=', 'jobs.id').on('steps.state', 'in', ['running', 'failed']),
+    )
+    .select(['jobs.id', 'jobs.lane', 'jobs.waiting_reason', 'steps.name as step'])
+    .where(
+      'jobs.id',
+      'in',
+      groups.map(({ example }) => example),
+    )
+    .execute();
+  const byId = new Map(examples.map((example) => [example.id, example]));
+  return groups.map(({ build_id, state, count, example }) => ({
+    build: build_id,
+    state,
+    count: Number(count),
+    lane: byId.get(example)?.lane ?? '',
+    reason: byId.get(example)?.waiting_reason ?? '',
+    step: byId.get(example)?.step ?? null,
+  }));
 }
 
 export async function stepsOfBuild(db: Db, build: BuildId): Promise<readonly StepRow[]> {

@@ -15,6 +15,7 @@ import {
   countSteps,
   findBuild,
   findBuildsByPrefix,
+  glanceAtJobs,
   jobsOfBuild,
   lastEventSeq,
   lineageOf,
@@ -27,11 +28,12 @@ import {
   type AttemptRow,
   type BuildRow,
   type CheckpointRow,
+  type JobGlance,
   type JobRow,
   type StepRow,
 } from '#libs/store';
 import { Store } from '../store.js';
-import { summariseBuild } from './summarise-build.js';
+import { summariseBuild, type JobsAtAGlance } from './summarise-build.js';
 
 /** Builds as the API shows them. */
 @Injectable()
@@ -73,12 +75,15 @@ export class BuildViews {
       db,
       page.map(({ id }) => id),
     );
+    const glances = await glanceAtJobs(
+      db,
+      page.map(({ id }) => id),
+    );
     const builds = await Promise.all(
       page.map(async (build) => {
         const variants = (await variantsOf(db, build.id)).map(({ name }) => name);
         const steps = counts.get(build.id) ?? { total: 0, done: 0 };
-        const jobs = await jobsOfBuild(db, build.id);
-        return toSummary(build, variants, steps, summariseBuild(build, jobs, []));
+        return toSummary(build, variants, steps, summariseBuild(build, atAGlance(build.id, glances)));
       }),
     );
     const last = page.at(-1);
@@ -92,7 +97,7 @@ export class BuildViews {
     const eventSeq = await lastEventSeq(db);
     const build = await findBuild(db, id);
     if (build === null) throw new FarmError('NOT_FOUND', `there is no build "${id}"`);
-    const [variants, jobs, steps, attempts, checkpoints, agents, usual] = await Promise.all([
+    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances] = await Promise.all([
       variantsOf(db, id),
       jobsOfBuild(db, id),
       stepsOfBuild(db, id),
@@ -100,6 +105,7 @@ export class BuildViews {
       listCheckpoints(db, { build: id }),
       listAgents(db),
       usualStepTimes(db, build.name),
+      glanceAtJobs(db, [id]),
     ]);
     const variantNames = new Map(variants.map((variant) => [variant.id, variant.name]));
     const agentNames = new Map(agents.map((agent) => [agent.id as string, agent.name]));
@@ -121,7 +127,7 @@ export class BuildViews {
         build,
         variants.map(({ name }) => name),
         { total: steps.length, done },
-        summariseBuild(build, jobs, steps),
+        summariseBuild(build, atAGlance(id, glances)),
       ),
       manifestSha256: build.manifest_sha256,
       manifestPath: build.manifest_path,
@@ -131,6 +137,14 @@ export class BuildViews {
       eventSeq,
     };
   }
+}
+
+function atAGlance(build: BuildId, glances: readonly JobGlance[]): JobsAtAGlance {
+  const own = glances.filter((glance) => glance.build === build);
+  return {
+    counts: new Map(own.map(({ state, count }) => [state, count])),
+    example: (state) => own.find((glance) => glance.state === state) ?? null,
+  };
 }
 
 function readCursor(cursor: string | undefined): { createdAt: number; id: string } | undefined {

@@ -1,41 +1,39 @@
-import type { BuildRow, JobRow, StepRow } from '#libs/store';
+import type { JobState } from '#libs/contracts';
+import type { BuildRow } from '#libs/store';
+
+/** What a summary is made of: how many jobs are in each state, and one of each as an example. */
+export interface JobsAtAGlance {
+  readonly counts: ReadonlyMap<JobState, number>;
+  readonly example: (
+    state: JobState,
+  ) => { readonly lane: string; readonly reason: string; readonly step: string | null } | null;
+}
 
 /** One sentence on what goes on with a build, for a line of a list. Pure. */
 export function summariseBuild(
   build: Pick<BuildRow, 'state' | 'wish' | 'pause_before'>,
-  jobs: readonly Pick<JobRow, 'id' | 'state' | 'lane' | 'waiting_reason'>[],
-  steps: readonly Pick<StepRow, 'job_id' | 'name' | 'state'>[],
+  { counts, example }: JobsAtAGlance,
 ): string {
-  const running = jobs.filter(({ state }) => state === 'running' || state === 'assigned');
-  if (running.length > 0) {
+  const active = example('running') ?? example('assigned');
+  if (active !== null) {
+    const more = (counts.get('running') ?? 0) + (counts.get('assigned') ?? 0) - 1;
+    const others = more === 0 ? '' : ` and ${more} more`;
     const ending = { run: '', pause: '; pauses when they end', cancel: '; is being cancelled' }[build.wish];
-    return `${describeRunning(running, steps)}${ending}`;
+    return `runs ${active.step ?? active.lane}${others}${ending}`;
   }
   switch (build.state) {
     case 'succeeded':
-      return 'succeeded';
+    case 'cancelled':
+      return build.state;
     case 'failed': {
-      const failed = jobs.find(({ state }) => state === 'failed');
-      const step = steps.find(({ job_id, state }) => job_id === failed?.id && state === 'failed');
-      if (step !== undefined) return `failed in ${step.name}`;
-      return failed === undefined || failed.waiting_reason === '' ? 'failed' : failed.waiting_reason;
+      const failed = example('failed');
+      if (failed?.step != null) return `failed in ${failed.step}`;
+      return failed === null || failed.reason === '' ? 'failed' : failed.reason;
     }
     case 'paused':
       return build.pause_before === null ? 'paused' : `paused before ${build.pause_before}`;
-    case 'cancelled':
-      return 'cancelled';
     case 'waiting':
     case 'running':
-      return jobs.find(({ state }) => state === 'waiting')?.waiting_reason ?? '';
+      return example('waiting')?.reason ?? '';
   }
-}
-
-function describeRunning(
-  running: readonly Pick<JobRow, 'id' | 'lane'>[],
-  steps: readonly Pick<StepRow, 'job_id' | 'name' | 'state'>[],
-): string {
-  const names = running.map(
-    ({ id, lane }) => steps.find(({ job_id, state }) => job_id === id && state === 'running')?.name ?? lane,
-  );
-  return `runs ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`;
 }
