@@ -24,6 +24,13 @@ describe('profiles', () => {
     expect(await readdir(dirname(profilesPath(env())))).toEqual(['config.json']);
   });
 
+  it('leave the current one as it is when asked to, where there is one', async () => {
+    await saveProfile(env(), 'local', local, { keepCurrent: true });
+    expect(await readProfiles(env())).toMatchObject({ current: 'local' });
+    await saveProfile(env(), 'office', office, { keepCurrent: true });
+    expect(await readProfiles(env())).toEqual({ current: 'local', profiles: { local, office } });
+  });
+
   it.each(['', 'a/b', '../x', '__proto__', '-x'])('refuse the name %j', async (name) => {
     await expect(saveProfile(env(), name, local)).rejects.toMatchObject({ exit: EXIT.usage });
   });

@@ -15,6 +15,8 @@ export interface KeepRunningOptions {
   /** Aborted when the farm stops. */
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** Waits, and no longer than until the signal aborts. Default: `pause`. */
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** It ended, and starts again in so many milliseconds. */
   readonly onEnd: (end: PartEnd, delayMs: number) => Promise<void>;
   /** It was started again; resolves when it works. The signal says that nobody waits any more. */
@@ -28,7 +30,7 @@ export function restartDelayMs(ends: number): number {
 
 /** Starts a part again whenever it ends, until the farm stops. Starts nothing after that. */
 export async function keepRunning(part: Restartable, options: KeepRunningOptions): Promise<void> {
-  const { signal, now } = options;
+  const { signal, now, wait = pause } = options;
   const hasStopped = (): boolean => signal.aborted;
   let ends = 0;
   let since = now();
@@ -38,7 +40,7 @@ export async function keepRunning(part: Restartable, options: KeepRunningOptions
     ends = now() - since >= STEADY_MS ? 1 : ends + 1;
     const delayMs = restartDelayMs(ends);
     await options.onEnd(end, delayMs);
-    await pause(delayMs, signal);
+    await wait(delayMs, signal);
     if (hasStopped()) return;
     part.start();
     since = now();
