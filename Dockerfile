@@ -18,7 +18,7 @@ WORKDIR /opt/distrofarm
 ENV NODE_ENV=production PATH=/opt/distrofarm/bin:$PATH
 COPY --from=dependencies /opt/distrofarm/node_modules node_modules
 COPY --from=build /opt/distrofarm/dist dist
-COPY package.json LICENSE* ./
+COPY package.json ./
 COPY bin bin
 COPY deploy deploy
 
