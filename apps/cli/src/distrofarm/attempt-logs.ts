@@ -1,3 +1,4 @@
+import { neutralise } from '../distro-const/neutralise.js';
 import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
 import type { Farm } from './farm.js';
 import { jobLabels } from './job-wording.js';
@@ -77,7 +78,8 @@ export class AttemptLogs {
     const before = this.#lost.size;
     if (lost === null) this.#lost.delete(attempt);
     else this.#lost.add(attempt);
-    if (before === 0 && lost !== null) void this.session.note(`not connected: ${lost}; trying again`);
+    if (before === 0 && lost !== null)
+      void this.session.note(`not connected: ${neutralise(lost)}; trying again`);
     if (before > 0 && this.#lost.size === 0) void this.session.note('connected again');
   }
 

@@ -12,7 +12,11 @@ const STREAM_SILENCE_MS = 60_000;
 export class Farm {
   readonly #client: HttpClient;
 
-  constructor(readonly profile: ChosenProfile) {
+  /** @param signal ends every call that has none of its own */
+  constructor(
+    readonly profile: ChosenProfile,
+    private readonly signal: AbortSignal | null = null,
+  ) {
     const { url, token, ca } = profile;
     try {
       this.#client = new HttpClient({ url, secret: token, ca });
@@ -33,7 +37,7 @@ export class Farm {
   }
 
   async delete(path: string): Promise<unknown> {
-    return await this.#client.json('DELETE', BASE + path);
+    return await this.#client.json('DELETE', BASE + path, undefined, this.#withSignal());
   }
 
   async download(path: string, options: CallOptions & { readonly offset?: number }): Promise<Download> {
@@ -55,11 +59,15 @@ export class Farm {
   }
 
   async #json<T>(method: string, path: string, body: unknown, options?: CallOptions): Promise<T> {
-    const answer = await this.#client.json<T>(method, BASE + path, body, options);
+    const answer = await this.#client.json<T>(method, BASE + path, body, this.#withSignal(options));
     if (answer === null) {
       throw new ApiError('UNEXPECTED', 204, `${method} ${path} was answered with nothing`, null, [], null);
     }
     return answer;
+  }
+
+  #withSignal(options: CallOptions = {}): CallOptions {
+    return this.signal === null ? options : { signal: this.signal, ...options };
   }
 }
 

@@ -133,7 +133,7 @@ class BuildFollower {
   #failed(error: unknown): void {
     if (this.#isOver()) return;
     if (isPassing(error)) {
-      this.watcher.connection((error as Error).message);
+      this.watcher.connection(cleaned((error as Error).message));
       return;
     }
     this.#refusal = error as Error;

@@ -2,11 +2,13 @@ import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import type { Session } from './session.js';
 import { describeError } from './describe-error.js';
+import { untilAborted } from './until-aborted.js';
 
 /** The things a command is about: as named, or with `-` the first word of each line of standard input. */
 export async function idsOf(session: Session, named: readonly string[]): Promise<readonly string[]> {
   const ids: string[] = [];
-  for (const name of named) ids.push(...(name === '-' ? await idsFromStdin(session) : [name]));
+  for (const name of named)
+    ids.push(...(name === '-' ? await untilAborted(idsFromStdin(session), session.io.signal) : [name]));
   if (ids.length === 0) throw new CliError(EXIT.usage, 'standard input named nothing');
   return [...new Set(ids)];
 }

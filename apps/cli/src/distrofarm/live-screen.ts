@@ -56,5 +56,10 @@ export class LiveScreen {
 
 /** One line less than the terminal has: the cursor stands below the block. */
 function sizeOf({ columns, rows }: Output): ScreenSize {
-  return { width: Math.max(1, columns ?? 80), height: Math.max(1, (rows ?? 24) - 1) };
+  // Some terminals say 0 when they do not know.
+  return { width: known(columns, 80), height: Math.max(1, known(rows, 24) - 1) };
+}
+
+function known(size: number | undefined, otherwise: number): number {
+  return size === undefined || size < 1 ? otherwise : size;
 }

@@ -6,7 +6,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const { stdin, stdout, stderr, env } = process;
   quietWhenNobodyReads(stdout);
   quietWhenNobodyReads(stderr);
-  return await run(args, {
+  const exit = await run(args, {
     stdin,
     stdout,
     stderr,
@@ -15,6 +15,9 @@ export async function main(args: readonly string[]): Promise<number> {
     now: () => Date.now(),
     signal: interruptible(),
   });
+  // What still waits for input would keep the program from ending.
+  stdin.destroy();
+  return exit;
 }
 
 /** `distrofarm list | head`: whoever closed the pipe has seen enough. */

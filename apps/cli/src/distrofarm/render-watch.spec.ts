@@ -18,7 +18,6 @@ const view = (part: Partial<WatchView>): WatchView => ({
   id: 'b-0123456789',
   state: 'running',
   wish: null,
-  note: '',
   since: 0,
   endedAt: null,
   steps: { total: 6, done: 2 },

@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import type { Farm } from './farm.js';
 import { writeTo, type Io } from './io.js';
 import { chooseProfile } from './profiles.js';
+import { untilAborted } from './until-aborted.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -38,7 +39,7 @@ export class Session {
   async farm(): Promise<Farm> {
     if (this.#farm === null) {
       const { Farm } = await import('./farm.js');
-      this.#farm = new Farm(await chooseProfile(this.io.env, this.options.profile));
+      this.#farm = new Farm(await chooseProfile(this.io.env, this.options.profile), this.io.signal);
     }
     return this.#farm;
   }
@@ -77,7 +78,7 @@ export class Session {
     const { stdin, stderr } = this.io;
     if (yes || stdin.isTTY !== true || stderr.isTTY !== true) return;
     await writeTo(stderr, `${question} [y/N] `);
-    const answer = await firstLine(this.io);
+    const answer = await untilAborted(firstLine(this.io), this.io.signal);
     if (!/^y(es)?$/i.test(answer.trim())) throw new CliError(EXIT.failed, 'nothing was done');
   }
 }

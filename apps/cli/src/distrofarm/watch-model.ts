@@ -34,7 +34,6 @@ export interface WatchView {
   readonly state: BuildState;
   /** What was asked for and is not reached yet. */
   readonly wish: 'pause' | 'cancel' | null;
-  readonly note: string;
   readonly since: number;
   readonly endedAt: number | null;
   readonly steps: { readonly total: number; readonly done: number };
@@ -90,7 +89,6 @@ export function viewOf({ build, warning, lost }: WatchModel): WatchView {
     id: build.id,
     state: build.state,
     wish: pendingWish(build),
-    note: build.note,
     since: build.startedAt ?? build.createdAt,
     endedAt: build.endedAt,
     steps: build.steps,

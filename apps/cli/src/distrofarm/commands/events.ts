@@ -83,7 +83,7 @@ async function followEvents(session: Session, farm: Farm, path: string, after: n
     } catch (error) {
       if (session.io.signal.aborted) break;
       if (!isPassing(error)) throw error;
-      await session.note(`not connected: ${(error as Error).message}; trying again`);
+      await session.note(`not connected: ${cleaned((error as Error).message)}; trying again`);
     }
     await pauseFor(delays.next().value, signal).catch(() => undefined);
   }

@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.js';
 import type { Io } from '../io.js';
 import { refuseClearText, saveProfile } from '../profiles.js';
 import type { Session } from '../session.js';
+import { untilAborted } from '../until-aborted.js';
 
 interface LoginOptions {
   readonly tokenStdin?: boolean;
@@ -27,7 +28,7 @@ export function login(command: Command, session: Session): void {
     const token = await readToken(session.io, tokenStdin === true);
     const { Farm } = await import('../farm.js');
     const name = session.options.profile ?? 'default';
-    const farm = new Farm({ name, url, token, ca });
+    const farm = new Farm({ name, url, token, ca }, session.io.signal);
     try {
       const me = await farm.get<WhoAmI>('/whoami');
       await saveProfile(session.io.env, name, { url, token, ca }, { keepCurrent: keepCurrent === true });
@@ -70,7 +71,9 @@ async function readToken(io: Io, fromStdin: boolean): Promise<string> {
     );
   }
   const { readSecret } = await import('../read-secret.js');
-  const token = (fromStdin ? await firstOf(io) : await readSecret(io, 'Token: ')).trim();
+  const token = (
+    fromStdin ? await untilAborted(firstOf(io), io.signal) : await readSecret(io, 'Token: ')
+  ).trim();
   if (/^[\x21-\x7e]{8,200}$/.test(token)) return token;
   throw new CliError(
     EXIT.usage,
