@@ -3,7 +3,7 @@ import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish 
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
-import type { AttemptsTable, AttemptStepsTable, JobRequirements } from './schema.js';
+import type { AttemptsTable, AttemptStepsTable, JobRequirements, JobsTable } from './schema.js';
 
 export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
   readonly end: AttemptEnd | null;
@@ -14,7 +14,7 @@ export interface AttemptStepRow extends Omit<Selectable<AttemptStepsTable>, 'out
 }
 
 function parseAttempt(row: Selectable<AttemptsTable>): AttemptRow {
-  return { ...row, end: row.end === null ? null : (fromJson(row.end) as AttemptEnd) };
+  return { ...row, end: row.end === null ? null : fromJson<AttemptsTable['end']>(row.end) };
 }
 
 export interface NewAttempt {
@@ -101,7 +101,7 @@ export async function countAttempts(db: Db, job: JobId): Promise<number> {
     .select((select) => select.fn.countAll<number>().as('count'))
     .where('job_id', '=', job)
     .executeTakeFirstOrThrow();
-  return Number(row.count);
+  return row.count;
 }
 
 /** Those that are not over: of one agent, or of the farm. */
@@ -142,7 +142,7 @@ export async function attemptLoads(db: Db): Promise<readonly AttemptLoad[]> {
     agent: row.agent_id,
     user: row.user,
     assignedAt: row.assigned_at,
-    requires: fromJson(row.requires) as JobRequirements,
+    requires: fromJson<JobsTable['requires']>(row.requires),
   }));
 }
 
@@ -312,7 +312,7 @@ export async function attemptStepsOf(db: Db, id: AttemptId): Promise<readonly At
     .execute();
   return rows.map((row) => ({
     ...row,
-    outcome: row.outcome === null ? null : (fromJson(row.outcome) as StepOutcome),
+    outcome: row.outcome === null ? null : fromJson<AttemptStepsTable['outcome']>(row.outcome),
   }));
 }
 

@@ -21,7 +21,7 @@ export interface BuildFilter {
 }
 
 function parseBuild(row: Selectable<BuildsTable>): BuildRow {
-  return { ...row, files: fromJson(row.files) as readonly SubmittedFileRecord[] };
+  return { ...row, files: fromJson<BuildsTable['files']>(row.files) };
 }
 
 export async function insertManifest(db: Db, sha256: string, text: string): Promise<void> {
@@ -135,7 +135,7 @@ export async function countJobStates(db: Db, build: BuildId): Promise<ReadonlyMa
     .where('build_id', '=', build)
     .groupBy('state')
     .execute();
-  return new Map(rows.map(({ state, count }) => [state, Number(count)]));
+  return new Map(rows.map(({ state, count }) => [state, count]));
 }
 
 /** Of the whole farm. */
@@ -145,7 +145,7 @@ export async function countJobsByState(db: Db): Promise<ReadonlyMap<JobState, nu
     .select((select) => ['state', select.fn.countAll<number>().as('count')])
     .groupBy('state')
     .execute();
-  return new Map(rows.map(({ state, count }) => [state, Number(count)]));
+  return new Map(rows.map(({ state, count }) => [state, count]));
 }
 
 /** Variants of the user's builds that have not come to rest. */
@@ -157,7 +157,7 @@ export async function countOpenVariants(db: Db, user: string): Promise<number> {
     .where('builds.user', '=', user)
     .where('builds.state', 'in', ['waiting', 'running', 'paused'])
     .executeTakeFirstOrThrow();
-  return Number(row.count);
+  return row.count;
 }
 
 /** A build at rest, with what is still kept of it. */

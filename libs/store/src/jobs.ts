@@ -69,17 +69,17 @@ function parseJob(row: Selectable<JobsTable>): JobRow {
   const { base_job: job, base_workspace: workspace, base_label: label, ...rest } = row;
   return {
     ...rest,
-    needs: fromJson(row.needs) as readonly number[],
+    needs: fromJson<JobsTable['needs']>(row.needs),
     base: job === null || workspace === null || label === null ? null : { job, workspace, label },
-    imports: fromJson(row.imports) as readonly JobImportRecord[],
-    requires: fromJson(row.requires) as JobRequirements,
-    ancestry: fromJson(row.ancestry) as readonly JobAncestor[],
-    avoid: fromJson(row.avoid) as readonly AgentId[],
+    imports: fromJson<JobsTable['imports']>(row.imports),
+    requires: fromJson<JobsTable['requires']>(row.requires),
+    ancestry: fromJson<JobsTable['ancestry']>(row.ancestry),
+    avoid: fromJson<JobsTable['avoid']>(row.avoid),
   };
 }
 
 function parseStep(row: Selectable<StepsTable>): StepRow {
-  return { ...row, outcome: row.outcome === null ? null : (fromJson(row.outcome) as StepOutcome) };
+  return { ...row, outcome: row.outcome === null ? null : fromJson<StepsTable['outcome']>(row.outcome) };
 }
 
 export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonly StepRow[]): Promise<void> {
@@ -200,10 +200,10 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     variant: row.variant_id,
     index: row.index,
     lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
-    ancestors: (fromJson(row.ancestry) as readonly JobAncestor[]).map(({ generation }) =>
+    ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation }) =>
       lineageOf(row.build_id, row.variant_name, row.index, generation),
     ),
-    requires: fromJson(row.requires) as JobRequirements,
+    requires: fromJson<JobsTable['requires']>(row.requires),
     base:
       row.base_id === null
         ? null
@@ -212,7 +212,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
             lineage: lineageOf(row.build_id, row.variant_name, row.base_index ?? 0, row.base_generation ?? 0),
             label: row.base_label ?? '',
           },
-    avoid: fromJson(row.avoid) as readonly AgentId[],
+    avoid: fromJson<JobsTable['avoid']>(row.avoid),
     waitingSince: row.waiting_since ?? row.created_at,
     waitingReason: row.waiting_reason,
     user: row.user,
@@ -281,7 +281,7 @@ export async function glanceAtJobs(db: Db, builds: readonly BuildId[]): Promise<
   return groups.map(({ build_id, state, count, example }) => ({
     build: build_id,
     state,
-    count: Number(count),
+    count: count,
     lane: byId.get(example)?.lane ?? '',
     reason: byId.get(example)?.waiting_reason ?? '',
     step: byId.get(example)?.step ?? null,
@@ -331,8 +331,8 @@ export async function countSteps(
     .execute();
   for (const { build_id, state, count } of rows) {
     const sum = counts.get(build_id) ?? { total: 0, done: 0 };
-    sum.total += Number(count);
-    if (state === 'succeeded') sum.done += Number(count);
+    sum.total += count;
+    if (state === 'succeeded') sum.done += count;
     counts.set(build_id, sum);
   }
   return counts;
