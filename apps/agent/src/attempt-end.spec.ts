@@ -37,7 +37,7 @@ describe('endOfRun', () => {
 
   it.each<[StopKind, unknown]>([
     ['cancelled', { kind: 'cancelled', at: 1 }],
-    ['shutdown', { kind: 'infrastructure', fault: 'agent', at: 1 }],
+    ['shutdown', { kind: 'infrastructure', fault: 'stopped', at: 1 }],
   ])('tells that it was %s', (kind, expected) => {
     expect(end({ kind: 'interrupted', at: step!, reason: '' }, kind)).toMatchObject(expected as object);
   });

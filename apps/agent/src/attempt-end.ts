@@ -54,7 +54,7 @@ export function endOfStop(stopped: Stopped, at: number | null): AttemptEnd | nul
     case 'cancelled':
       return { kind: 'cancelled', at };
     case 'shutdown':
-      return infrastructure('agent', at, stopped.message);
+      return infrastructure('stopped', at, stopped.message);
     case 'lease-lost':
     case 'stale':
       return null;

@@ -53,7 +53,7 @@ export const StepOutcome = z.discriminatedUnion('kind', [
 ]);
 export type StepOutcome = z.infer<typeof StepOutcome>;
 
-/** Why an attempt did not go on, when no step is to blame. Each is retried elsewhere, at most twice. */
+/** Why an attempt did not go on, when no step is to blame. Each is retried elsewhere, at most twice, where nothing else is said. */
 export const InfrastructureFault = z.enum([
   /** Its lease ran out, or the agent came back without it. The coordinator says so, never the agent. */
   'lost',
@@ -69,6 +69,8 @@ export const InfrastructureFault = z.enum([
   'agent',
   /** The agent took it and does not want it: it drains, or its host has changed. */
   'refused',
+  /** The agent's host told it to stop at once. It goes on where it was, there or elsewhere, and that is no retry. */
+  'stopped',
 ]);
 export type InfrastructureFault = z.infer<typeof InfrastructureFault>;
 

@@ -23,6 +23,7 @@ const FAULTS: Readonly<Record<InfrastructureFault, string>> = {
   store: "the agent's store failed",
   'base-missing': 'the agent has not what the job goes on from',
   agent: "fault of the agent's program",
+  stopped: 'agent stopped by its host',
   refused: 'the agent does not want it',
 };
 

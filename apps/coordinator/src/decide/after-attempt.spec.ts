@@ -102,12 +102,20 @@ describe('what becomes of a job', () => {
     expect(after(WITHDRAWN, { retries: 1, avoid: [ZEUS] })).toMatchObject({ retries: 1, avoid: [ZEUS] });
   });
 
-  it('rests some time, whatever its agents do', () => {
+  it('is not counted when the agent’s host told it to stop, and may go back there', () => {
+    expect(after(fault('stopped'), { retries: MOST_RETRIES })).toMatchObject({
+      state: 'waiting',
+      retries: MOST_RETRIES,
+      avoid: [],
+      blamesAgent: false,
+    });
+  });
+
+  it('rests some time, whatever its agents do by themselves', () => {
     const ends = fc.constantFrom<AttemptEnd>(
-      PAUSED,
       CANCELLED,
       FAILED,
-      ...InfrastructureFault.options.map(fault),
+      ...InfrastructureFault.options.filter((kind) => kind !== 'stopped').map(fault),
     );
     const tries = fc.array(fc.record({ end: ends, agent: fc.constantFrom(TANK, ZEUS) }), {
       minLength: 6,

@@ -50,6 +50,9 @@ export function afterAttempt(job: EndedJob, end: AttemptEnd): NextForJob {
 }
 
 function afterFault(job: EndedJob, end: Extract<AttemptEnd, { kind: 'infrastructure' }>): NextForJob {
+  const stay = { retries: job.retries, avoid: job.avoid, reason: end.reason, blamesAgent: false };
+  // Whoever stops a farm ten times in an evening has done nothing wrong.
+  if (end.fault === 'stopped') return { ...stay, state: job.wish === 'pause' ? 'paused' : 'waiting' };
   // A draining agent's refusal costs the job nothing; one that refuses it again would otherwise do so for ever.
   const refused = end.fault === 'refused';
   const counts = !refused || job.avoid.includes(job.agent);
