@@ -8,7 +8,7 @@ import { readScript } from '#libs/steps';
 import { createToken, openDatabase } from '#libs/store';
 import { TestFarm } from '../support/test-farm.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 describe('access to a farm', () => {
   let farm: TestFarm;

@@ -7,7 +7,7 @@ import { INSTALLED } from '../support/farm-process.js';
 import { stepOutput } from '../support/step-output.js';
 import { TestFarm } from '../support/test-farm.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 /** Two lanes, their join, and two media that fork from it. */
 const LANES = [

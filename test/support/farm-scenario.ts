@@ -84,6 +84,7 @@ export class Scenario {
   }
 
   async open(...gates: readonly string[]): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
     for (const gate of gates) await writeFile(join(this.folder, gate), '');
   }
 

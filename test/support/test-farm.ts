@@ -17,7 +17,6 @@ import type {
   SubmittedBuild,
 } from '#libs/contracts';
 import { HttpClient, Unreachable } from '#libs/http-client';
-import { startPrivateRedis, type PrivateRedis } from '#libs/queue';
 import { startPostgres, type PostgresServer } from '../../libs/store/src/testing-postgres.js';
 import { FarmEvents } from './farm-events.js';
 import { FarmProcess, INSTALLED, requireBuilt } from './farm-process.js';
@@ -27,7 +26,7 @@ export interface FarmOptions {
   readonly database: 'sqlite' | 'postgres';
   readonly agents: number;
   readonly coordinators?: number;
-  /** Default 30: no lease runs out by itself. */
+  /** Default: the coordinator's own, with which no lease runs out in a test by itself. */
   readonly leaseSeconds?: number;
   /** More settings of the coordinators. */
   readonly env?: Readonly<Record<string, string>>;
@@ -44,17 +43,21 @@ export class TestFarm {
   readonly agents: FarmProcess[] = [];
   readonly coordinators: FarmProcess[] = [];
   readonly urls: string[] = [];
-  #redis: PrivateRedis | null = null;
   #postgres: PostgresServer | null = null;
+  readonly #redis: FarmProcess;
   #events: FarmEvents | null = null;
   #adminToken = '';
   #scenarios = 0;
-  readonly #clients: HttpClient[] = [];
+  readonly #clients = new Map<string, HttpClient>();
 
   private constructor(
     readonly folder: string,
     private readonly options: FarmOptions,
-  ) {}
+  ) {
+    const place = ['--dir', folder, '--port', '0', '--unixsocket', this.redisSocket];
+    const keeping = ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+    this.#redis = new FarmProcess('Redis', ['redis-server', ...place, ...keeping], {});
+  }
 
   static async start(options: FarmOptions): Promise<TestFarm> {
     requireBuilt();
@@ -92,13 +95,18 @@ export class TestFarm {
     return this.#postgres!;
   }
 
-  get redis(): PrivateRedis {
-    return this.#redis!;
+  get redis(): FarmProcess {
+    return this.#redis;
+  }
+
+  get redisSocket(): string {
+    return join(this.folder, 'redis.sock');
   }
 
   clientFor(secret: string | null, url = this.url): HttpClient {
-    const client = new HttpClient({ url, secret, ca: null });
-    this.#clients.push(client);
+    const key = `${secret ?? ''}@${url}`;
+    const client = this.#clients.get(key) ?? new HttpClient({ url, secret, ca: null });
+    this.#clients.set(key, client);
     return client;
   }
 
@@ -110,12 +118,16 @@ export class TestFarm {
   /** As the admin; again where no coordinator answers, through the next one. */
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     for (let turn = 0; ; turn += 1) {
-      const client = this.clientFor(this.#adminToken, this.urls[turn % this.urls.length]);
+      // A connection of its own: one that was kept open may end just when it is used again.
+      const url = this.urls[turn % this.urls.length]!;
+      const client = new HttpClient({ url, secret: this.#adminToken, ca: null });
       try {
         return (await client.json<T>(method, `/api/v1${path}`, body))!;
       } catch (error) {
         if (!(error instanceof Unreachable) || method !== 'GET') throw error;
         await sleep(50);
+      } finally {
+        client.close();
       }
     }
   }
@@ -248,19 +260,15 @@ export class TestFarm {
     return join(this.folder, `agent${index}`);
   }
 
+  /** Resolves when it answers. Its data is what it was. */
   async startRedis(): Promise<void> {
-    this.#redis = await startPrivateRedis(join(this.folder, 'redis'));
-  }
-
-  async killRedis(): Promise<void> {
-    const { pid } = this.redis;
-    process.kill(pid, 'SIGKILL');
-    while (isAlive(pid)) await sleep(10);
+    this.#redis.start();
+    while ((await this.redisCli('ping')) !== 'PONG') await sleep(20);
   }
 
   /** Commands to the farm's Redis. Resolves to what redis-cli prints. */
   async redisCli(...args: readonly string[]): Promise<string> {
-    const child = spawn('redis-cli', ['-s', join(this.folder, 'redis/redis.sock'), ...args]);
+    const child = spawn('redis-cli', ['-s', this.redisSocket, ...args]);
     let text = '';
     child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
     await once(child, 'close');
@@ -271,8 +279,8 @@ export class TestFarm {
   async stop(): Promise<void> {
     await this.#events?.stop();
     await Promise.all([...this.agents, ...this.coordinators].map((child) => child.kill9()));
-    for (const client of this.#clients) client.close();
-    await this.#redis?.stop();
+    for (const client of this.#clients.values()) client.close();
+    await this.#redis.kill9();
     await this.#postgres?.stop();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -303,8 +311,8 @@ export class TestFarm {
       // Shared by all coordinators of a farm: logs and artifacts are in it.
       DISTROFARM_DATA: join(this.folder, 'coordinator'),
       DISTROFARM_DATABASE: this.#postgres?.url ?? 'sqlite',
-      DISTROFARM_REDIS: `unix:${join(this.folder, 'redis/redis.sock')}`,
-      DISTROFARM_LEASE_SECONDS: String(this.options.leaseSeconds ?? 30),
+      DISTROFARM_REDIS: `unix:${this.redisSocket}`,
+      DISTROFARM_LEASE_SECONDS: String(this.options.leaseSeconds ?? ''),
       DISTROFARM_REQUESTS_PER_MINUTE: '100000',
       DISTROFARM_LOG_LEVEL: 'warn',
       ...this.options.env,
@@ -338,14 +346,6 @@ export class TestFarm {
       DISTROFARM_AGENT_STORE: join(folder, 'store'),
       DISTROFARM_AGENT_CACHE: join(folder, 'cache'),
     };
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }
 
