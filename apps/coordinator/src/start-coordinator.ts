@@ -1,7 +1,7 @@
 import type { DynamicModule, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { json } from 'express';
+import { json, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { chmod, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -20,6 +20,8 @@ export interface RunningCoordinator {
 
 /** An agent's first word may list a hundred thousand checkpoints. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
+/** An enrolment, which has its token in the body. */
+const MAX_NOBODY_BYTES = 256 * 1024;
 /** Long polls and streams are cut off then; whoever was on them comes back. */
 const GOODBYE_MS = 500;
 const LONGEST_REQUEST_MS = 15 * 60_000;
@@ -58,12 +60,21 @@ async function makeApplication(
     ...(server === null ? {} : { httpsOptions: { cert: server.certificate, key: server.key } }),
   });
   app.use(helmet());
-  app.use('/api/v1/builds', json({ limit: MAX_SUBMISSION_BYTES }));
-  app.use(json({ limit: MAX_BODY_BYTES }));
+  app.use('/api/v1/builds', readBody(MAX_SUBMISSION_BYTES));
+  app.use(readBody(MAX_BODY_BYTES));
   app.set('query parser', 'simple');
   app.disable('x-powered-by');
   describeApi(app);
   return app;
+}
+
+/** Bodies are read before anybody knows who sent them, so who shows no secret at all is not listened to for long. */
+function readBody(limit: number): RequestHandler {
+  const [ofSomebody, ofNobody] = [json({ limit }), json({ limit: MAX_NOBODY_BYTES })];
+  return (request, response, next) => {
+    const read = request.headers.authorization === undefined ? ofNobody : ofSomebody;
+    read(request, response, next);
+  };
 }
 
 /** Throws CannotStart when a part of the module is missing: nothing is served by a coordinator that is only half there. */
