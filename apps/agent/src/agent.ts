@@ -69,6 +69,7 @@ export class Agent {
     const left = await AttemptSpool.leftovers(join(this.parts.stateFolder, 'spool'), (folder, error) => {
       log.error({ err: error, folder }, 'spool cannot be read');
     });
+    for (const spool of left) await endInPlaceOfTheKilled(spool);
     const hello = await this.#hello(left);
     log.info(
       { agent: hello.agent, name: hello.name, farm: hello.farm, undelivered: left.length },
@@ -243,6 +244,14 @@ export class Agent {
   #workshop(keeper: LeaseKeeper): Workshop {
     return { ...this.parts, settings: () => keeper.settings };
   }
+}
+
+/** A process that was killed could not say how its attempt ended; until somebody does, the coordinator waits for the lease to run out. */
+async function endInPlaceOfTheKilled(spool: AttemptSpool): Promise<void> {
+  if (spool.isEnded) return;
+  const reason = "the agent's process was killed, and is back";
+  const end = { kind: 'infrastructure', fault: 'lost', at: null, reason } as const;
+  spool.add({ type: 'ended', end, logBytes: await spool.logBytes() }, Date.now());
 }
 
 function isAnothers({ stopped }: AttemptControl): boolean {

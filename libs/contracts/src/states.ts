@@ -55,7 +55,7 @@ export type StepOutcome = z.infer<typeof StepOutcome>;
 
 /** Why an attempt did not go on, when no step is to blame. Each is retried elsewhere, at most twice, where nothing else is said. */
 export const InfrastructureFault = z.enum([
-  /** Its lease ran out, or the agent came back without it. The coordinator says so, never the agent. */
+  /** Its lease ran out, or the agent came back without it. The coordinator says so; of an attempt that an earlier process of it left in the spool, the agent. */
   'lost',
   /** An input could not be fetched, or an output or log not be delivered. */
   'transfer',

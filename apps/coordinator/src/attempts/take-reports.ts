@@ -105,7 +105,9 @@ export class TakeReports {
       return;
     }
     await setLogFinalBytes(scene.tx, scene.attempt.id, event.logBytes);
-    await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now);
+    // Only an agent that has come back calls its own attempt lost.
+    const agentRestarted = event.end.kind === 'infrastructure' && event.end.fault === 'lost';
+    await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now, { agentRestarted });
   }
 }
 
