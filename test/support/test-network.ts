@@ -1,0 +1,71 @@
+import { execa } from 'execa';
+
+/**
+ * Hosts on this machine: network namespaces with an address each, on one bridge in the first of them, and no way out. Needs root and ip(8).
+ */
+export class TestNetwork {
+  private constructor(private readonly prefix: string) {}
+
+  /** @param hosts how many beside host 0, which has the bridge */
+  static async open(hosts: number): Promise<TestNetwork> {
+    const network = new TestNetwork(`df${process.pid}`);
+    try {
+      await ip('netns', 'add', network.#host(0));
+      await network.#ipIn(0, 'link', 'add', 'bridge', 'type', 'bridge');
+      await network.#ipIn(0, 'address', 'add', `${network.address(0)}/24`, 'dev', 'bridge');
+      for (const link of ['lo', 'bridge']) await network.#ipIn(0, 'link', 'set', link, 'up');
+      for (let host = 1; host <= hosts; host += 1) await network.#addHost(host);
+      return network;
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
+  }
+
+  address(host: number): string {
+    return `10.213.0.${host + 1}`;
+  }
+
+  /** The command as it runs on that host. */
+  on(host: number, ...argv: readonly string[]): readonly string[] {
+    return ['ip', 'netns', 'exec', this.#host(host), ...argv];
+  }
+
+  /** Nothing gets through any more, and neither side is told. */
+  async cut(host: number): Promise<void> {
+    await this.#ipIn(0, 'link', 'set', `to${host}`, 'nomaster');
+  }
+
+  async mend(host: number): Promise<void> {
+    await this.#ipIn(0, 'link', 'set', `to${host}`, 'master', 'bridge');
+  }
+
+  async close(): Promise<void> {
+    const { stdout } = await ip('netns', 'list');
+    const own = stdout.split('\n').flatMap((line) => line.split(' ').slice(0, 1));
+    for (const name of own.filter((each) => each.startsWith(`${this.prefix}h`)))
+      await ip('netns', 'delete', name);
+  }
+
+  async #addHost(host: number): Promise<void> {
+    await ip('netns', 'add', this.#host(host));
+    const peer = ['peer', 'name', 'uplink', 'netns', this.#host(host)];
+    await this.#ipIn(0, 'link', 'add', `to${host}`, 'type', 'veth', ...peer);
+    await this.mend(host);
+    await this.#ipIn(0, 'link', 'set', `to${host}`, 'up');
+    await this.#ipIn(host, 'address', 'add', `${this.address(host)}/24`, 'dev', 'uplink');
+    for (const link of ['lo', 'uplink']) await this.#ipIn(host, 'link', 'set', link, 'up');
+  }
+
+  async #ipIn(host: number, ...args: readonly string[]): Promise<void> {
+    await ip('-netns', this.#host(host), ...args);
+  }
+
+  #host(host: number): string {
+    return `${this.prefix}h${host}`;
+  }
+}
+
+async function ip(...args: readonly string[]) {
+  return await execa('ip', [...args]);
+}
