@@ -1,41 +1,11 @@
 import type { AgentFacts, AgentLoad } from '#libs/contracts';
 import type { Areas } from '#libs/snapshots';
-import { missingTools, SYSTEM_PATH } from '#libs/steps';
 import { execa } from 'execa';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, freemem, hostname, loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { AgentConfig } from './config.js';
-
-/** What the shipped finalizers start, and what manifests may require (farm:requires). */
-const TOOLS = [
-  ...['apt-get', 'dpkg', 'mmdebstrap', 'debootstrap', 'mksquashfs', 'unsquashfs', 'cpio', 'tar'],
-  ...['gzip', 'xz', 'zstd', 'bzip2', 'lz4', 'xorriso', 'mkisofs', 'genisoimage', 'mformat', 'mcopy'],
-  ...['mke2fs', 'debugfs', 'mkfs.vfat', 'mkfs.btrfs', 'mkfs.xfs', 'sfdisk', 'sgdisk', 'parted', 'losetup'],
-  ...['grub-mkimage', 'grub-install', 'grub-mkrescue', 'isohybrid', 'syslinux', 'ukify', 'sbsign'],
-  ...[
-    'qemu-img',
-    'qemu-system-x86_64',
-    'perl',
-    'python3',
-    'zfs',
-    'zpool',
-    'pkg',
-    'rpm',
-    'dnf',
-    'git',
-    'rsync',
-  ],
-];
-/** Where `--version` is not how to ask. */
-const VERSION_FLAGS: Readonly<Record<string, string>> = {
-  mksquashfs: '-version',
-  unsquashfs: '-version',
-  mke2fs: '-V',
-  debugfs: '-V',
-};
-/** A tool that waits for input or a network must not hold up the start. */
-const VERSION_TIMEOUT_MS = 3_000;
+import { toolVersions } from './tool-versions.js';
 
 /** Debian's words for what Node calls them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -48,13 +18,13 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
   s390x: 's390x',
 };
 
-/** What does not change while the agent runs. Takes seconds: it asks every tool for its version. */
+/** What does not change while the agent runs. */
 export type FixedFacts = Omit<AgentFacts, 'freeBytes' | 'usedBytes'>;
 
 export async function fixedFacts(config: AgentConfig, areas: Areas, version: string): Promise<FixedFacts> {
   const [architectures, tools] = await Promise.all([
     config.architectures.length > 0 ? config.architectures : runnableArchitectures(config.stateFolder),
-    toolVersions([...new Set([...TOOLS, ...config.tools])]),
+    toolVersions(config.tools, join(config.stateFolder, 'tool-versions.json')),
   ]);
   return {
     version,
@@ -81,13 +51,15 @@ async function runnableArchitectures(folder: string): Promise<readonly string[]>
   return own === 'amd64' && (await runs(I386_PROGRAM, folder)) ? [own, 'i386'] : [own];
 }
 
+const PROBE_TIMEOUT_MS = 3_000;
+
 async function runs(program: Buffer, folder: string): Promise<boolean> {
   const place = await mkdtemp(join(folder, 'probe-'));
   try {
     const path = join(place, 'program');
     await writeFile(path, program);
     await chmod(path, 0o700);
-    return (await execa(path, { reject: false, timeout: VERSION_TIMEOUT_MS })).exitCode === 0;
+    return (await execa(path, { reject: false, timeout: PROBE_TIMEOUT_MS })).exitCode === 0;
   } finally {
     await rm(place, { recursive: true, force: true });
   }
@@ -106,26 +78,3 @@ const I386_PROGRAM = Buffer.from(
   ].join(''),
   'hex',
 );
-
-async function toolVersions(names: readonly string[]): Promise<Record<string, string>> {
-  const missing = new Set(await missingTools(names, SYSTEM_PATH));
-  const found = names.filter((name) => !missing.has(name));
-  const versions = await Promise.all(found.map(async (name) => [name, await versionOf(name)] as const));
-  return Object.fromEntries(versions);
-}
-
-/** The first line of what it says; what is there and says nothing is `present`. */
-async function versionOf(tool: string): Promise<string> {
-  const { all, exitCode } = await execa(tool, [VERSION_FLAGS[tool] ?? '--version'], {
-    reject: false,
-    all: true,
-    stdin: 'ignore',
-    timeout: VERSION_TIMEOUT_MS,
-    maxBuffer: 64 * 1024,
-    extendEnv: false,
-    env: { PATH: SYSTEM_PATH, LC_ALL: 'C.UTF-8' },
-  });
-  const line = all.split('\n').find((each) => each.trim() !== '') ?? '';
-  const shown = line.replace(/\p{Cc}+/gu, ' ').trim();
-  return (exitCode === 0 || tool in VERSION_FLAGS) && shown !== '' ? shown.slice(0, 200) : 'present';
-}

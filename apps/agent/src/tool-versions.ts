@@ -1,0 +1,110 @@
+import { SYSTEM_PATH } from '#libs/steps';
+import { execa } from 'execa';
+import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What the shipped finalizers start, and what manifests may require (farm:requires). */
+const TOOLS = [
+  ...['apt-get', 'dpkg', 'mmdebstrap', 'debootstrap', 'mksquashfs', 'unsquashfs', 'cpio', 'tar'],
+  ...['gzip', 'xz', 'zstd', 'bzip2', 'lz4', 'xorriso', 'mkisofs', 'genisoimage', 'mformat', 'mcopy'],
+  ...['mke2fs', 'debugfs', 'mkfs.vfat', 'mkfs.btrfs', 'mkfs.xfs', 'sfdisk', 'sgdisk', 'parted', 'losetup'],
+  ...['grub-mkimage', 'grub-install', 'grub-mkrescue', 'isohybrid', 'syslinux', 'ukify', 'sbsign'],
+  ...[
+    'qemu-img',
+    'qemu-system-x86_64',
+    'perl',
+    'python3',
+    'zfs',
+    'zpool',
+    'pkg',
+    'rpm',
+    'dnf',
+    'git',
+    'rsync',
+  ],
+];
+/** Where `--version` is not how to ask. */
+const VERSION_FLAGS: Readonly<Record<string, string>> = {
+  mksquashfs: '-version',
+  unsquashfs: '-version',
+  mke2fs: '-V',
+  debugfs: '-V',
+};
+/** A tool that waits for input or a network must not hold up the start. */
+const VERSION_TIMEOUT_MS = 3_000;
+
+/** Version by what the tool's file is, so that it is asked only once. */
+type Remembered = Readonly<Record<string, string>>;
+
+/**
+ * The tools of this host, with the first line of what each says of its version; what is there and says nothing is `present`. Asking them all takes seconds of processor time, so
+ * the answers are kept in `memory` for as long as the tools' files stay what they are.
+ */
+export async function toolVersions(
+  more: readonly string[],
+  memory: string,
+): Promise<Readonly<Record<string, string>>> {
+  const remembered = await readMemory(memory);
+  const next: Record<string, string> = {};
+  const asked = [...new Set([...TOOLS, ...more])].map(async (name) => {
+    const file = await identityOf(name);
+    if (file === null) return [];
+    const version = remembered[file] ?? (await versionOf(name));
+    next[file] = version;
+    return [[name, version] as const];
+  });
+  const versions = Object.fromEntries((await Promise.all(asked)).flat());
+  await keepMemory(memory, next);
+  return versions;
+}
+
+/** `null` when no such program is where steps look for programs. */
+async function identityOf(name: string): Promise<string | null> {
+  for (const folder of SYSTEM_PATH.split(':')) {
+    try {
+      const path = await realpath(join(folder, name));
+      const { size, mtimeMs, mode } = await stat(path);
+      if ((mode & 0o111) !== 0) return `${name} ${path} ${size} ${mtimeMs}`;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return null;
+}
+
+async function versionOf(tool: string): Promise<string> {
+  const { all, exitCode } = await execa(tool, [VERSION_FLAGS[tool] ?? '--version'], {
+    reject: false,
+    all: true,
+    stdin: 'ignore',
+    timeout: VERSION_TIMEOUT_MS,
+    maxBuffer: 64 * 1024,
+    extendEnv: false,
+    env: { PATH: SYSTEM_PATH, LC_ALL: 'C.UTF-8' },
+  });
+  const line = all.split('\n').find((each) => each.trim() !== '') ?? '';
+  const shown = line.replace(/\p{Cc}+/gu, ' ').trim();
+  return (exitCode === 0 || tool in VERSION_FLAGS) && shown !== '' ? shown.slice(0, 200) : 'present';
+}
+
+/** Without a readable memory every tool is asked again. */
+async function readMemory(path: string): Promise<Remembered> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const isMemory = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isMemory && Object.values(value).every((each) => typeof each === 'string')
+      ? (value as Remembered)
+      : {};
+  } catch {
+    return {};
+  }
+}
+
+async function keepMemory(path: string, memory: Remembered): Promise<void> {
+  try {
+    await writeFile(`${path}.new`, JSON.stringify(memory), { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  } catch {
+    // On a full disk the next start asks again.
+  }
+}
