@@ -1,0 +1,148 @@
+// Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../apps/cli/src/distrofarm/run.js';
+import type { Output } from '../../apps/cli/src/distrofarm/io.js';
+import type { Scenario } from '../support/farm-scenario.js';
+import { TestFarm } from '../support/test-farm.js';
+
+jest.setTimeout(300_000);
+
+/** What a program that reads our pipe gets. */
+class Pipe implements Output {
+  readonly #chunks: Buffer[] = [];
+  write(data: string | Uint8Array): boolean {
+    this.#chunks.push(Buffer.from(data));
+    return true;
+  }
+  once(): void {
+    // Never full.
+  }
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+  toString(): string {
+    return this.bytes.toString();
+  }
+}
+
+describe('distrofarm on a real farm', () => {
+  let farm: TestFarm;
+  beforeAll(async () => {
+    farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
+  });
+  afterAll(() => farm.stop());
+
+  function cli(...args: readonly string[]) {
+    const [stdout, stderr] = [new Pipe(), new Pipe()];
+    const exit = run(args, {
+      stdin: { async *[Symbol.asyncIterator]() {} },
+      stdout,
+      stderr,
+      env: { DISTROFARM_URL: farm.url, DISTROFARM_TOKEN: farm.adminToken, HOME: farm.folder },
+      cwd: farm.folder,
+      now: () => Date.now(),
+      signal: new AbortController().signal,
+    });
+    return { exit, stdout, stderr };
+  }
+
+  async function said(...args: readonly string[]): Promise<string> {
+    const { exit, stdout, stderr } = cli(...args);
+    expect([await exit, stderr.toString()]).toEqual([0, '']);
+    return stdout.toString();
+  }
+
+  async function idSaidBy(stdout: Pipe): Promise<string> {
+    for (;;) {
+      const match = /^b-[0-9a-z]{10}$/m.exec(stdout.toString());
+      if (match !== null) return match[0];
+      await farm.events.more(farm.events.all.length);
+    }
+  }
+
+  const twoSteps = (body = ''): Scenario => farm.scenario([{ name: 'a' }, { name: 'b', body }]);
+
+  it('watches a build to its end, and exits as it ended', async () => {
+    const well = cli('submit', await twoSteps('echo x > "$5/x"').write(), '--watch');
+    expect(await well.exit).toBe(0);
+    expect(well.stdout.toString()).toMatch(/^b-[0-9a-z]{10}\n/);
+    expect(well.stdout.toString()).toMatch(/succeeded[\s\S]* x {2}2 B/);
+    const badly = cli('submit', await twoSteps('exit 3').write(), '--watch');
+    expect(await badly.exit).toBe(1);
+    expect(badly.stdout.toString()).toMatch(/failed in b/);
+    const pausing = cli('submit', await twoSteps().write(), '--watch', '-p', 'b');
+    expect(await pausing.exit).toBe(8);
+    const id = await idSaidBy(pausing.stdout);
+    const resumed = cli('watch', id);
+    expect(await resumed.exit).toBe(8);
+    await said('resume', id);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('says that a watched build was cancelled', async () => {
+    const scenario = twoSteps('hold b');
+    const watched = cli('submit', await scenario.write(), '--watch');
+    await scenario.reached('b');
+    await said('cancel', await idSaidBy(watched.stdout));
+    expect(await watched.exit).toBe(9);
+  });
+
+  it('follows a log over a restart of the coordinator, without holes and without repeats', async () => {
+    const scenario = twoSteps('for i in $(seq 200); do echo "line $i"; done; hold b; seq 201 400');
+    const [id] = (await said('submit', await scenario.write())).split('\n');
+    await scenario.reached('b');
+    const followed = cli('log', id!, '--follow', '--raw');
+    while (!followed.stdout.toString().includes('line 200')) await farm.buildThat(id!, () => true);
+    await farm.coordinators[0]!.kill9();
+    await scenario.open('b');
+    await farm.startCoordinator();
+    await farm.atRest(id!);
+    expect(await followed.exit).toBe(0);
+    const lines = Array.from({ length: 400 }, (_, i) => (i < 200 ? `line ${i + 1}` : String(i + 1)));
+    expect(followed.stdout.toString().split('\n')).toEqual([...lines, '']);
+  });
+
+  it('shows control characters of a log as what they are, and not as commands to the terminal', async () => {
+    const scenario = twoSteps(`printf 'a\\033]0;owned\\007b\\033[2Jc\\n'`);
+    const [id] = (await said('submit', await scenario.write())).split('\n');
+    await farm.atRest(id!);
+    const text = await said('log', id!);
+    expect(text).toMatch(/owned/);
+    expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+    expect((await farm.log(id!)).includes('\u001b]0;owned')).toBe(true);
+  });
+
+  it('downloads artifacts', async () => {
+    const scenario = twoSteps('mkdir "$5/d"; seq 1000 > "$5/d/x"; echo y > "$5/y"');
+    const [id] = (await said('submit', await scenario.write())).split('\n');
+    await farm.atRest(id!);
+    const { exit } = cli('artifacts', 'download', id!, '-o', join(scenario.folder, 'got'));
+    expect(await exit).toBe(0);
+    expect(await readFile(join(scenario.folder, 'got/y'), 'utf8')).toBe('y\n');
+    expect((await readFile(join(scenario.folder, 'got/d/x'), 'utf8')).split('\n')).toHaveLength(1001);
+  });
+
+  it('explains why a job waits, and lists builds as JSON', async () => {
+    const running = twoSteps('hold b');
+    const [first] = (await said('submit', await running.write())).split('\n');
+    await running.reached('b');
+    const [second] = (await said('submit', await twoSteps().write())).split('\n');
+    await farm.buildThat(second!, ({ jobs }) => jobs[0]?.waitingReason !== '');
+    expect(await said('explain', second!)).toMatch(/main waiting: .*slot.*\n\s+agent0/);
+    const listed = JSON.parse(await said('list', '--json', '--limit', '2')) as { builds: object[] };
+    expect(listed.builds).toMatchObject([
+      { id: second, state: 'waiting', steps: { total: 2, done: 0 } },
+      { id: first, state: 'running', summary: 'runs b' },
+    ]);
+    await running.open('b');
+    await farm.atRest(second!);
+  });
+
+  it('names a build or a farm that is not there, with an exit code of its own', async () => {
+    const missing = cli('show', 'b-0000000000');
+    expect(await missing.exit).toBe(4);
+    expect(missing.stderr.toString()).toContain('there is no build "b-0000000000"');
+  });
+});
