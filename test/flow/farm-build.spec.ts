@@ -139,3 +139,16 @@ describe.each(['sqlite', 'postgres'] as const)('a farm with two agents, on %s', 
     }
   });
 });
+
+describe('a farm with one agent', () => {
+  it('goes on from the checkpoint that the agent holds, with nothing published', async () => {
+    const farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
+    try {
+      const build = await farm.atRest(await farm.submit(farm.scenario(LANES)));
+      expect(build).toMatchObject({ state: 'succeeded', steps: { total: 6, done: 6 } });
+      expect((await farm.artifacts(build.id)).map(({ name }) => name)).toEqual(['live.iso', 'live.usb']);
+    } finally {
+      await farm.stop();
+    }
+  });
+});

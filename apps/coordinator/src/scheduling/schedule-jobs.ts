@@ -29,8 +29,8 @@ import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
 
-/** Builds whose jobs are assigned in one transaction. */
-const BUILDS_PER_TRANSACTION = 50;
+/** Builds whose jobs are assigned in one transaction: few, since nothing else is answered meanwhile. */
+const BUILDS_PER_TRANSACTION = 10;
 
 /** One scheduling pass: reads what waits and who is free, decides (placeJobs), and records. */
 @Injectable()
@@ -97,7 +97,7 @@ export class ScheduleJobs {
       wants: {
         lineage: row.lineage,
         base:
-          row.base === null ? null : { lineage: row.base.lineage, published: published.has(row.base.jobId) },
+          row.base === null ? null : { lineage: baseKey(row.base), published: published.has(row.base.jobId) },
       },
     }));
     return {
