@@ -30,6 +30,8 @@ export const Token = z.strictObject({
 });
 export type Token = z.infer<typeof Token>;
 
+export const TokenList = z.strictObject({ tokens: z.array(Token) }).meta({ id: 'TokenList' });
+
 export const CreateToken = z
   .strictObject({
     user: Name,

@@ -50,3 +50,9 @@ export const FarmEvent = z
   })
   .meta({ id: 'FarmEvent' });
 export type FarmEvent = z.infer<typeof FarmEvent>;
+
+/** A page of the sequence; `next` is what to ask for behind it, `null` at its end. */
+export const EventPage = z
+  .strictObject({ events: z.array(FarmEvent), next: z.number().int().nullable() })
+  .meta({ id: 'EventPage' });
+export type EventPage = z.infer<typeof EventPage>;

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
+import type { z } from 'zod';
 import {
   AddScripts,
   AuditPage,
@@ -11,6 +11,7 @@ import {
   Sha256,
   Token,
   TokenId,
+  TokenList,
 } from '#libs/contracts';
 import {
   addScripts,
@@ -27,7 +28,6 @@ import { Needs, TheCaller, type Caller } from '../access/caller.js';
 import { Store } from '../store.js';
 import { Work } from '../work.js';
 
-export const TokenList = z.strictObject({ tokens: z.array(Token) }).meta({ id: 'TokenList' });
 const AUDIT_PAGE = 100;
 
 /** Who may do what, with which scripts, and who has done what. */

@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { FarmError, type BuildId, type FarmEvent } from '#libs/contracts';
+import { EventPage, FarmError, type BuildId, type FarmEvent } from '#libs/contracts';
 import { readEvents } from '#libs/store';
 import { BuildViews } from '../builds/build-views.js';
 import { Store } from '../store.js';
@@ -22,6 +22,7 @@ export class EventsController {
   ) {}
 
   @Get('events')
+  @ApiOkResponse({ standardSchema: EventPage })
   async all(
     @Query('after') after: string | undefined,
     @Headers('last-event-id') lastEventId: string | undefined,
@@ -32,6 +33,7 @@ export class EventsController {
   }
 
   @Get('builds/:build/events')
+  @ApiOkResponse({ standardSchema: EventPage })
   async ofBuild(
     @Param('build') reference: string,
     @Query('after') after: string | undefined,
@@ -53,7 +55,7 @@ export class EventsController {
       const query = { after, limit: PAGE, ...(build === undefined ? {} : { build }) };
       const events = await readEvents(this.store.db, query);
       const next = events.length === PAGE ? (events.at(-1)?.seq ?? null) : null;
-      response.json({ events, next });
+      response.json({ events: [...events], next } satisfies EventPage);
       return;
     }
     const stream = new EventStream(response);
