@@ -47,7 +47,7 @@ function loadNative(load: Load): SqliteDriver {
   return {
     kind: 'native',
     name: 'better-sqlite3',
-    open: (path) => forKysely(new Database(path, { timeout: 0 })),
+    open: (path) => forKysely(new PreparedDatabase(new Database(path, { timeout: 0 }))),
   };
 }
 
@@ -84,6 +84,37 @@ const NOTHING: SqliteStatement = {
   run: () => ({ changes: 0, lastInsertRowid: 0 }),
   iterate: () => [][Symbol.iterator](),
 };
+
+/** Statements are few, and to read one takes SQLite as long as to run it. Those with lists of many lengths push the oldest out. */
+const MOST_PREPARED = 500;
+
+/** better-sqlite3 that keeps its statements. */
+class PreparedDatabase implements OpenDatabase {
+  /** The one used last is last. */
+  readonly #statements = new Map<string, BetterSqlite3.Statement>();
+
+  constructor(private readonly database: BetterSqlite3.Database) {}
+
+  get inTransaction(): boolean {
+    return this.database.inTransaction;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.database.close();
+  }
+
+  prepare(sql: string): BetterSqlite3.Statement {
+    const kept = this.#statements.get(sql);
+    this.#statements.delete(sql);
+    // One that is still being iterated cannot be used a second time.
+    const statement = kept === undefined || kept.busy ? this.database.prepare(sql) : kept;
+    this.#statements.set(sql, statement);
+    const oldest = this.#statements.keys().next().value;
+    if (this.#statements.size > MOST_PREPARED && oldest !== undefined) this.#statements.delete(oldest);
+    return statement;
+  }
+}
 
 /** node-sqlite3-wasm as Kysely wants it. */
 class WasmDatabase implements OpenDatabase {
