@@ -81,6 +81,16 @@ export async function listAgents(db: Db): Promise<readonly AgentRow[]> {
   return rows.map(parseAgent);
 }
 
+/** Those that are not revoked. */
+export async function countAgents(db: Db): Promise<number> {
+  const { count } = await db
+    .selectFrom('agents')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('revoked_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 export interface AgentHello {
   readonly instance: string;
   readonly facts: AgentFacts;

@@ -175,20 +175,19 @@ export async function claimAttempt(
   return row !== undefined;
 }
 
-/** What an agent runs, with what is wished of it; for the answer to its heartbeat. */
-export async function leasesOfAgent(
-  db: Db,
-  agent: AgentId,
-): Promise<
-  readonly {
-    id: AttemptId;
-    epoch: number;
-    tokenHash: string | null;
-    wish: Wish;
-    pauseBefore: string | null;
-    build: BuildId;
-  }[]
-> {
+/** What an agent runs, with what is wished of it. */
+export interface AgentLease {
+  readonly id: AttemptId;
+  readonly epoch: number;
+  readonly tokenHash: string | null;
+  readonly wish: Wish;
+  readonly pauseBefore: string | null;
+  readonly claimedAt: number | null;
+  readonly lastSeq: number;
+}
+
+/** For the answer to its heartbeat. */
+export async function leasesOfAgent(db: Db, agent: AgentId): Promise<readonly AgentLease[]> {
   return await db
     .selectFrom('attempts')
     .innerJoin('builds', 'builds.id', 'attempts.build_id')
@@ -198,7 +197,8 @@ export async function leasesOfAgent(
       'attempts.token_hash as tokenHash',
       'builds.wish',
       'builds.pause_before as pauseBefore',
-      'builds.id as build',
+      'attempts.claimed_at as claimedAt',
+      'attempts.last_seq as lastSeq',
     ])
     .where('attempts.agent_id', '=', agent)
     .where('attempts.state', '=', 'running')

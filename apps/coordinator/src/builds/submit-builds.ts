@@ -36,7 +36,7 @@ import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 import { BuildViews } from './build-views.js';
 import { planRows, type VariantRows } from './plan-rows.js';
-import { planSubmission, type PlannedSubmission } from './plan-submission.js';
+import { planSubmission, type PlannedFile, type PlannedSubmission } from './plan-submission.js';
 import { settleBuild } from './settle-build.js';
 
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
@@ -60,7 +60,7 @@ export class SubmitBuilds {
     const variants = planned.variants.map((variant) => planRows(build.id, variant));
     if (!submission.wait) await this.#requirePlaceable(variants, onAgent);
     this.#requireRoom(caller, await countOpenVariants(this.store.db, caller.user), variants.length);
-    for (const { bytes } of planned.files) await this.#keepFile(bytes);
+    await this.#keepFiles(planned.files);
     try {
       await this.#record(build, submission, planned, variants, caller);
     } catch (error) {
@@ -169,9 +169,11 @@ export class SubmitBuilds {
     );
   }
 
-  async #keepFile(bytes: Buffer): Promise<void> {
-    const sha256 = await this.blobs.put(bytes);
-    await insertBlob(this.store.db, { sha256, bytes: bytes.length }, this.clock.now());
+  async #keepFiles(files: readonly PlannedFile[]): Promise<void> {
+    for (const { bytes } of files) await this.blobs.put(bytes);
+    await this.work.change(async (tx, _, now) => {
+      for (const { sha256, bytes } of files) await insertBlob(tx, { sha256, bytes: bytes.length }, now);
+    });
   }
 
   #buildRow(

@@ -20,6 +20,7 @@ import {
 import { AgentInbox } from '#libs/queue';
 import {
   findAgentByName,
+  findAttempt,
   hashSecret,
   insertAgent,
   leasesOfAgent,
@@ -34,6 +35,7 @@ import {
   uncollectedBuilds,
   addDropping,
   useEnrolment,
+  type AgentLease,
   type AgentRow,
   type AttemptRow,
   type CheckpointRow,
@@ -41,7 +43,6 @@ import {
 } from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
-import { Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
 
@@ -52,7 +53,6 @@ const HEARTBEATS_TO_LEARN = 2;
 @Injectable()
 export class AgentSessions {
   constructor(
-    private readonly store: Store,
     private readonly work: Work,
     private readonly config: CoordinatorConfig,
     private readonly endings: EndAttempts,
@@ -149,35 +149,31 @@ export class AgentSessions {
   /** Renews the leases of what the agent says it runs and is its own. Throws CONFLICT when another process has its key. */
   async heartbeat(agent: AgentRow, beat: Heartbeat): Promise<HeartbeatResponse> {
     requireInstance(agent, beat.instance);
-    const now = await this.#noteHeartbeat(agent, beat);
-    const leases = await leasesOfAgent(this.store.db, agent.id);
-    const own = new Map(leases.map((lease) => [lease.id, lease]));
-    const answers = beat.attempts.map(({ attempt, epoch, token }) => {
-      const lease = own.get(attempt);
-      const granted = lease?.epoch === epoch && lease.tokenHash === hashSecret(token);
-      return {
-        attempt,
-        granted,
-        wish: granted ? lease.wish : ('cancel' as const),
-        pauseBefore: granted ? lease.pauseBefore : null,
-      };
+    const { leases, answers, now } = await this.work.change(async (tx, changes, now) => {
+      const leases = await leasesOfAgent(tx, agent.id);
+      const answers = answersTo(beat, leases);
+      // Attempts before agents: everybody locks in this order.
+      await renewLeases(tx, agent.id, grantedOf(answers), now + this.config.leaseMs);
+      await this.#noteHeartbeat(tx, changes, agent, beat, now);
+      return { leases, answers, now };
     });
-    const granted = answers.filter((answer) => answer.granted).map(({ attempt }) => attempt);
-    await renewLeases(this.store.db, agent.id, granted, now + this.config.leaseMs);
-    this.#mirrorLocks(agent, beat, granted);
-    await this.#endNeverArrived(agent, beat, now);
-    return { settings: this.settings, leases: answers, drop: [...agent.dropping] as AreaName[] };
+    this.#mirrorLocks(agent, beat, grantedOf(answers));
+    await this.#endNeverArrived(agent, beat, leases, now);
+    return { settings: this.settings, leases: [...answers], drop: [...agent.dropping] as AreaName[] };
   }
 
-  async #noteHeartbeat(agent: AgentRow, beat: Heartbeat): Promise<number> {
-    return await this.work.change(async (tx, changes, now) => {
-      if ((await recordHeartbeat(tx, agent.id, beat, now)) === null) requireInstance(agent, '');
-      if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
-      if (agent.lostAt !== null) {
-        changes.event('agent-connected', { agent: agent.id }, { name: agent.name, again: true });
-      }
-      return now;
-    });
+  async #noteHeartbeat(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    agent: AgentRow,
+    beat: Heartbeat,
+    now: number,
+  ): Promise<void> {
+    if ((await recordHeartbeat(tx, agent.id, beat, now)) === null) requireInstance(agent, '');
+    if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
+    if (agent.lostAt !== null) {
+      changes.event('agent-connected', { agent: agent.id }, { name: agent.name, again: true });
+    }
   }
 
   async #noteDropped(tx: Transaction<Schema>, agent: AgentRow, areas: readonly AreaName[]): Promise<void> {
@@ -195,19 +191,45 @@ export class AgentSessions {
     }
   }
 
-  async #endNeverArrived(agent: AgentRow, beat: Heartbeat, now: number): Promise<void> {
+  async #endNeverArrived(
+    agent: AgentRow,
+    beat: Heartbeat,
+    leases: readonly AgentLease[],
+    now: number,
+  ): Promise<void> {
     const known = new Set(beat.attempts.map(({ attempt }) => attempt));
     const learnBy = now - HEARTBEATS_TO_LEARN * this.config.heartbeatMs;
-    const missing = (await openAttempts(this.store.db, agent.id)).filter(
-      ({ id, state, claimed_at, last_seq }) =>
-        state === 'running' && !known.has(id) && last_seq === 0 && (claimed_at ?? now) < learnBy,
+    const missing = leases.filter(
+      ({ id, claimedAt, lastSeq }) => !known.has(id) && lastSeq === 0 && (claimedAt ?? now) < learnBy,
     );
-    for (const attempt of missing) {
+    for (const { id } of missing) {
       await this.work.change(async (tx, changes, at) => {
+        const attempt = await findAttempt(tx, id);
+        if (attempt?.last_seq !== 0) return;
         await this.#endLost(tx, changes, attempt, at, `agent ${agent.name} never got the assignment`);
       });
     }
   }
+}
+
+type LeaseAnswer = HeartbeatResponse['leases'][number];
+
+function answersTo(beat: Heartbeat, leases: readonly AgentLease[]): readonly LeaseAnswer[] {
+  const own = new Map(leases.map((lease) => [lease.id, lease]));
+  return beat.attempts.map(({ attempt, epoch, token }) => {
+    const lease = own.get(attempt);
+    const granted = lease?.epoch === epoch && lease.tokenHash === hashSecret(token);
+    return {
+      attempt,
+      granted,
+      wish: granted ? lease.wish : ('cancel' as const),
+      pauseBefore: granted ? lease.pauseBefore : null,
+    };
+  });
+}
+
+function grantedOf(answers: readonly LeaseAnswer[]): readonly AttemptId[] {
+  return answers.filter(({ granted }) => granted).map(({ attempt }) => attempt);
 }
 
 export function requireInstance(agent: AgentRow, instance: string): void {

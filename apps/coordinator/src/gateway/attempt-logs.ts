@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { MAX_CHUNK_BYTES, type AttemptId } from '#libs/contracts';
 import { LogStore } from '#libs/artifacts';
 import { Wakes } from '#libs/queue';
-import { addLogChunk, setLogBytes } from '#libs/store';
+import { addLogChunk, setLogBytes, transact } from '#libs/store';
 import { requireKnownAttempt, type AttemptClaim } from '../attempts/own-attempt.js';
 import { OffsetError } from '../error.filter.js';
 import { Clock, Store } from '../store.js';
@@ -39,16 +39,18 @@ export class AttemptLogs {
     if (offset > before) throw new OffsetError(before);
     const length = await this.logs.append(claim.attempt, offset, marked);
     if (length > before) {
-      await addLogChunk(this.store.db, {
-        attemptId: claim.attempt,
-        offset: before,
-        bytes: length - before,
-        receivedAt: this.clock.now(),
-      });
-      await setLogBytes(this.store.db, claim.attempt, length);
+      await this.#note(claim.attempt, before, length);
       void this.wakes.publish(logChannel(claim.attempt), '');
     }
     return length;
+  }
+
+  async #note(attemptId: AttemptId, offset: number, length: number): Promise<void> {
+    const chunk = { attemptId, offset, bytes: length - offset, receivedAt: this.clock.now() };
+    await transact(this.store.db, async (tx) => {
+      await addLogChunk(tx, chunk);
+      await setLogBytes(tx, attemptId, length);
+    });
   }
 }
 

@@ -3,10 +3,10 @@ import { FarmError, SECRET_PREFIX, type Assignment, type AttemptId } from '#libs
 import { AgentInbox, type Message } from '#libs/queue';
 import {
   claimAttempt,
+  countAgents,
   findAttempt,
   findJob,
   hashSecret,
-  listAgents,
   lockBuild,
   newSecret,
   removeMessage,
@@ -82,8 +82,7 @@ export class Claims {
     });
     const attempt = taken ? await findAttempt(this.store.db, id) : null;
     if (attempt === null) return null;
-    const publishEnd =
-      (await listAgents(this.store.db)).filter(({ revokedAt }) => revokedAt === null).length > 1;
+    const publishEnd = (await countAgents(this.store.db)) > 1;
     return await makeAssignment(this.store.db, attempt, token, publishEnd);
   }
 }
