@@ -102,6 +102,8 @@ export class GatewayController {
     const stop = this.wakes.subscribe(agentChannel(agent.id), () => {
       void stream.send([{ event: 'wake', data: {} }]);
     });
+    // What was wished while it was not connected, nobody has told it.
+    void stream.send([{ event: 'wake', data: {} }]);
     const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
     stream.signal.addEventListener('abort', () => {
       clearInterval(alive);
