@@ -236,10 +236,15 @@ export class TestFarm {
     // The answer to one heartbeat has come when the next one is there.
     for (let beat = 0; beat < 2; beat += 1) {
       const before = new Map((await this.#agentViews()).map(({ name, lastSeenAt }) => [name, lastSeenAt]));
-      // Changes nothing, but wakes them.
-      for (const name of before.keys()) await this.call('POST', `/agents/${name}/undrain`);
-      while ((await this.#agentViews()).some(({ name, lastSeenAt }) => lastSeenAt === before.get(name)))
-        await sleep(50);
+      const notYet = async (): Promise<readonly string[]> =>
+        (await this.#agentViews())
+          .filter(({ name, lastSeenAt }) => lastSeenAt === before.get(name))
+          .map(({ name }) => name);
+      for (let names = await notYet(); names.length > 0; names = await notYet()) {
+        // Changes nothing, but wakes it, where it listens already.
+        for (const name of names) await this.call('POST', `/agents/${name}/undrain`);
+        await sleep(200);
+      }
     }
   }
 
