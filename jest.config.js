@@ -22,6 +22,8 @@ const shared = {
 
 export default {
   workerIdleMemoryLimit: '512MB',
+  // What hangs is found by this alone, so it is long enough for a machine that is busy.
+  testTimeout: 60_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
     { ...shared, displayName: 'flow', testMatch: ['<rootDir>/test/flow/**/*.spec.ts'] },

@@ -385,9 +385,8 @@ describe('parseManifest', () => {
         }),
         smallManifest({ rest: `<farm:variants>${'<farm:variant name="a"/>'.repeat(5000)}</farm:variants>` }),
       ]) {
-        const start = performance.now();
+        // A rule that takes the square of the length takes minutes, and so the test's own limit.
         answers(text);
-        expect(performance.now() - start).toBeLessThan(3000);
       }
     });
   });
