@@ -300,14 +300,18 @@ describe('an agent', () => {
   it('stops its step by its own clock when its lease is not renewed, and keeps the checkpoints', async () => {
     const marker = `leased-${process.pid}`;
     const steps = [{ name: 'a' }, { name: 'b', body: `touch $GATES/b-waits; exec -a ${marker} sleep 1000` }];
-    agent.coordinator.settings = { ...agent.coordinator.settings, selfStopMs: 1_000 };
     await agent.start();
     const { coordinator } = agent;
     const assignment = agent.assignment(steps);
     const attempt = coordinator.give(assignment);
     await agent.gate('b-waits');
+    // Not earlier: a busy machine could lose so short a lease by itself.
+    coordinator.settings = { ...coordinator.settings, selfStopMs: 1_000 };
+    const beats = coordinator.heartbeats.length;
+    await coordinator.until(() => coordinator.heartbeats.length > beats + 1);
     await coordinator.down();
     while ((await processesWith(marker)) > 0) await sleep(20);
+    coordinator.settings = { ...coordinator.settings, selfStopMs: 30_000 };
     await coordinator.up();
     const ended = coordinator.give(agent.again(assignment, { pauseBefore: 'b' }));
     expect(await coordinator.end(ended)).toEqual({ kind: 'paused', before: 1 });
