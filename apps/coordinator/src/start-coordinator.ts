@@ -25,6 +25,11 @@ const MAX_NOBODY_BYTES = 256 * 1024;
 /** Long polls and streams are cut off then; whoever was on them comes back. */
 const GOODBYE_MS = 500;
 const LONGEST_REQUEST_MS = 15 * 60_000;
+/**
+ * Longer than an agent is silent, so that its connections live on: Node takes one new connection for each turn of its loop, and a thousand agents that
+ * connect anew for every heartbeat wait for seconds.
+ */
+const KEEP_ALIVE_MS = 75_000;
 
 /** Opens everything, checks it, and serves. Throws CannotStart. */
 export async function startCoordinator(config: CoordinatorConfig, log: Logger): Promise<RunningCoordinator> {
@@ -98,6 +103,7 @@ async function listen(
 ): Promise<void> {
   const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   try {
     if (listen.kind === 'socket') {
       await removeStaleSocket(listen.path);

@@ -40,6 +40,8 @@ const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([
 /** Every change of the farm's state is one transaction, with its events, and is told to whoever waits for it when it is committed. */
 @Injectable()
 export class Work {
+  readonly #toWake = new Set<string>();
+
   constructor(
     private readonly store: Store,
     private readonly wakes: Wakes,
@@ -56,10 +58,19 @@ export class Work {
       if (changes.events.length > 0) await appendEvents(tx, now, changes.events);
       return { result, changes };
     });
-    if (changes.events.length > 0) void this.wakes.publish(EVENTS_CHANNEL, '');
-    if (changes.events.some(({ type }) => MAY_PLACE.has(type)))
-      void this.wakes.publish(SCHEDULING_CHANNEL, '');
+    if (changes.events.length > 0) this.#wakeSoon(EVENTS_CHANNEL);
+    if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;
+  }
+
+  /** Those that end together wake once: see CommitGroup. */
+  #wakeSoon(channel: string): void {
+    if (this.#toWake.has(channel)) return;
+    this.#toWake.add(channel);
+    setImmediate(() => {
+      this.#toWake.delete(channel);
+      void this.wakes.publish(channel, '');
+    });
   }
 }

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StepOutcome } from '#libs/engine';
 import type { PlannedStep } from '#libs/plan';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,10 +120,10 @@ describe('SpaceWatch', () => {
   });
 
   it('stops a step when the disk fills up, and names what is largest', async () => {
-    let looks = 0;
     const space = async (): ReturnType<typeof full> =>
-      (looks += 1) > 2 ? await full() : { freeBytes: 1e9, usedBytes: 0 };
-    const outcome = await run('head -c 3000000 /dev/zero > "$2/large"; sleep 1000', { watch: { space } });
+      existsSync(join(folder, 'written')) ? await full() : { freeBytes: 1e9, usedBytes: 0 };
+    const fill = 'head -c 3000000 /dev/zero > "$2/large"; touch "${2%/*}/written"; sleep 1000';
+    const outcome = await run(fill, { watch: { space } });
     expect(outcome).toMatchObject({ kind: 'out-of-space' });
     expect(outcome).toHaveProperty(
       'report',

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish } from '#libs/contracts';
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
-import { fromJson, toJson } from './json.js';
+import { fromJson, rememberingJson, toJson } from './json.js';
 import type { AttemptsTable, AttemptStepsTable, JobRequirements, JobsTable } from './schema.js';
 
 export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
@@ -138,11 +138,12 @@ export async function attemptLoads(db: Db): Promise<readonly AttemptLoad[]> {
     .select(['attempts.agent_id', 'builds.user', 'attempts.assigned_at', 'jobs.requires'])
     .where('attempts.state', 'in', ['assigned', 'running'])
     .execute();
+  const requirementsOf = rememberingJson<JobsTable['requires']>();
   return rows.map((row) => ({
     agent: row.agent_id,
     user: row.user,
     assignedAt: row.assigned_at,
-    requires: fromJson<JobsTable['requires']>(row.requires),
+    requires: requirementsOf(row.requires),
   }));
 }
 

@@ -127,6 +127,11 @@ export async function variantsOf(db: Db, build: BuildId): Promise<readonly Varia
   return await db.selectFrom('variants').selectAll().where('build_id', '=', build).orderBy('name').execute();
 }
 
+export async function variantName(db: Db, id: VariantRow['id']): Promise<string | null> {
+  const row = await db.selectFrom('variants').select('name').where('id', '=', id).executeTakeFirst();
+  return row?.name ?? null;
+}
+
 /** How many of the build's jobs are in each state. */
 export async function countJobStates(db: Db, build: BuildId): Promise<ReadonlyMap<JobState, number>> {
   const rows = await db

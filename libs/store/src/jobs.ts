@@ -13,7 +13,7 @@ import type {
 import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
-import { fromJson, toJson } from './json.js';
+import { fromJson, rememberingJson, toJson } from './json.js';
 import type {
   JobAncestor,
   JobBaseRecord,
@@ -46,6 +46,8 @@ export interface WaitingJobRow {
   readonly variant: VariantId;
   readonly index: number;
   readonly lineage: string;
+  /** An agent has had it already, and may hold checkpoints of it. */
+  readonly wasTried: boolean;
   /** Earlier lineages that are good for a part of it. */
   readonly ancestors: readonly string[];
   readonly requires: JobRequirements;
@@ -177,6 +179,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'variants.name as variant_name',
       'jobs.index',
       'jobs.generation',
+      'jobs.epoch',
       'jobs.ancestry',
       'jobs.base_label',
       'jobs.requires',
@@ -194,16 +197,19 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     .where('jobs.state', '=', 'waiting')
     .where('builds.wish', '=', 'run')
     .execute();
+  // Ten thousand jobs have a few different requirements.
+  const requirementsOf = rememberingJson<JobsTable['requires']>();
   return rows.map((row) => ({
     id: row.id,
     build: row.build_id,
     variant: row.variant_id,
     index: row.index,
     lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
+    wasTried: row.epoch > 0,
     ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation }) =>
       lineageOf(row.build_id, row.variant_name, row.index, generation),
     ),
-    requires: fromJson<JobsTable['requires']>(row.requires),
+    requires: requirementsOf(row.requires),
     base:
       row.base_id === null
         ? null

@@ -18,3 +18,13 @@ export function fromJson<Column>(text: string | null): JsonOf<NonNullable<Column
 export function fromJson<Column>(text: string | null): JsonOf<NonNullable<Column>> | null {
   return text === null ? null : (JSON.parse(text) as JsonOf<NonNullable<Column>>);
 }
+
+/** `fromJson` for many rows of which most say the same: equal texts give the same object. */
+export function rememberingJson<Column>(): (text: string) => JsonOf<NonNullable<Column>> {
+  const known = new Map<string, JsonOf<NonNullable<Column>>>();
+  return (text) => {
+    const value = known.get(text) ?? fromJson<Column>(text);
+    known.set(text, value);
+    return value;
+  };
+}

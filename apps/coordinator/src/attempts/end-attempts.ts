@@ -14,7 +14,7 @@ import {
   stepsOfJob,
   updateJob,
   updateStep,
-  variantsOf,
+  variantName,
   type AttemptRow,
   type Schema,
 } from '#libs/store';
@@ -63,7 +63,7 @@ export class EndAttempts {
     });
     await this.#stopSteps(tx, attempt, now);
     await this.#judgeAgent(tx, attempt, next, end, now);
-    const variant = (await variantsOf(tx, build.id)).find(({ id }) => id === job.variant_id)?.name ?? '';
+    const variant = (await variantName(tx, job.variant_id)) ?? '';
     const agentName = (await findAgent(tx, attempt.agent_id))?.name ?? attempt.agent_id;
     const about = { build: build.id, job: job.id, attempt: attempt.id, agent: attempt.agent_id };
     const data = { variant, lane: job.lane, end, state: next.state, agentName };

@@ -63,6 +63,14 @@ describe('the order of jobs', () => {
     expect(order(Object.entries(jobs).map(([name, over]) => jobOf(name, over)))).toBe(expected);
   });
 
+  it('is the same when a pass places only some of them, and says nothing of the others', () => {
+    const jobs = ['a', 'b', 'c', 'd'].map((id) => jobOf(id));
+    const limits = { runningPerUser: 99, placements: 2 };
+    expect(order(jobs, { limits })).toBe('a b');
+    const { waiting } = placeJobs(inputOf(jobs, [agentOf('tank', { slots: 99 })], { limits }));
+    expect([...waiting]).toEqual([]);
+  });
+
   it('lets a user who runs nothing catch up', () => {
     const jobs = [
       jobOf('a'),

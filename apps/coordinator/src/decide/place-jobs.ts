@@ -8,7 +8,7 @@ import { jobsAhead, whyAllAreBusy, whyOverLimit, WhyNobodyMatches } from './wait
 export interface PlacementResult {
   /** In the order in which they were decided. */
   readonly placements: readonly Placement[];
-  /** A sentence for every job that was not placed. */
+  /** A sentence for every job that was looked at and not placed. */
   readonly waiting: ReadonlyMap<JobId, string>;
   /** For the next pass's input. */
   readonly served: Served;
@@ -36,7 +36,11 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     ableCounts: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
   };
-  for (let job = line.next(); job !== undefined; job = line.next()) decide(job, classes.of(job), pass);
+  const most = input.limits.placements ?? Infinity;
+  for (let job = line.next(); job !== undefined; job = line.next()) {
+    decide(job, classes.of(job), pass);
+    if (pass.placements.length >= most) break;
+  }
   explainHeldUp(pass);
   return { placements: pass.placements, waiting: pass.waiting, served: line.served() };
 }

@@ -8,7 +8,11 @@ export interface PlacementInput {
   readonly holders: Holders;
   /** Attempts assigned or running, by user. */
   readonly runningByUser: ReadonlyMap<string, number>;
-  readonly limits: { readonly runningPerUser: number };
+  readonly limits: {
+    readonly runningPerUser: number;
+    /** Placed in one pass at most; the jobs behind are not looked at. Default: as many as there is room for. */
+    readonly placements?: number;
+  };
   /** What the pass before gave back as `served`; empty after a start, which only lets jobs age a little faster once. */
   readonly served?: Served;
   /** Milliseconds since 1970, as all times here. */

@@ -46,6 +46,9 @@ import { CoordinatorConfig } from '../config.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
 
+/** A third of what the inbox locks a message for; more often, and a thousand agents keep Redis busy with it. */
+const LOCK_RENEWAL_MS = 40_000;
+
 /** An assignment that its agent does not know of two heartbeats after it fetched it never reached it. */
 const HEARTBEATS_TO_LEARN = 2;
 
@@ -157,7 +160,7 @@ export class AgentSessions {
       await this.#noteHeartbeat(tx, changes, agent, beat, now);
       return { leases, answers, now };
     });
-    this.#mirrorLocks(agent, beat, grantedOf(answers));
+    if (isLockRenewalDue(agent.lastSeenAt ?? 0, now)) this.#mirrorLocks(agent, beat, grantedOf(answers));
     await this.#endNeverArrived(agent, beat, leases, now);
     return { settings: this.settings, leases: [...answers], drop: [...agent.dropping] as AreaName[] };
   }
@@ -210,6 +213,11 @@ export class AgentSessions {
       });
     }
   }
+}
+
+/** Once in each such time, whichever coordinator is asked. */
+function isLockRenewalDue(lastSeenAt: number, now: number): boolean {
+  return Math.floor(lastSeenAt / LOCK_RENEWAL_MS) !== Math.floor(now / LOCK_RENEWAL_MS);
 }
 
 type LeaseAnswer = HeartbeatResponse['leases'][number];

@@ -3,7 +3,7 @@ import { Log } from '../log.js';
 import { FarmRedis, Sweeps, Wakes } from '#libs/queue';
 import { CoordinatorConfig } from '../config.js';
 import { Duty, DUTY_RENEWAL_MS } from '../scheduling/duty.js';
-import { ScheduleJobs } from '../scheduling/schedule-jobs.js';
+import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
 import { SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
@@ -37,7 +37,9 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
   async onApplicationBootstrap(): Promise<void> {
     await this.duty.renew().catch((error: unknown) => this.#failed('duty', error));
     this.#start('duty', DUTY_RENEWAL_MS, async () => await this.duty.renew());
-    const schedule = this.#start('schedule', 2 * SECOND_MS, async () => await this.#schedule());
+    const schedule = this.#start('schedule', 2 * SECOND_MS, async () => {
+      if ((await this.#schedule()) >= MOST_PLACEMENTS) schedule.wake();
+    });
     // Late enough that an agent is never given up before its lease is over, early enough that nobody notices.
     this.#start('lost', Math.min(5 * SECOND_MS, this.config.leaseMs / 10), async () => {
       const { since } = this.duty;
@@ -64,10 +66,12 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.duty.release().catch((error: unknown) => this.#failed('duty', error));
   }
 
-  async #schedule(): Promise<void> {
-    if (this.duty.since === null) return;
-    await this.schedule.pass(this.duty.holder);
+  /** Resolves to the number of jobs assigned. */
+  async #schedule(): Promise<number> {
+    if (this.duty.since === null) return 0;
+    const assigned = await this.schedule.pass(this.duty.holder);
     await this.messages.sendAll();
+    return assigned;
   }
 
   #start(name: string, everyMs: number, pass: () => Promise<void>): RunningLoop {

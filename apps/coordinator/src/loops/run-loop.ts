@@ -6,8 +6,8 @@ export interface Loop {
   readonly pass: () => Promise<void>;
 }
 
-/** A pass that took long is not repeated at once, however often it is woken: at most a third of the time is spent on it. */
-const REST_SHARE = 2;
+/** A pass that took long is not repeated at once, however often it is woken: at most a fifth of the time is spent on it. */
+const REST_SHARE = 4;
 /** What wakes a loop comes in bursts; one pass takes them together. */
 const GATHER_MS = 10;
 

@@ -11,8 +11,10 @@ import {
   insertAttempt,
   listAgents,
   lockBuild,
+  locksRows,
   publishedEnds,
   setWaitingReasons,
+  transact,
   updateJob,
   waitingJobs,
   type AgentRow,
@@ -31,6 +33,11 @@ import { SCHEDULE_DUTY } from './duty.js';
 
 /** Builds whose jobs are assigned in one transaction: few, since nothing else is answered meanwhile. */
 const BUILDS_PER_TRANSACTION = 10;
+/**
+ * Jobs that a pass assigns. Each costs the coordinator some ten milliseconds until it runs (the assignment, the claim, the first reports): four thousand at
+ * once, and heartbeats would be answered too late. Passes rest in between.
+ */
+export const MOST_PLACEMENTS = 100;
 
 /** One scheduling pass: reads what waits and who is free, decides (placeJobs), and records. */
 @Injectable()
@@ -57,7 +64,8 @@ export class ScheduleJobs {
 
   async #place(holder: string, rows: readonly WaitingJobRow[]): Promise<number> {
     const agents = await listAgents(this.store.db);
-    const result = placeJobs(await this.#input(rows, agents));
+    const input = await this.#input(rows, agents);
+    const result = placeJobs({ ...input, limits: { ...input.limits, placements: MOST_PLACEMENTS } });
     this.#served = result.served;
     await this.#keepReasons(rows, result.waiting);
     const names = new Map(agents.map(({ id, name }) => [id, name]));
@@ -115,7 +123,7 @@ export class ScheduleJobs {
   async #holders(rows: readonly WaitingJobRow[]): Promise<Holders> {
     const holders = new Map<string, Map<AgentId, number>>();
     const descendants = new Map<string, string[]>();
-    for (const { lineage, ancestors } of rows) {
+    for (const { lineage, ancestors } of rows.filter(({ wasTried }) => wasTried)) {
       for (const each of [lineage, ...ancestors])
         descendants.set(each, [...(descendants.get(each) ?? []), lineage]);
     }
@@ -138,7 +146,11 @@ export class ScheduleJobs {
       const reason = waiting.get(id);
       return reason === undefined || reason === waitingReason ? [] : [[id, reason] as const];
     });
-    await setWaitingReasons(this.store.db, new Map(changed));
+    const { db } = this.store;
+    const reasons = new Map(changed);
+    // Together they wait for the disk once. PostgreSQL would hold the locks of all the rows meanwhile.
+    if (locksRows(db)) await setWaitingReasons(db, reasons);
+    else await transact(db, async (tx) => await setWaitingReasons(tx, reasons));
   }
 
   async #assignAll(holder: string, placements: readonly Placed[]): Promise<number> {
