@@ -14,7 +14,14 @@ cd "$root"
 scripts/setup.sh test
 
 work=$(mktemp -d /var/tmp/distrofarm-test.XXXXXX)
-trap 'rm -rf --one-file-system "$work"' EXIT
+quick=
+cleanUp() {
+  # Its processes are a group of their own, so that nothing of it outlives an interrupted run.
+  if [ -n "$quick" ]; then kill -- "-$quick" 2> /dev/null || true; fi
+  rm -rf --one-file-system "$work"
+}
+trap cleanUp EXIT
+trap 'exit 130' INT TERM
 export DC_TEST_MEDIA=$work/media
 mkdir "$DC_TEST_MEDIA"
 
@@ -29,34 +36,24 @@ check() {
 }
 
 # A jest project; $1 is its name, the rest runs before jest's own arguments.
-jest() {
-  local project=$1 counts
+run_jest() {
+  local project=$1
   shift
   echo "== $project tests"
-  run_jest "$work/$project.json" "$project" "$@"
-  count_tests "$work/$project.json"
+  "$@" npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project.json" || true
 }
 
 # The same for a project whose tests kill and restart servers against the clock: a file that fails is run once more, and said to be.
-jest_twice() {
+run_twice() {
   local project=$1 again=()
-  echo "== $project tests"
-  run_jest "$work/$project.json" "$project"
+  run_jest "$project"
   mapfile -t again < <(node -e '
     const { testResults } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
     for (const { status, name } of testResults) if (status === "failed") console.log(name);
   ' "$work/$project.json" 2> /dev/null)
-  if [ ${#again[@]} -gt 0 ]; then
-    printf '== once more, since it failed: %s\n' "${again[@]}"
-    npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project-again.json" --runTestsByPath "${again[@]}" || true
-  fi
-  count_tests "$work/$project.json" "$work/$project-again.json"
-}
-
-run_jest() {
-  local output=$1 project=$2
-  shift 2
-  "$@" npm run --silent jest -- --selectProjects "$project" --json --outputFile "$output" || true
+  if [ ${#again[@]} -eq 0 ]; then return; fi
+  printf '== once more, since it failed: %s\n' "${again[@]}"
+  npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project-again.json" --runTestsByPath "${again[@]}" || true
 }
 
 # Counts the tests of a run; of a file that a second run has too, that one's count.
@@ -81,10 +78,21 @@ check 'types' npm run --silent check:types
 check 'lint' npm run --silent check:lint
 check 'import rules' npm run --silent check:imports
 check 'shell scripts' npm run --silent check:shell
-jest unit
-jest_twice flow
-jest platform scripts/with-zfs.sh
-jest media scripts/with-zfs.sh
-jest boot
+
+# Two tracks side by side, since most tests wait for one process at a time. What the one prints comes when the other has ended.
+set -m
+{
+  run_jest unit
+  run_twice flow
+} > "$work/quick.log" 2>&1 &
+quick=$!
+set +m
+run_jest platform scripts/with-zfs.sh
+run_jest media scripts/with-zfs.sh
+run_jest boot
+wait "$quick" || true
+quick=
+cat "$work/quick.log"
+for project in unit flow platform media boot; do count_tests "$work/$project.json" "$work/$project-again.json"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

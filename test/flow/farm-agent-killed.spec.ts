@@ -29,7 +29,7 @@ describe.each(['sqlite', 'postgres'] as const)('an agent that is killed, on %s',
       expect(await scenario.finished()).toEqual(['a', 'b', 'c']);
       const before = (await scenario.began()).filter((step) => step < boundary);
       expect(before).toEqual(['a', 'b', 'c'].filter((step) => step < boundary));
-      expect((await farm.build(id)).jobs[0]).toMatchObject({ retries: 1, attempts: { length: 2 } });
+      expect((await farm.build(id)).jobs[0]).toMatchObject({ attempts: { length: 2 } });
     },
   );
 
@@ -66,6 +66,21 @@ describe.each(['sqlite', 'postgres'] as const)('an agent that is killed, on %s',
     expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
     expect(await scenario.began()).toEqual(['a', 'b', 'b', 'b', 'b']);
     expect(await scenario.finished()).toEqual(['a', 'b']);
+  });
+
+  it('at every step, is not given up as long as the job gets on', async () => {
+    const names = ['a', 'b', 'c', 'd'];
+    const scenario = farm.scenario(names.map((name) => ({ name, body: `hold ${name}` })));
+    const id = await farm.submit(scenario);
+    for (const name of names) {
+      await scenario.reached(name);
+      await farm.agents[0]!.kill9();
+      await scenario.open(name);
+      await farm.startAgent();
+    }
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+    expect(await scenario.began()).toEqual(names.flatMap((name) => [name, name]));
+    expect((await farm.build(id)).jobs[0]).toMatchObject({ attempts: { length: 5 } });
   });
 
   it('together with the coordinator, costs one step at most', async () => {

@@ -1,6 +1,7 @@
 import type { AreaName, Assignment, AttemptEnd, HelloResponse, ReportEvent } from '#libs/contracts';
 import type { ApiError } from '#libs/http-client';
 import type { Areas } from '#libs/snapshots';
+import { removeDeadManifestSockets } from '#libs/steps';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -66,6 +67,7 @@ export class Agent {
     const { log } = this.parts;
     await this.parts.blobs.prepare();
     await this.parts.bundles.clear();
+    await removeDeadManifestSockets();
     const left = await AttemptSpool.leftovers(join(this.parts.stateFolder, 'spool'), (folder, error) => {
       log.error({ err: error, folder }, 'spool cannot be read');
     });

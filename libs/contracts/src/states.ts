@@ -93,7 +93,7 @@ export const AttemptEnd = z.discriminatedUnion('kind', [
     at: StepIndex.nullable(),
     reason: z.string().max(8000),
   }),
-  /** Taken back before the agent fetched it. */
+  /** Taken back before the agent had it. */
   z.strictObject({ kind: z.literal('withdrawn'), reason: z.string().max(1000) }),
 ]);
 export type AttemptEnd = z.infer<typeof AttemptEnd>;

@@ -1,6 +1,11 @@
 export { missingTools } from './find-tools.js';
 export { answerFromManifest } from './answer-from-manifest.js';
-export { ManifestSocket, type AnswerQuery, type QueryAnswer } from './manifest-socket.js';
+export {
+  ManifestSocket,
+  removeDeadManifestSockets,
+  type AnswerQuery,
+  type QueryAnswer,
+} from './manifest-socket.js';
 export { includedFiles, readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
 export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { spaceFloor, SpaceWatch, type SpaceWatchOptions } from './space-watch.js';

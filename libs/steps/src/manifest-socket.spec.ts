@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { ManifestSocket, type QueryAnswer } from './manifest-socket.js';
+import { ManifestSocket, removeDeadManifestSockets, type QueryAnswer } from './manifest-socket.js';
 
 const CLIENT = resolve(import.meta.dirname, '../../../bin/ManifestRead');
 const LARGE = 'x'.repeat(102_400) + 'é';
@@ -104,3 +106,30 @@ async function talk(pieces: readonly string[]): Promise<string> {
   await closed;
   return received;
 }
+
+describe('sockets of the dead', () => {
+  it('go, and those of the living stay', async () => {
+    const dead = await mkdtemp(join(tmpdir(), 'distro_const-'));
+    const path = join(dead, 'manifest');
+    await execa(
+      'node',
+      ['-e', 'net.createServer().listen(process.argv[1], () => process.kill(process.pid, 9))', path],
+      {
+        reject: false,
+      },
+    );
+    expect(existsSync(path)).toBe(true);
+    const opening = await mkdtemp(join(tmpdir(), 'distro_const-'));
+    try {
+      await removeDeadManifestSockets();
+      expect([dead, opening, dirname(socket.path)].map((each) => existsSync(each))).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      expect((await ask(socket.path, 'name')).stdout).toBe('Acme_Tiny\n');
+    } finally {
+      await rm(opening, { recursive: true });
+    }
+  });
+});

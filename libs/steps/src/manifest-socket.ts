@@ -1,5 +1,5 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,6 +10,9 @@ export type QueryAnswer =
   | { readonly kind: 'values'; readonly values: readonly string[] }
   /** The script may not ask this; it gets the reason instead of an answer. */
   | { readonly kind: 'refused'; readonly reason: string };
+
+const FOLDER_PREFIX = 'distro_const-';
+const SOCKET_NAME = 'manifest';
 
 const PRE_REQUEST_BYTES = 8;
 const PRE_REQUEST_ACK = '\x01';
@@ -42,9 +45,9 @@ export class ManifestSocket {
   ) {}
 
   static async open(answer: AnswerQuery): Promise<ManifestSocket> {
-    const folder = await mkdtemp(join(tmpdir(), 'distro_const-'));
+    const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
     await chmod(folder, 0o700);
-    const path = join(folder, 'manifest');
+    const path = join(folder, SOCKET_NAME);
     const connections = new Set<Socket>();
     const server = createServer((socket) => {
       connections.add(socket);
@@ -63,6 +66,27 @@ export class ManifestSocket {
     await new Promise((resolve) => this.server.close(resolve));
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Removes what processes that were killed have left: sockets on which nobody listens any more. */
+export async function removeDeadManifestSockets(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(FOLDER_PREFIX)) continue;
+    const folder = join(tmpdir(), name);
+    if (await isRefused(join(folder, SOCKET_NAME))) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function isRefused(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    // Without a socket it is one that is being opened.
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
 }
 
 /** Where a session stands between two pieces of input. */

@@ -111,6 +111,40 @@ export async function openAttempts(db: Db, agent?: AgentId): Promise<readonly At
   return rows.map(parseAttempt);
 }
 
+/** What the agent was to fetch and has not fetched, oldest first. */
+export async function assignedBefore(
+  db: Db,
+  agent: AgentId,
+  at: number,
+): Promise<readonly Pick<AttemptRow, 'id' | 'epoch'>[]> {
+  return await db
+    .selectFrom('attempts')
+    .select(['id', 'epoch'])
+    .where('agent_id', '=', agent)
+    .where('state', '=', 'assigned')
+    .where('assigned_at', '<', at)
+    .orderBy('assigned_at')
+    .execute();
+}
+
+/** Whether the attempt has ended a step that no other attempt of its lineage has got as far as. */
+export async function isFurthest(
+  db: Db,
+  attempt: Pick<AttemptRow, 'id' | 'job_id' | 'lineage'>,
+): Promise<boolean> {
+  const rows = await db
+    .selectFrom('attempt_steps')
+    .innerJoin('attempts', 'attempts.id', 'attempt_steps.attempt_id')
+    .select(['attempts.id', (select) => select.fn.max('attempt_steps.index').as('furthest')])
+    .where('attempts.job_id', '=', attempt.job_id)
+    .where('attempts.lineage', '=', attempt.lineage)
+    .where('attempt_steps.outcome', '=', toJson<AttemptStepsTable['outcome']>({ kind: 'succeeded' }))
+    .groupBy('attempts.id')
+    .execute();
+  const own = rows.find(({ id }) => id === attempt.id)?.furthest;
+  return own !== undefined && rows.every(({ id, furthest }) => id === attempt.id || furthest < own);
+}
+
 /** The job's attempt that is not over; a job has at most one. */
 export async function openAttemptOf(db: Db, job: JobId): Promise<AttemptRow | null> {
   const row = await db

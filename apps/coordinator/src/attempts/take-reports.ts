@@ -10,6 +10,7 @@ import {
   findJob,
   hasBlob,
   insertCheckpoint,
+  isFurthest,
   lockAttempt,
   lockBuild,
   locksRows,
@@ -22,6 +23,7 @@ import {
   startAttemptStep,
   stepsOfJob,
   updateBuild,
+  updateJob,
   updateStep,
   variantName,
   type AttemptRow,
@@ -220,7 +222,7 @@ async function checkpointTaken(
   scene: Scene,
   { before, holding }: Extract<ReportEvent, { type: 'checkpoint-taken' }>,
 ): Promise<void> {
-  const { tx, attempt, build, variant } = scene;
+  const { tx, attempt, job, build, variant } = scene;
   await insertCheckpoint(tx, {
     agentId: attempt.agent_id,
     id: holding.id,
@@ -231,6 +233,8 @@ async function checkpointTaken(
     label: holding.label,
     takenAt: holding.takenAt,
   });
+  // A job that gets on may lose as many agents as it has steps.
+  if (job.retries > 0 && (await isFurthest(tx, attempt))) await updateJob(tx, job.id, { retries: 0 });
   const data = { label: holding.label, checkpoint: holding.id };
   tell(scene, 'checkpoint-taken', before === null ? data : { ...stepData(scene, before), ...data });
 }

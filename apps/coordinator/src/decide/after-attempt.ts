@@ -22,7 +22,10 @@ export interface EndedJob {
   readonly agentRestarted: boolean;
 }
 
-/** A fault of the farm's is no fault of the build's, so it is tried again; but what fails three times will fail again. */
+/**
+ * A fault of the farm's is no fault of the build's, so it is tried again; but what fails three times without getting a step further will fail again. Whoever
+ * keeps a checkpoint that is further on than any before sets the count back.
+ */
 export const MOST_RETRIES = 2;
 
 /**

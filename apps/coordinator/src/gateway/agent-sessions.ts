@@ -209,7 +209,8 @@ export class AgentSessions {
       await this.work.change(async (tx, changes, at) => {
         const attempt = await findAttempt(tx, id);
         if (attempt?.last_seq !== 0) return;
-        await this.#endLost(tx, changes, attempt, at, `agent ${agent.name} never got the assignment`);
+        const reason = `agent ${agent.name} never got the assignment`;
+        await this.endings.end(tx, changes, attempt, { kind: 'withdrawn', reason }, at);
       });
     }
   }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { FarmError, SECRET_PREFIX, type Assignment, type AttemptId } from '#libs/contracts';
 import { AgentInbox, type Message } from '#libs/queue';
 import {
+  assignedBefore,
   claimAttempt,
   countAgents,
   findAttempt,
@@ -21,6 +22,9 @@ import { Work } from '../work.js';
 import { requireInstance } from './agent-sessions.js';
 import { agentSettings } from './agent-settings.js';
 
+/** A message takes milliseconds. One that was fetched, and not claimed before its coordinator was killed, would be missing until its lock has run out. */
+const OVERDUE_MS = 2_000;
+
 /** Hands out what the scheduler has assigned. The message only says where to look; whether it still holds, the record says. */
 @Injectable()
 export class Claims {
@@ -35,6 +39,8 @@ export class Claims {
   /** Waits for an assignment; `null` when none came in time. */
   async claim(agent: AgentRow, instance: string, signal: AbortSignal): Promise<Assignment | null> {
     requireInstance(agent, instance);
+    const overdue = await this.#takeOverdue(agent);
+    if (overdue !== null) return overdue;
     const until = this.clock.now() + agentSettings(this.config).claimWaitMs;
     while (!signal.aborted) {
       const waitMs = until - this.clock.now();
@@ -45,6 +51,19 @@ export class Claims {
       const assignment = await this.#takeOrPutBack(agent, message, token);
       if (assignment !== null) return assignment;
       await this.inbox.finish(agent.id, message, token, true, "not the agent's any more");
+    }
+    return null;
+  }
+
+  /** What the record has given the agent long ago, whatever became of its message. */
+  async #takeOverdue(agent: AgentRow): Promise<Assignment | null> {
+    for (const { id, epoch } of await assignedBefore(
+      this.store.db,
+      agent.id,
+      this.clock.now() - OVERDUE_MS,
+    )) {
+      const assignment = await this.#take(agent, id, epoch, newSecret(SECRET_PREFIX.attempt));
+      if (assignment !== null) return assignment;
     }
     return null;
   }
