@@ -122,10 +122,11 @@ module.exports = {
       name: 'one-process-runner-in-snapshots',
       severity: 'error',
       comment:
-        'libs/snapshots starts programs in zfs-command.ts (zfs, zpool) and directory/copy-tree.ts (cp) only.',
+        'libs/snapshots starts programs in zfs-command.ts (zfs, zpool), btrfs-command.ts (btrfs) and directory/copy-tree.ts and pack-entries.ts (cp, tar) only.',
       from: {
         path: '^libs/snapshots/',
-        pathNot: 'zfs/zfs-command\\.ts$|directory/copy-tree\\.ts$|release-mounts\\.ts$|\\.spec\\.ts$',
+        pathNot:
+          'zfs/zfs-command\\.ts$|btrfs/btrfs-command\\.ts$|directory/(copy-tree|pack-entries)\\.ts$|release-mounts\\.ts$|\\.spec\\.ts$',
       },
       to: { path: 'child_process|node_modules/execa' },
     },

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { testPool } from '../support/test-build.js';
 
-jest.setTimeout(900_000);
+jest.setTimeout(1_800_000);
 
 const ROOT = resolve(import.meta.dirname, '../..');
 

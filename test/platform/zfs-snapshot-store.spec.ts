@@ -1,7 +1,7 @@
 // Needs root and ZFS, with a pool named in DC_TEST_POOL: scripts/with-zfs.sh npm run jest -- --selectProjects platform --testPathPatterns snapshot
 import type { Checkpoint } from '#libs/plan';
 import { createDataset, parseDatasetName, ZfsCommand, ZfsSnapshotStore, type ZfsCall } from '#libs/snapshots';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,11 +9,13 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { Readable } from 'node:stream';
 import {
   snapshotStoreConformance,
   type StoreOptions,
   type StoreUnderTest,
 } from '../../libs/engine/src/snapshot-store-conformance.js';
+import { snapshotStoreTransferConformance } from '../../libs/engine/src/snapshot-store-transfer-conformance.js';
 
 const POOL = process.env['DC_TEST_POOL'] ?? '';
 let made = 0;
@@ -22,8 +24,8 @@ async function zfs(...args: readonly string[]): Promise<string> {
   return (await execa('zfs', args)).stdout;
 }
 
-async function makeStore({ layout, sizeBytes }: StoreOptions): Promise<StoreUnderTest> {
-  const root = parseDatasetName(`${POOL}/area${++made}`);
+async function makeStore({ layout, sizeBytes }: StoreOptions, pool = POOL): Promise<StoreUnderTest> {
+  const root = parseDatasetName(`${pool}/area${++made}`);
   await zfs('create', ...(sizeBytes === undefined ? [] : ['-o', `quota=${sizeBytes}`]), root);
   const path = (await zfs('get', '-H', '-o', 'value', 'mountpoint', root)).trim();
   const open = (): ZfsSnapshotStore => new ZfsSnapshotStore({ root, layout });
@@ -55,6 +57,72 @@ async function destroyAll(root: string, path: string): Promise<void> {
 }
 
 snapshotStoreConformance('ZfsSnapshotStore', makeStore, { modelRuns: 5 });
+
+describe('between two pools', () => {
+  let folder: string;
+  let otherPool: string;
+  beforeAll(async () => {
+    folder = await mkdtemp('/var/tmp/other-pool-');
+    otherPool = `${POOL}b`;
+    await execa('truncate', ['--size=1G', join(folder, 'pool.img')]);
+    const options = ['-m', join(folder, 'pool'), '-O', 'compression=on', '-O', 'atime=off'];
+    await execa('zpool', ['create', '-o', 'ashift=9', ...options, otherPool, join(folder, 'pool.img')]);
+  });
+  afterAll(async () => {
+    await execa('zpool', ['destroy', '-f', otherPool]);
+    await rm(folder, { recursive: true });
+  });
+  snapshotStoreTransferConformance('ZfsSnapshotStore', async (options, place) =>
+    makeStore(options, place === 'here' ? POOL : otherPool),
+  );
+});
+
+describe('between two areas of one pool', () => {
+  it('makes forks whole, since ZFS would take the nearest snapshot of that guid for the origin', async () => {
+    const [here, there] = [await makeStore({ layout: [] }), await makeStore({ layout: [] })];
+    try {
+      await here.store.startEmpty('main');
+      const origin = await here.store.take('main', 'a', {});
+      await there.store.receive(origin, null, await here.store.send(origin, null));
+      await here.store.startFrom(origin, 'side');
+      const fork = await here.store.take('side', 's', {});
+      const received = there.store.receive(fork, origin, await here.store.send(fork, origin));
+      await expect(received.then(() => 'taken', codeOf)).resolves.toMatch(/^(taken|NOT_FOUND)$/);
+      await there.store.receive(fork, null, await here.store.send(fork, null));
+      await here.store.destroy('main');
+      expect(await there.store.list('side')).toEqual([fork]);
+    } finally {
+      await here.cleanup();
+      await there.cleanup();
+    }
+  });
+});
+
+describe('a stream that would set something', () => {
+  it.each(['-p', '-R'])('of zfs send %s is refused before ZFS has seen any of it', async (option) => {
+    const [here, there] = [await makeStore({ layout: [] }), await makeStore({ layout: [] })];
+    try {
+      await here.store.startEmpty('main');
+      const checkpoint = await here.store.take('main', 'a', {});
+      const dataset = (await zfs('list', '-H', '-o', 'name', join(here.root, 'main'))).trim();
+      await zfs('set', 'mountpoint=/etc/hostile', dataset);
+      const { stdout } = await execa('zfs', ['send', option, `${dataset}@a`], { encoding: 'buffer' });
+      const stream = Readable.from([Buffer.from(stdout)], { objectMode: false });
+      await expect(there.store.receive(checkpoint, null, stream).catch(codeOf)).resolves.toBe('BAD_STREAM');
+      expect(await there.store.list('main')).toEqual([]);
+      await there.store.receive(checkpoint, null, await here.store.send(checkpoint, null));
+      expect(await there.store.list('main')).toEqual([checkpoint]);
+      expect((await there.store.startFrom(checkpoint, 'main')).path).toBe(join(there.root, 'main'));
+    } finally {
+      await here.cleanup();
+      await there.cleanup();
+    }
+  });
+});
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
 
 describe('ZfsSnapshotStore and what else is in the pool', () => {
   let area: StoreUnderTest;

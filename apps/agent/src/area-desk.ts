@@ -1,6 +1,7 @@
-import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
+import { SnapshotStore, type Space, type StoreFamily, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import type { Areas } from '#libs/snapshots';
+import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { KeyedMutex } from './keyed-mutex.js';
 
@@ -21,6 +22,8 @@ export interface EnteredArea {
 export class AreaDesk {
   readonly #mutex = new KeyedMutex();
   readonly #users = new Map<string, number>();
+  /** Checkpoints that are being sent, by area. */
+  readonly #sending = new Map<string, Set<Sending>>();
   readonly #toDrop = new Map<string, (area: string) => void>();
 
   constructor(
@@ -32,7 +35,7 @@ export class AreaDesk {
     this.#users.set(name, this.#count(name) + 1);
     try {
       const { path, store } = await this.#mutex.run(name, () => this.areas.open(name));
-      const serial = new SerialStore(store, (work) => this.#mutex.run(name, work));
+      const serial = new SerialStore(store, (work) => this.#mutex.run(name, work), this.#sendingOf(name));
       return {
         path,
         store: serial,
@@ -61,6 +64,7 @@ export class AreaDesk {
     await this.#mutex.run(name, async () => {
       if (this.#count(name) > 0) return;
       this.#users.delete(name);
+      this.#sending.delete(name);
       const onGone = this.#toDrop.get(name);
       try {
         if (onGone === undefined) {
@@ -80,6 +84,12 @@ export class AreaDesk {
     });
   }
 
+  #sendingOf(name: string): Set<Sending> {
+    const sending = this.#sending.get(name) ?? new Set<Sending>();
+    this.#sending.set(name, sending);
+    return sending;
+  }
+
   #count(name: string): number {
     return this.#users.get(name) ?? 0;
   }
@@ -87,24 +97,37 @@ export class AreaDesk {
 
 type Serialise = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** A store whose operations wait for each other. */
+interface Sending {
+  readonly workspace: string;
+  readonly stream: Readable;
+}
+
+/**
+ * A store whose operations wait for each other. A checkpoint is sent beside them, for as long as it stays: what would drop it does not wait for an hour's
+ * transfer, but cuts it off.
+ */
 class SerialStore extends SnapshotStore {
+  override readonly family: StoreFamily;
   override readonly description: string;
 
   constructor(
     private readonly store: SnapshotStore,
     private readonly serialise: Serialise,
+    private readonly sending: Set<Sending>,
   ) {
     super();
+    this.family = store.family;
     this.description = store.description;
   }
 
   override async startEmpty(workspace: string): Promise<Workspace> {
-    return await this.serialise(() => this.store.startEmpty(workspace));
+    return await this.serialise(() => this.#alone(workspace, () => this.store.startEmpty(workspace)));
   }
 
   override async startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
-    return await this.serialise(() => this.store.startFrom(checkpoint, workspace));
+    return await this.serialise(() =>
+      this.#alone(workspace, () => this.store.startFrom(checkpoint, workspace)),
+    );
   }
 
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
@@ -116,7 +139,31 @@ class SerialStore extends SnapshotStore {
   }
 
   override async destroy(workspace: string): Promise<void> {
-    await this.serialise(() => this.store.destroy(workspace));
+    await this.serialise(() => this.#alone(workspace, () => this.store.destroy(workspace)));
+  }
+
+  override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
+    return await this.serialise(async () => {
+      const stream = await this.store.send(checkpoint, base);
+      const sending = { workspace: checkpoint.workspace, stream };
+      this.sending.add(sending);
+      stream.once('close', () => this.sending.delete(sending));
+      return stream;
+    });
+  }
+
+  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+    await this.serialise(() =>
+      this.#alone(checkpoint.workspace, () => this.store.receive(checkpoint, base, stream)),
+    );
+  }
+
+  /** With no checkpoint of the workspace on its way. */
+  async #alone<T>(workspace: string, work: () => Promise<T>): Promise<T> {
+    for (const each of this.sending) {
+      if (each.workspace === workspace) each.stream.destroy(new Error('the checkpoint may go'));
+    }
+    return await work();
   }
 
   /** Reads only, and a step's watch asks it every second. */

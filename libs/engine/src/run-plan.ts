@@ -30,6 +30,8 @@ export interface BuildRequest {
 export interface JobRequest extends BuildRequest {
   /** The checkpoint of the boundary that the job goes on from; `null` when it starts from nothing, or resumes. */
   readonly base: Checkpoint | null;
+  /** Done to the workspace of a job that begins, before its first checkpoint. */
+  readonly begin?: (workspace: Workspace) => Promise<void>;
 }
 
 export interface BuildPorts {
@@ -84,7 +86,7 @@ export async function runJob(
   ports: BuildPorts,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const run = startRun(plan, request, ports, signal);
+  const run = startRun(plan, request, ports, signal, request.begin);
   if (job.base.kind !== 'empty' && request.base !== null) run.held.set(job.base.boundary.index, request.base);
   return (await runSteps(run, job)) ?? resultOf(run);
 }
@@ -95,6 +97,7 @@ interface Run {
   readonly request: BuildRequest;
   readonly ports: BuildPorts;
   readonly signal: AbortSignal;
+  readonly begin: (workspace: Workspace) => Promise<void>;
   /** Checkpoints that were there before, by the index of their boundary. */
   readonly held: Map<number, Checkpoint>;
   /** Workspaces as this run left them, and the boundary each stands at. */
@@ -104,12 +107,19 @@ interface Run {
   readonly failures: StepFailure[];
 }
 
-function startRun(plan: Plan, request: BuildRequest, ports: BuildPorts, signal: AbortSignal): Run {
+function startRun(
+  plan: Plan,
+  request: BuildRequest,
+  ports: BuildPorts,
+  signal: AbortSignal,
+  begin: Run['begin'] = async () => {},
+): Run {
   return {
     plan,
     request,
     ports,
     signal,
+    begin,
     held: new Map(request.resumeFrom.map(({ boundary, checkpoint }) => [boundary.index, checkpoint])),
     live: new Map(),
     last: request.resumeFrom.at(-1) ?? null,
@@ -178,6 +188,7 @@ async function openWorkspace(run: Run, job: Job): Promise<Workspace> {
     return workspace;
   }
   const workspace = await startJob(run, job);
+  await run.begin(workspace);
   for (const output of job.imports) {
     const { lane, path } = output;
     const digest = await ports.outputs.carry(

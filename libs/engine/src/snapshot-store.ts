@@ -1,4 +1,5 @@
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
+import type { Readable } from 'node:stream';
 
 /**
  * Port: workspaces and their checkpoints. One store serves one build area (or one agent's dataset); backends are
@@ -11,6 +12,9 @@ import type { Checkpoint, CheckpointFacts } from '#libs/plan';
  * either. The label `empty` is the store's own. Other names throw FAILED, also where this is not said again.
  */
 export abstract class SnapshotStore {
+  /** Stores of one family understand each other's streams. */
+  abstract readonly family: StoreFamily;
+
   /** One sentence for people: what keeps the checkpoints, and what that costs. */
   abstract readonly description: string;
 
@@ -44,7 +48,26 @@ export abstract class SnapshotStore {
 
   /** Bytes at hand to the build area right now. */
   abstract space(): Promise<Space>;
+
+  /**
+   * The checkpoint as a stream for `receive` of a store of the same family: what changed since `base`, which the receiver has too, or all of it. It may be
+   * read while steps work in the workspace, but not while the checkpoint is dropped: destroy the stream first. The stream emits an error when it cannot be
+   * whole; once it is destroyed, no process of it is left. Throws NOT_FOUND.
+   */
+  abstract send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable>;
+
+  /**
+   * Takes in a checkpoint that another store has sent, under its own id and with these facts; all or nothing. Without `base` it is the first of its
+   * workspace, which is made anew; with a `base` of its workspace that is rolled back to first; with one of another workspace the workspace is made
+   * anew as its fork. The workspace is then as `startFrom` leaves it where the checkpoint is its newest, but need not be mounted.
+   *
+   * The stream is read to its end or destroyed. What is in it is not believed: it can neither name another place nor set properties, and its id is compared
+   * before anything counts. Throws BAD_STREAM (nothing has changed but that the workspace is rolled back, or gone), and as `startFrom`.
+   */
+  abstract receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void>;
 }
+
+export type StoreFamily = 'zfs' | 'btrfs' | 'directory';
 
 export interface Workspace {
   readonly name: string;
@@ -70,6 +93,8 @@ export type SnapshotStoreErrorCode =
   | 'NO_SPACE'
   | 'NOT_FOUND'
   | 'EXISTS'
+  /** What came is cut, damaged, of another checkpoint, or goes on from another base: it can be sent again. */
+  | 'BAD_STREAM'
   /** The pool, the daemon or the mount is gone; nothing was changed. */
   | 'BACKEND_DOWN'
   /** Anything else; `cause` has the command. */

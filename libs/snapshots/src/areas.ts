@@ -7,7 +7,7 @@ import type { SnapshotStore, Space } from '#libs/engine';
  * All methods throw SnapshotStoreError, in the words of SnapshotStore.
  */
 export abstract class Areas {
-  abstract readonly kind: 'zfs' | 'directory';
+  abstract readonly kind: 'zfs' | 'btrfs' | 'directory';
   /** One sentence for people. */
   abstract readonly description: string;
 

@@ -9,3 +9,7 @@ export {
 export { Areas, type Area } from './areas.js';
 export { ZfsAreas, type ZfsAreasOptions } from './zfs/zfs-areas.js';
 export { DirectoryAreas, type DirectoryAreasOptions } from './directory/directory-areas.js';
+export { BtrfsAreas, type BtrfsAreasOptions } from './btrfs/btrfs-areas.js';
+export { BtrfsCommand, type BtrfsCall } from './btrfs/btrfs-command.js';
+export { isBtrfsFolder } from './btrfs/btrfs-folder.js';
+export { BtrfsSnapshotStore, type BtrfsSnapshotStoreOptions } from './btrfs/btrfs-snapshot-store.js';

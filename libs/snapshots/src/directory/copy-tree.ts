@@ -1,12 +1,16 @@
 import { SnapshotStoreError } from '#libs/engine';
 import { execa, type Result } from 'execa';
+import { nullTerminated } from './null-terminated.js';
 
-/** Messages are read below. */
-const ENV = { LC_ALL: 'C' };
+/** Messages are read. */
+export const ENV = { LC_ALL: 'C' };
 /** A listing of ten million entries; execa stops at a tenth of that. */
 const LONGEST_LISTING = 1e9;
 
-/** Copies a folder with everything in it: modes, owners, times, links, devices, extended attributes, holes. `target` must not exist. */
+/**
+ * Copies a folder with everything in it: modes, owners, times, links, devices, extended attributes, holes. `target` must not exist, or have nothing
+ * of these names but folders, which get the attributes.
+ */
 export async function copyTree(source: string, target: string): Promise<void> {
   const how = ['--archive', '--reflink=auto', '--one-file-system', '--no-target-directory'];
   await run('cp', [...how, '--', source, target]);
@@ -23,6 +27,11 @@ export async function linkTree(source: string, target: string): Promise<void> {
     source,
     target,
   ]);
+}
+
+/** As `copyTree`, but the files in `target` are second names of those in `source`. */
+export async function linkInto(source: string, target: string): Promise<void> {
+  await run('cp', ['--archive', '--link', '--no-target-directory', '--', source, target]);
 }
 
 /**
@@ -92,25 +101,28 @@ export async function findEntries(folder: string): Promise<Buffer> {
   return Buffer.from(result.stdout);
 }
 
-function nullTerminated(paths: readonly Buffer[]): Buffer {
-  return Buffer.concat(paths.flatMap((path) => [path, Buffer.from([0])]));
-}
-
 async function run(program: string, args: readonly string[]): Promise<void> {
   const result = await execa(program, args, { reject: false, env: ENV });
   if (result.exitCode !== 0) throw failure(program, result);
 }
 
-function failure(
+export function failure(
   program: string,
   { stderr, shortMessage }: Pick<Result, 'stderr' | 'shortMessage'>,
 ): SnapshotStoreError {
   const reason = messageOf(stderr) || String(shortMessage);
-  const isFull = /No space left|Disk quota exceeded/.test(reason);
-  return new SnapshotStoreError(isFull ? 'NO_SPACE' : 'FAILED', `${program} failed: ${reason.slice(0, 500)}`);
+  return new SnapshotStoreError(
+    isFull(reason) ? 'NO_SPACE' : 'FAILED',
+    `${program} failed: ${reason.slice(0, 500)}`,
+  );
+}
+
+/** Whether that is what a program says, at the end of a line, where no name of a file is. tar has words of its own for the last file that fits in part. */
+export function isFull(messages: string): boolean {
+  return /: (No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes)$/m.test(messages);
 }
 
 /** Bytes where the output was read as such. */
-function messageOf(stderr: unknown): string {
+export function messageOf(stderr: unknown): string {
   return stderr instanceof Uint8Array ? Buffer.from(stderr).toString().trim() : String(stderr).trim();
 }

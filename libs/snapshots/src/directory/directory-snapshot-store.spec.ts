@@ -1,6 +1,8 @@
+import type { Checkpoint } from '#libs/plan';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import {
   mkdir,
   mkdtemp,
@@ -15,13 +17,18 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import {
   snapshotStoreConformance,
   type StoreOptions,
   type StoreUnderTest,
 } from '../../../engine/src/snapshot-store-conformance.js';
+import { snapshotStoreTransferConformance } from '../../../engine/src/snapshot-store-transfer-conformance.js';
 import { DirectorySnapshotStore } from './directory-snapshot-store.js';
+import { inPieces, readAll } from './testing.js';
+
+const MiB = 1024 * 1024;
 
 async function makeStore({ layout, sizeBytes }: StoreOptions): Promise<StoreUnderTest> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'directory-store-')));
@@ -58,6 +65,7 @@ async function unmountAll(root: string): Promise<void> {
 }
 
 snapshotStoreConformance('DirectorySnapshotStore', makeStore, { modelRuns: 20 });
+snapshotStoreTransferConformance('DirectorySnapshotStore', makeStore);
 
 describe('what DirectorySnapshotStore finds of an earlier process', () => {
   let area: StoreUnderTest;
@@ -78,6 +86,15 @@ describe('what DirectorySnapshotStore finds of an earlier process', () => {
     expect(await area.reopen().list('main')).toEqual([a]);
     await area.reopen().take('main', 'b', {});
     expect(await readdir(home())).not.toContain('.taking');
+  });
+
+  it('is a checkpoint received by half: it is not there, and goes', async () => {
+    const a = await area.store.take('main', 'a', {});
+    await mkdir(home('.receiving'));
+    await writeFile(home('.receiving', 'record.json'), await readFile(home('a', 'record.json')));
+    expect(await area.reopen().list('main')).toEqual([a]);
+    await area.reopen().startFrom(a, 'main');
+    expect(await readdir(home())).not.toContain('.receiving');
   });
 
   it('is a checkpoint dropped by half: it is not there, and goes', async () => {
@@ -179,5 +196,97 @@ describe('what DirectorySnapshotStore finds of an earlier process', () => {
       if ((await names('.checkpoints', 'main', label, 'tree')) === 3) return;
     }
     throw new Error('no three checkpoints share a file that nobody touched');
+  });
+});
+
+describe('what DirectorySnapshotStore makes of what it receives', () => {
+  let here: StoreUnderTest;
+  let there: StoreUnderTest;
+  let first: Checkpoint;
+  let second: Checkpoint;
+  beforeEach(async () => {
+    here = await makeStore({ layout: ['tmp'] });
+    there = await makeStore({ layout: ['tmp'], sizeBytes: 64 * MiB });
+    await here.store.startEmpty('main');
+    await writeFile(join(here.root, 'main', 'tmp', 'kept'), 'x');
+    first = await here.store.take('main', 'a', {});
+    await writeFile(join(here.root, 'main', 'tmp', 'new'), 'x');
+    second = await here.store.take('main', 'b', {});
+  });
+  afterEach(async () => {
+    await here.cleanup();
+    await there.cleanup();
+  });
+  const move = async (checkpoint: Checkpoint, base: Checkpoint | null): Promise<void> =>
+    there.store.receive(checkpoint, base, await here.store.send(checkpoint, base));
+
+  it('is no workspace before somebody starts from it, or takes the next checkpoint', async () => {
+    await move(first, null);
+    await move(second, first);
+    expect(existsSync(join(there.root, 'main'))).toBe(false);
+    const third = await there.reopen().take('main', 'c', {});
+    expect(await there.store.list('main')).toEqual([first, second, third]);
+    expect((await readdir(join(there.root, 'main', 'tmp'))).toSorted()).toEqual(['kept', 'new']);
+  });
+
+  it('does not take the place of what somebody else puts there', async () => {
+    await move(first, null);
+    await there.makeForeign('main');
+    await expect(there.store.take('main', 'b', {})).rejects.toMatchObject({ code: 'FOREIGN_DATA' });
+    await expect(move(second, first)).rejects.toMatchObject({ code: 'FOREIGN_DATA' });
+    expect(await there.store.list('main')).toEqual([first]);
+  });
+
+  it('is nothing while somebody works in the workspace, also when he came meanwhile', async () => {
+    await there.store.startEmpty('main');
+    const own = await there.store.take('main', 'own', {});
+    const bytes = await readAll(await here.store.send(first, null));
+    async function* withSomebody(): AsyncGenerator<Buffer> {
+      yield bytes.subarray(0, 100);
+      child = spawn('sleep', ['600'], { cwd: join(there.root, 'main'), stdio: 'ignore' });
+      await once(child, 'spawn');
+      yield bytes.subarray(100);
+    }
+    let child: ChildProcess | undefined;
+    try {
+      for (const stream of [withSomebody(), inPieces(bytes, 1000)]) {
+        const receiving = there.store.receive(first, null, Readable.from(stream, { objectMode: false }));
+        await expect(receiving).rejects.toMatchObject({ code: 'BUSY' });
+        expect(await there.store.list('main')).toEqual([own]);
+        expect(await readdir(join(there.root, '.checkpoints', 'main'))).not.toContain('.receiving');
+      }
+    } finally {
+      child?.kill('SIGKILL');
+      if (child !== undefined) await once(child, 'exit');
+    }
+  });
+
+  it('is not a second checkpoint of the same name', async () => {
+    await move(first, null);
+    await expect(move(first, first)).rejects.toMatchObject({ code: 'EXISTS' });
+    expect(await there.store.list('main')).toEqual([first]);
+  });
+
+  it('is nothing when its stream failed before it was looked at', async () => {
+    const stream = await here.store.send(first, null);
+    const receiving = there.store.receive(first, null, stream);
+    stream.destroy(new Error('the link is gone'));
+    await expect(receiving).rejects.toMatchObject({ code: 'BAD_STREAM' });
+    const closed = await here.store.send(first, null);
+    closed.destroy();
+    await expect(there.store.receive(first, null, closed)).rejects.toMatchObject({ code: 'BAD_STREAM' });
+    expect(await there.store.list('main')).toEqual([]);
+  });
+
+  it('finds room at the second try where it replaces what filled it', async () => {
+    await there.store.startEmpty('main');
+    await writeFile(join(there.root, 'main', 'tmp', 'old'), Buffer.alloc(20 * MiB, 'x'));
+    await there.store.take('main', 'old', {});
+    await here.store.startEmpty('main');
+    await writeFile(join(here.root, 'main', 'tmp', 'large'), Buffer.alloc(40 * MiB, 'x'));
+    const large = await here.store.take('main', 'large', {});
+    await expect(move(large, null)).rejects.toMatchObject({ code: 'NO_SPACE' });
+    await move(large, null);
+    expect(await there.store.list('main')).toEqual([large]);
   });
 });

@@ -2,15 +2,32 @@ import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rename, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, isCode } from '../store-errors.js';
 import { refuseBadFacts } from '../store-facts.js';
-import { refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
+import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
+import {
+  CheckpointRecords,
+  DROPPING,
+  HALVES,
+  INCOMING,
+  INDEX,
+  OUTGOING,
+  placeOf,
+  RECEIVING,
+  RECORD,
+  TAKING,
+  type Beginning,
+  type CheckpointRecord,
+  type LabelledRecord,
+} from './checkpoint-records.js';
 import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
 import { compareIndexes, parseIndex, settled } from './tree-index.js';
+import { receiveTree, sendTree } from './tree-transfer.js';
 import {
   identifyFolder,
   readJson,
@@ -26,26 +43,6 @@ export interface DirectorySnapshotStoreOptions {
   readonly layout: readonly string[];
 }
 
-/** `.checkpoints/<workspace>/<label>/record.json` */
-interface CheckpointRecord {
-  readonly id: string;
-  readonly sequence: number;
-  readonly facts: CheckpointFacts;
-}
-
-/**
- * What else is in `.checkpoints/<workspace>`. The last four are halves of something: what a crash left of them goes at the next start. None of
- * them has a record where a checkpoint has it.
- */
-const RECORD = '.workspace.json';
-const INDEX = '.index';
-const INCOMING = '.incoming';
-const OUTGOING = '.outgoing';
-const TAKING = '.taking';
-const DROPPING = '.dropping';
-const HALVES = [INCOMING, OUTGOING, TAKING, DROPPING];
-const RESERVED = [RECORD, INDEX, ...HALVES];
-
 /**
  * Checkpoints as copies, for build areas that are no ZFS dataset. The first one costs a copy of the tree; each later one shares the files that
  * nobody touched since the last with it (hard links between checkpoints, which nobody writes to), so that it costs a walk over the tree and a
@@ -54,13 +51,16 @@ const RESERVED = [RECORD, INDEX, ...HALVES];
  * A checkpoint survives the end of this process however it comes, but is not forced to disk: after a power failure, build anew.
  */
 export class DirectorySnapshotStore extends SnapshotStore {
+  override readonly family = 'directory';
   override readonly description: string;
   readonly #root: string;
+  readonly #records: CheckpointRecords;
   readonly #layout: readonly string[];
 
   constructor({ root, layout }: DirectorySnapshotStoreOptions) {
     super();
     this.#root = root;
+    this.#records = new CheckpointRecords(root);
     this.#layout = layout;
     this.description = `copies in ${join(root, '.checkpoints')}, sharing what did not change`;
   }
@@ -68,10 +68,10 @@ export class DirectorySnapshotStore extends SnapshotStore {
   override async startEmpty(workspace: string): Promise<Workspace> {
     refuseBadWorkspace(workspace);
     return await inStoreWords(async () => {
-      const falling = await this.#forksOf(workspace, await this.#records(workspace));
-      await this.#prepare([workspace, ...falling]);
+      const beginning = await this.#records.beginning(workspace, null);
+      await this.#prepare(beginning);
       await this.#replace(workspace, async (incoming) => this.#makeLayout(incoming), null);
-      await this.#dropAll(workspace, await this.#records(workspace), falling);
+      await this.#dropAll(beginning);
       return { name: workspace, path: this.#workspacePath(workspace) };
     });
   }
@@ -79,19 +79,11 @@ export class DirectorySnapshotStore extends SnapshotStore {
   override async startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
     refuseBadWorkspace(workspace);
     return await inStoreWords(async () => {
-      const isRollBack = checkpoint.workspace === workspace;
-      const { sequence } = await this.#find(checkpoint);
-      if (!isRollBack) await this.#refuseOrigin(checkpoint, workspace);
-      const own = await this.#records(workspace);
-      const dropped = own.filter((record) => !isRollBack || record.sequence > sequence);
-      const falling = await this.#forksOf(workspace, dropped);
-      await this.#prepare([workspace, ...falling]);
-      const tree = join(this.#checkpointPath(checkpoint.workspace, checkpoint.label), 'tree');
-      const origin = isRollBack
-        ? ((await this.#workspaceRecord(workspace))?.origin ?? null)
-        : placeOf(checkpoint);
-      await this.#replace(workspace, async (incoming) => copyTree(tree, incoming), origin);
-      await this.#dropAll(workspace, dropped, falling);
+      const beginning = await this.#records.beginning(workspace, checkpoint);
+      await this.#prepare(beginning);
+      const { tree } = this.#records.treeOf(checkpoint);
+      await this.#replace(workspace, async (incoming) => copyTree(tree, incoming), beginning.origin);
+      await this.#dropAll(beginning);
       await this.#remember(workspace, await this.#listing(workspace), checkpoint);
       return { name: workspace, path: this.#workspacePath(workspace) };
     });
@@ -99,15 +91,16 @@ export class DirectorySnapshotStore extends SnapshotStore {
 
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     refuseBadWorkspace(workspace);
-    const target = this.#checkpointPath(workspace, label);
+    const target = this.#records.checkpointPath(workspace, label);
     refuseBadFacts(facts);
     if (existsSync(target))
       throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
     return await inStoreWords(async () => {
-      const last = (await this.#records(workspace)).at(-1)?.sequence ?? 0;
+      await this.#makeReceived(workspace);
+      const last = (await this.#records.of(workspace)).at(-1)?.sequence ?? 0;
       const record: CheckpointRecord = { id: randomUUID(), sequence: last + 1, facts };
       const checkpoint = { id: record.id, workspace, label, facts };
-      const taking = this.#home(workspace, TAKING);
+      const taking = this.#records.home(workspace, TAKING);
       await removeTrees(taking);
       try {
         const listing = await this.#listing(workspace);
@@ -127,17 +120,21 @@ export class DirectorySnapshotStore extends SnapshotStore {
 
   override async list(workspace: string): Promise<readonly Checkpoint[]> {
     refuseBadWorkspace(workspace);
-    return (await this.#records(workspace)).map(({ id, label, facts }) => ({ id, workspace, label, facts }));
+    return (await this.#records.of(workspace)).map(({ id, label, facts }) => ({
+      id,
+      workspace,
+      label,
+      facts,
+    }));
   }
 
   override async destroy(workspace: string): Promise<void> {
     refuseBadWorkspace(workspace);
     await inStoreWords(async () => {
-      const records = await this.#records(workspace);
-      const falling = await this.#forksOf(workspace, records);
-      await this.#prepare([workspace, ...falling]);
-      await this.#dropAll(workspace, records, falling);
-      await removeTrees(this.#workspacePath(workspace), this.#home(workspace));
+      const beginning = await this.#records.beginning(workspace, null);
+      await this.#prepare(beginning);
+      await this.#dropAll(beginning);
+      await removeTrees(this.#workspacePath(workspace), this.#records.home(workspace));
     });
   }
 
@@ -148,20 +145,57 @@ export class DirectorySnapshotStore extends SnapshotStore {
     });
   }
 
+  override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
+    return await inStoreWords(async () => {
+      for (const each of [checkpoint, base]) if (each !== null) await this.#records.find(each);
+      return await sendTree(
+        this.#records.treeOf(checkpoint),
+        base === null ? null : this.#records.treeOf(base),
+      );
+    });
+  }
+
+  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+    // It is told where the stream is read; nobody may be reading when it happens.
+    stream.on('error', () => undefined);
+    try {
+      refuseBadWorkspace(checkpoint.workspace);
+      refuseBadFacts(checkpoint.facts);
+      await inStoreWords(async () => this.#receive(checkpoint, base, stream));
+    } finally {
+      stream.destroy();
+    }
+  }
+
+  /** Until the stream is whole everything is as it was, and until it is renamed the checkpoint is not there. */
+  async #receive(
+    { id, workspace, label, facts }: Checkpoint,
+    base: Checkpoint | null,
+    stream: Readable,
+  ): Promise<void> {
+    const target = this.#records.checkpointPath(workspace, label);
+    const beginning = await this.#records.beginning(workspace, base);
+    if (beginning.kept.some((record) => record.label === label))
+      throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
+    await this.#prepare(beginning);
+    const receiving = this.#records.home(workspace, RECEIVING);
+    try {
+      await mkdir(receiving, { mode: 0o700 });
+      await receiveTree(stream, { id, base: base === null ? null : this.#records.treeOf(base) }, receiving);
+      const record: CheckpointRecord = { id, sequence: (beginning.kept.at(-1)?.sequence ?? 0) + 1, facts };
+      await writeJson(join(receiving, 'record.json'), record);
+      await this.#begin(workspace, base);
+      await rename(receiving, target);
+    } catch (error) {
+      await removeTrees(receiving);
+      // What nobody wants any more makes room for the next try.
+      if (isCode(await asStoreError(error), 'NO_SPACE')) await this.#begin(workspace, base);
+      throw error;
+    }
+  }
+
   #workspacePath(workspace: string): string {
     return join(this.#root, workspace);
-  }
-
-  /** Where the checkpoints of a workspace are, and what is remembered about it. */
-  #home(workspace: string, ...below: readonly string[]): string {
-    return join(this.#root, '.checkpoints', workspace, ...below);
-  }
-
-  #checkpointPath(workspace: string, label: string): string {
-    refuseBadLabel(label);
-    if (RESERVED.includes(label))
-      throw new SnapshotStoreError('FAILED', `"${label}" cannot name a checkpoint: the store uses it itself`);
-    return this.#home(workspace, label);
   }
 
   async #makeLayout(path: string): Promise<void> {
@@ -173,15 +207,36 @@ export class DirectorySnapshotStore extends SnapshotStore {
     }
   }
 
-  /** Throws unless all of these may be replaced; then clears away what a crash left of them. */
-  async #prepare(workspaces: readonly string[]): Promise<void> {
-    for (const workspace of workspaces) await this.#refuseForeign(workspace);
-    for (const workspace of workspaces) await this.#refuseBusy(workspace);
-    for (const workspace of workspaces) await this.#clearHalves(workspace);
+  /** Throws unless all that goes may go; then clears away what a crash left of it. */
+  async #prepare(beginning: Beginning): Promise<void> {
+    await this.#refuseInTheWay(beginning);
+    for (const workspace of [beginning.workspace, ...beginning.falling]) await this.#clearHalves(workspace);
+  }
+
+  async #refuseInTheWay({ workspace, falling }: Beginning): Promise<void> {
+    for (const each of [workspace, ...falling]) await this.#refuseForeign(each);
+    for (const each of [workspace, ...falling]) await this.#refuseBusy(each);
+  }
+
+  /** Brings the workspace back to where it starts, without its folder: that is made when somebody wants to work in it. */
+  async #begin(workspace: string, start: Checkpoint | null): Promise<void> {
+    // Time has passed while the stream was read: somebody may have come, and the start may be gone.
+    const beginning = await this.#records.beginning(workspace, start);
+    await this.#refuseInTheWay(beginning);
+    await this.#discard(this.#workspacePath(workspace), workspace);
+    await this.#writeRecord(workspace, { folders: [], origin: beginning.origin, base: null });
+    await this.#dropAll(beginning);
+  }
+
+  /** Where nobody has started from what was received last, the workspace is still to be made of that. One whose folder somebody removed is not. */
+  async #makeReceived(workspace: string): Promise<void> {
+    const newest = (await this.list(workspace)).at(-1);
+    const isReceived = (await this.#records.workspace(workspace))?.folders.length === 0;
+    if (isReceived && newest !== undefined) await this.startFrom(newest, workspace);
   }
 
   async #clearHalves(workspace: string): Promise<void> {
-    const home = this.#home(workspace);
+    const home = this.#records.home(workspace);
     await mkdir(home, { recursive: true, mode: 0o700 });
     await chmod(dirname(home), 0o700);
     const path = this.#workspacePath(workspace);
@@ -194,7 +249,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
     const path = this.#workspacePath(workspace);
     const found = await identifyFolder(path);
     if (found === null) return;
-    const record = await this.#workspaceRecord(workspace);
+    const record = await this.#records.workspace(workspace);
     if (record?.folders.includes(found) === true) return;
     throw new SnapshotStoreError(
       'FOREIGN_DATA',
@@ -208,21 +263,6 @@ export class DirectorySnapshotStore extends SnapshotStore {
     await releaseMountsBelow(path);
     const users = await treeUsers(path);
     if (users.length > 0) throw busy(path, users);
-  }
-
-  /** A workspace that the checkpoint's came from would take it along when it goes. */
-  async #refuseOrigin(checkpoint: Checkpoint, workspace: string): Promise<void> {
-    for (
-      let at: string | undefined = checkpoint.workspace;
-      at !== undefined;
-      at = (await this.#workspaceRecord(at))?.origin?.workspace
-    ) {
-      if (at !== workspace) continue;
-      throw new SnapshotStoreError(
-        'FAILED',
-        `${checkpoint.workspace} was forked from ${workspace}, and cannot replace it`,
-      );
-    }
   }
 
   /**
@@ -250,8 +290,8 @@ export class DirectorySnapshotStore extends SnapshotStore {
     origin: CheckpointPlace | null,
   ): Promise<void> {
     const path = this.#workspacePath(workspace);
-    const incoming = this.#home(workspace, INCOMING);
-    const outgoing = this.#home(workspace, OUTGOING);
+    const incoming = this.#records.home(workspace, INCOMING);
+    const outgoing = this.#records.home(workspace, OUTGOING);
     try {
       await make(incoming);
       const folders = [await identifyFolder(incoming), await identifyFolder(path)].filter(
@@ -294,14 +334,14 @@ export class DirectorySnapshotStore extends SnapshotStore {
   async #baseTree(
     workspace: string,
   ): Promise<{ readonly tree: string; readonly index: ReadonlyMap<string, string> } | null> {
-    const base = (await this.#workspaceRecord(workspace))?.base ?? null;
+    const base = (await this.#records.workspace(workspace))?.base ?? null;
     if (base === null || base.folder !== (await identifyFolder(this.#workspacePath(workspace)))) return null;
-    const checkpoint = this.#home(base.workspace, base.label);
+    const checkpoint = this.#records.home(base.workspace, base.label);
     // Another one of that name may have been taken since.
     if ((await readJson<CheckpointRecord>(join(checkpoint, 'record.json')))?.id !== base.id) return null;
     return {
       tree: join(checkpoint, 'tree'),
-      index: parseIndex(await readFile(this.#home(workspace, INDEX))),
+      index: parseIndex(await readFile(this.#records.home(workspace, INDEX))),
     };
   }
 
@@ -321,9 +361,11 @@ export class DirectorySnapshotStore extends SnapshotStore {
     checkpoint: Checkpoint,
   ): Promise<void> {
     try {
-      const origin = (await this.#workspaceRecord(workspace))?.origin ?? null;
+      const origin = (await this.#records.workspace(workspace))?.origin ?? null;
       await this.#writeRecord(workspace, { folders: [folder], origin, base: null });
-      await writeFile(this.#home(workspace, INDEX), settled(parseIndex(entries), atMs), { mode: 0o600 });
+      await writeFile(this.#records.home(workspace, INDEX), settled(parseIndex(entries), atMs), {
+        mode: 0o600,
+      });
       await this.#writeRecord(workspace, {
         folders: [folder],
         origin,
@@ -334,86 +376,37 @@ export class DirectorySnapshotStore extends SnapshotStore {
     }
   }
 
-  async #workspaceRecord(workspace: string): Promise<WorkspaceRecord | null> {
-    return await readJson<WorkspaceRecord>(this.#home(workspace, RECORD));
-  }
-
   async #writeRecord(workspace: string, record: WorkspaceRecord): Promise<void> {
-    await writeJson(this.#home(workspace, RECORD), record);
-  }
-
-  /** Throws NOT_FOUND when there is no such checkpoint, or another one of its name. */
-  async #find({ workspace, label, id }: Checkpoint): Promise<CheckpointRecord> {
-    const record = await readJson<CheckpointRecord>(
-      join(this.#checkpointPath(workspace, label), 'record.json'),
-    );
-    if (record?.id === id) return record;
-    throw new SnapshotStoreError('NOT_FOUND', `the checkpoint "${label}" of ${workspace} (${id}) is gone`);
-  }
-
-  /** Oldest first. What is half made or not ours has no readable record, and is not there. */
-  async #records(workspace: string): Promise<readonly LabelledRecord[]> {
-    const names = await readdir(this.#home(workspace)).catch(() => []);
-    const labels = names.filter((name) => !RESERVED.includes(name));
-    const records = await Promise.all(
-      labels.map(async (label) => {
-        const record = await readJson<CheckpointRecord>(this.#home(workspace, label, 'record.json'));
-        return record === null ? [] : [{ ...record, label }];
-      }),
-    );
-    return records.flat().toSorted((a, b) => a.sequence - b.sequence);
-  }
-
-  /** Workspaces forked from these checkpoints, and from theirs, and so on: each behind those that came from it. */
-  async #forksOf(workspace: string, dropped: readonly LabelledRecord[]): Promise<readonly string[]> {
-    const ids = new Set(dropped.map(({ id }) => id));
-    const names = await readdir(join(this.#root, '.checkpoints')).catch(() => []);
-    const forks: string[] = [];
-    for (const name of names) {
-      const origin = (await this.#workspaceRecord(name))?.origin;
-      if (origin?.workspace !== workspace || !ids.has(origin.id)) continue;
-      forks.push(...(await this.#forksOf(name, await this.#records(name))), name);
-    }
-    return forks;
+    await writeJson(this.#records.home(workspace, RECORD), record);
   }
 
   /** Drops checkpoints of a workspace, and before that what came from them. */
-  async #dropAll(
-    workspace: string,
-    dropped: readonly LabelledRecord[],
-    falling: readonly string[],
-  ): Promise<void> {
+  async #dropAll({ workspace, dropped, falling }: Beginning): Promise<void> {
     for (const fork of falling) {
-      await this.#dropCheckpoints(fork, await this.#records(fork));
-      await removeTrees(this.#workspacePath(fork), this.#home(fork));
+      await this.#dropCheckpoints(fork, await this.#records.of(fork));
+      await removeTrees(this.#workspacePath(fork), this.#records.home(fork));
     }
     await this.#dropCheckpoints(workspace, dropped);
   }
 
   async #dropCheckpoints(workspace: string, dropped: readonly LabelledRecord[]): Promise<void> {
     for (const { label } of dropped.toReversed())
-      await this.#discard(this.#checkpointPath(workspace, label), workspace);
+      await this.#discard(this.#records.checkpointPath(workspace, label), workspace);
   }
 
   /** Renamed first: what is removed is there whole or not at all. */
   async #discard(path: string, workspace: string): Promise<void> {
-    const dropping = this.#home(workspace, DROPPING);
+    const dropping = this.#records.home(workspace, DROPPING);
     await removeTrees(dropping);
     if (existsSync(path)) await rename(path, dropping);
     await removeTrees(dropping);
   }
 }
 
-type LabelledRecord = CheckpointRecord & { readonly label: string };
-
 interface Listing {
   readonly folder: string;
   readonly atMs: number;
   readonly entries: Buffer;
-}
-
-function placeOf({ workspace, label, id }: Checkpoint): CheckpointPlace {
-  return { workspace, label, id };
 }
 
 async function asStoreError(error: unknown): Promise<unknown> {

@@ -49,10 +49,10 @@ export function compareIndexes(before: TreeIndex, now: TreeIndex): TreeChanges {
   const copied = entries.filter(([, entry]) => isFolder(entry) || inodes.has(inodeOf(entry)));
   const folders = copied.filter(([, entry]) => isFolder(entry)).length;
   return {
-    copied: copied.map(([path]) => bytes(path)),
+    copied: copied.map(([path]) => pathBytes(path)),
     removed: [...before]
       .filter(([path, entry]) => typeOf(now.get(path)) !== typeOf(entry))
-      .map(([path]) => bytes(path)),
+      .map(([path]) => pathBytes(path)),
     changedFiles: copied.length - folders,
     unchangedFiles: entries.length - copied.length,
   };
@@ -67,7 +67,8 @@ function isSettled(entry: string, listedAtMs: number): boolean {
   return Number(changed) * 1000 < listedAtMs - (isWholeSecond ? WHOLE_SECOND_MS : TICK_MS);
 }
 
-function typeOf(entry: string | undefined): string | undefined {
+/** A letter, as `find` has it: `f`, `d`, `l` and so on; `undefined` when there is no entry. */
+export function typeOf(entry: string | undefined): string | undefined {
   return entry?.charAt(0);
 }
 
@@ -75,6 +76,6 @@ function inodeOf(entry: string): string {
   return entry.split(' ')[1] ?? '';
 }
 
-function bytes(latin1: string): Buffer {
+export function pathBytes(latin1: string): Buffer {
   return Buffer.from(latin1, 'latin1');
 }

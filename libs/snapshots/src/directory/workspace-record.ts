@@ -2,7 +2,7 @@ import { lstat, readFile, rename, writeFile } from 'node:fs/promises';
 
 /** What is remembered about a workspace, beside its checkpoints: which folder we made, so that somebody else's is not taken for it. */
 export interface WorkspaceRecord {
-  /** Folders that the workspace may be: during a swap the old and the new one. */
+  /** Folders that the workspace may be: during a swap the old and the new one; none: it equals its newest checkpoint, which was received, and is made of that. */
   readonly folders: readonly FolderIdentity[];
   /** The checkpoint it was forked from. */
   readonly origin: CheckpointPlace | null;

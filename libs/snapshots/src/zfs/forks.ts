@@ -4,7 +4,6 @@ import {
   foreignDataset,
   readWorkspaceState,
   refuseForeign,
-  ROLE,
   type SnapshotState,
   type WorkspaceState,
 } from './workspace-state.js';
@@ -15,7 +14,6 @@ interface Relative {
   readonly name: string;
   /** Snapshot it was cloned from. */
   readonly origin: string;
-  readonly role: string;
 }
 
 /**
@@ -47,10 +45,10 @@ async function collectForks(
   if (child !== undefined) throw foreignDataset(child.name);
   const origins = new Set(snapshots.map(({ label }) => `${workspace.dataset}@${label}`));
   const going: WorkspaceState[] = [];
-  for (const { name, origin, role } of relatives.filter((relative) => origins.has(relative.origin))) {
-    const isOurs = role === 'workspace' && name.slice(0, name.lastIndexOf('/')) === root;
-    const fork = isOurs ? await readWorkspaceState(zfs, name as DatasetName) : null;
-    if (fork === null) throw foreignClone(name, origin);
+  for (const { name, origin } of relatives.filter((relative) => origins.has(relative.origin))) {
+    const isChild = name.slice(0, name.lastIndexOf('/')) === root;
+    const fork = isChild ? await readWorkspaceState(zfs, name as DatasetName) : null;
+    if (fork?.isOurs !== true) throw foreignClone(name, origin);
     going.push(...(await collectForks(zfs, root, relatives, fork, fork.snapshots)), fork);
   }
   return going;
@@ -70,13 +68,13 @@ export async function originsOf(zfs: ZfsCommand, dataset: DatasetName): Promise<
 
 /** In one call for the pool: `zfs get -r` would ask each snapshot, too. */
 async function readRelatives(zfs: ZfsCommand, dataset: DatasetName): Promise<readonly Relative[]> {
-  const columns = ['-o', `name,origin,${ROLE}`];
+  const columns = ['-o', 'name,origin'];
   const output = await zfs.zfs('list', '-H', '-r', '-t', 'filesystem,volume', ...columns, poolOf(dataset));
   return output
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => line.split('\t'))
-    .map(([name = '', origin = '', role = '']) => ({ name, origin, role }));
+    .map(([name = '', origin = '']) => ({ name, origin }));
 }
 
 function foreignClone(name: string, origin: string): SnapshotStoreError {

@@ -13,12 +13,19 @@ const OURS = 'org.distrofarm:';
 export const ROLE = `${OURS}role`;
 /** Set on snapshots we took, never on datasets. */
 export const MARK = `${OURS}checkpoint`;
+/**
+ * What is being received proves itself by these until it is whole, since a stream can carry no property: on the build area's dataset the workspace that is
+ * made, which that inherits; on a workspace the guid of the snapshot that it gets.
+ */
+export const RECEIVING_WORKSPACE = `${OURS}receiving-workspace`;
+export const RECEIVING_GUID = `${OURS}receiving-guid`;
 
 /** What ZFS knows of a workspace. */
 export interface WorkspaceState {
   readonly dataset: DatasetName;
   readonly isOurs: boolean;
-  readonly isClone: boolean;
+  /** The snapshot it was cloned from. */
+  readonly origin: string | null;
   /** Oldest first. */
   readonly snapshots: readonly SnapshotState[];
 }
@@ -31,11 +38,23 @@ export interface SnapshotState {
   readonly createdInTransaction: number;
   readonly holds: number;
   readonly isOurs: boolean;
+  /** Not one whose receiving was cut off. */
+  readonly isWhole: boolean;
   readonly facts: CheckpointFacts;
 }
 
 /** `all` would not show guid and createtxg. */
-const STATE_PROPERTIES = ['guid', 'createtxg', 'userrefs', 'origin', ROLE, MARK, ...FACT_PROPERTIES];
+const STATE_PROPERTIES = [
+  'guid',
+  'createtxg',
+  'userrefs',
+  'origin',
+  ROLE,
+  MARK,
+  RECEIVING_WORKSPACE,
+  RECEIVING_GUID,
+  ...FACT_PROPERTIES,
+];
 
 /** `null` when the dataset does not exist. */
 export async function readWorkspaceState(
@@ -45,11 +64,13 @@ export async function readWorkspaceState(
   try {
     const all = await readProperties(zfs, dataset, 1, STATE_PROPERTIES);
     const own: Properties = all.get(dataset) ?? new Map<string, string>();
+    const isHalf = own.get(ROLE) !== 'workspace' && isReceiving(dataset, own);
     const snapshots = [...all]
       .filter(([name]) => name.startsWith(`${dataset}@`))
-      .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties))
+      .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties, isHalf))
       .toSorted((a, b) => a.createdInTransaction - b.createdInTransaction);
-    return { dataset, isOurs: own.get(ROLE) === 'workspace', isClone: own.has('origin'), snapshots };
+    const isOurs = own.get(ROLE) === 'workspace' || isHalf;
+    return { dataset, isOurs, origin: own.get('origin') ?? null, snapshots };
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return null;
     throw error;
@@ -94,14 +115,22 @@ export function emptySnapshot({ snapshots }: WorkspaceState): SnapshotState | nu
   return snapshots.find(({ label, isOurs }) => label === EMPTY && isOurs) ?? null;
 }
 
-function snapshotState(label: string, properties: Properties): SnapshotState {
+/** The dataset is what the receiving of its workspace has made, or left. */
+export function isReceiving(dataset: string, properties: Properties): boolean {
+  return properties.get(RECEIVING_WORKSPACE) === dataset.slice(dataset.lastIndexOf('/') + 1);
+}
+
+function snapshotState(label: string, properties: Properties, isOfHalf: boolean): SnapshotState {
+  const guid = properties.get('guid') ?? '';
+  // The mark names the label: a property inherited or copied from elsewhere does not make a snapshot ours.
+  const isWhole = properties.get(MARK) === label;
   return {
     label,
-    guid: properties.get('guid') ?? '',
+    guid,
     createdInTransaction: Number(properties.get('createtxg')),
     holds: Number(properties.get('userrefs') ?? 0),
-    // The mark names the label: a property inherited or copied from elsewhere does not make a snapshot ours.
-    isOurs: properties.get(MARK) === label,
+    isOurs: isWhole || isOfHalf || properties.get(RECEIVING_GUID) === guid,
+    isWhole,
     facts: factsFromProperties(properties),
   };
 }

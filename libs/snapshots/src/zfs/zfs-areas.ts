@@ -10,7 +10,7 @@ import { unmountDatasets } from './dataset-mounts.js';
 import { childDataset, type DatasetName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
 import { createDataset, datasetInfo } from './datasets.js';
-import { foreignDataset, ROLE } from './workspace-state.js';
+import { foreignDataset, isReceiving, RECEIVING_WORKSPACE, ROLE } from './workspace-state.js';
 import { ZfsCommand } from './zfs-command.js';
 import { ZfsSnapshotStore } from './zfs-snapshot-store.js';
 
@@ -76,10 +76,12 @@ export class ZfsAreas extends Areas {
   override async workspaces(name: string): Promise<readonly string[]> {
     if ((await this.#find(name)) !== 'ours') return [];
     const dataset = this.#dataset(name);
-    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE]);
+    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE, RECEIVING_WORKSPACE]);
     return [...all]
       .filter(
-        ([, properties]) => properties.get('type') === 'filesystem' && properties.get(ROLE) === 'workspace',
+        ([child, properties]) =>
+          properties.get('type') === 'filesystem' &&
+          (properties.get(ROLE) === 'workspace' || isReceiving(child, properties)),
       )
       .map(([child]) => child.slice(dataset.length + 1));
   }

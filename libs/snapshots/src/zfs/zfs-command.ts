@@ -1,4 +1,7 @@
 import { SnapshotStoreError, type SnapshotStoreErrorCode } from '#libs/engine';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
 /** One run of `zfs`, or of what goes with it, for logs. */
 export interface ZfsCall {
@@ -23,6 +26,64 @@ export class ZfsCommand {
   /** As `zfs`, asked again for up to 10 s while the answer has one of these codes. */
   async zfsRetrying(codes: readonly SnapshotStoreErrorCode[], ...args: readonly string[]): Promise<string> {
     return await retrying(codes, () => this.#run('zfs', args));
+  }
+
+  /** Standard output of `zfs send`. It ends well only when zfs does, and zfs ends with it. */
+  send(...args: readonly string[]): Readable {
+    const argv = ['send', ...args];
+    const child = spawn('zfs', argv, { stdio: ['ignore', 'pipe', 'pipe'], env: zfsEnvironment() });
+    const end = this.#end(child, argv);
+    const out = new PassThrough({ highWaterMark: STREAM_BUFFER_BYTES });
+    out.once('close', () => child.kill('SIGKILL'));
+    // At once: what a process that has ended already had written would be lost to a later reader.
+    const read = pipeline(child.stdout, out, { end: false });
+    Promise.all([end, read]).then(
+      () => out.end(),
+      (error: unknown) => out.destroy(error as Error),
+    );
+    return out;
+  }
+
+  /** Runs `zfs receive` on these bytes. Throws as `zfs`; what the stream fails with is thrown as it is, when zfs has ended. */
+  async receive(stream: Readable, ...args: readonly string[]): Promise<void> {
+    const argv = ['receive', ...args];
+    const child = spawn('zfs', argv, { stdio: ['pipe', 'ignore', 'pipe'], env: zfsEnvironment() });
+    const end = this.#end(child, argv);
+    const input = child.stdin;
+    input.on('error', () => undefined);
+    try {
+      for await (const chunk of stream) {
+        // When zfs has read enough, or has failed, the rest is read all the same: whether it is whole, only its end says.
+        if (input.writable && !input.write(chunk)) await drained(input);
+      }
+    } finally {
+      // It is not killed: the daemon of zfs-fuse would go on reading. Without more input it ends by itself.
+      input.end();
+      await end.catch(() => undefined);
+    }
+    await end;
+  }
+
+  /** Resolves when it has ended well; throws as `zfs`. */
+  #end(child: ChildProcess & { readonly stderr: Readable }, args: readonly string[]): Promise<void> {
+    const argv = ['zfs', ...args];
+    const startedAt = performance.now();
+    let stderr = '';
+    child.stderr.setEncoding('utf8');
+    child.stderr.on('data', (text: string) => (stderr = (stderr + text).slice(-LONGEST_MESSAGE)));
+    const end = new Promise<void>((resolve, reject) => {
+      child.once('error', (error: NodeJS.ErrnoException) =>
+        reject(error.code === 'ENOENT' ? notInstalled('zfs') : error),
+      );
+      child.once('close', (exitStatus) => {
+        this.log({ argv, durationMs: Math.round(performance.now() - startedAt), exitStatus });
+        if (exitStatus === 0) resolve();
+        else reject(failure(codeOf(stderr, exitStatus), argv, stderr.trim()));
+      });
+    });
+    // Nobody may be waiting any more.
+    end.catch(() => undefined);
+    return end;
   }
 
   /** Writes out what the kernel still holds of the file system at a path. */
@@ -50,6 +111,26 @@ export class ZfsCommand {
     throw failure(codeOf(result.stderr, exitStatus), argv, result.stderr.trim());
   }
 }
+
+/** Messages are read below. */
+function zfsEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C' };
+}
+
+async function drained(stream: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.once('drain', done);
+    stream.once('close', done);
+  });
+}
+
+const STREAM_BUFFER_BYTES = 1024 * 1024;
+const LONGEST_MESSAGE = 10_000;
 
 /** Rolling back 5,000 snapshots took a minute on zfs-fuse; nothing that is well takes longer than this. */
 const TIMEOUT_MS = 300_000;

@@ -2,19 +2,23 @@ import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { inStoreWords, isCode } from '../store-errors.js';
 import { refuseBadFacts } from '../store-facts.js';
 import { EMPTY, refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
 import { mountDataset, unmountDatasets, workspacePath } from './dataset-mounts.js';
-import { childDataset, snapshotName, type DatasetName } from './dataset-name.js';
+import { childDataset, snapshotName, type DatasetName, type SnapshotName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
 import { forksGoingWith, originsOf } from './forks.js';
+import { asBadStream, badStream, readBegin } from './received-stream.js';
 import { SpaceReserve } from './space-reserve.js';
 import {
   emptySnapshot,
   MARK,
   readWorkspaceState,
+  RECEIVING_GUID,
+  RECEIVING_WORKSPACE,
   ROLE,
   type SnapshotState,
   type WorkspaceState,
@@ -31,8 +35,14 @@ export interface ZfsSnapshotStoreOptions {
   readonly reserveIn?: DatasetName;
 }
 
+interface Found {
+  readonly state: WorkspaceState;
+  readonly snapshot: SnapshotState;
+}
+
 /** Checkpoints as ZFS snapshots, workspaces as datasets, forks as clones. Works alike on OpenZFS and zfs-fuse. */
 export class ZfsSnapshotStore extends SnapshotStore {
+  override readonly family = 'zfs';
   override readonly description: string;
   readonly #root: DatasetName;
   readonly #layout: readonly string[];
@@ -53,7 +63,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     await this.#reserve.hold(await this.space());
     const state = await readWorkspaceState(this.#zfs, dataset);
     if (state === null) return await this.#create(dataset, workspace);
-    const empty = state.isClone ? null : emptySnapshot(state);
+    const empty = state.origin === null ? emptySnapshot(state) : null;
     if (empty !== null) return await this.#rollBack(workspace, state, empty);
     // A former fork, or one whose creation was cut short: nothing in it can be gone back to.
     await this.#destroy(state);
@@ -90,7 +100,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
 
   override async list(workspace: string): Promise<readonly Checkpoint[]> {
     const state = await readWorkspaceState(this.#zfs, this.#dataset(workspace));
-    const ours = state?.snapshots.filter(({ isOurs, label }) => isOurs && label !== EMPTY) ?? [];
+    const ours = state?.snapshots.filter(({ isWhole, label }) => isWhole && label !== EMPTY) ?? [];
     return ours.map(({ guid, label, facts }) => ({ id: guid, workspace, label, facts }));
   }
 
@@ -104,6 +114,113 @@ export class ZfsSnapshotStore extends SnapshotStore {
       this.#root,
     );
     return { freeBytes: Number(properties?.get('available')), usedBytes: Number(properties?.get('used')) };
+  }
+
+  override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
+    const { state, snapshot } = await this.#find(checkpoint);
+    const whole = snapshotName(state.dataset, snapshot.label);
+    if (base === null) return this.#zfs.send(whole);
+    const { state: baseState } = await this.#find(base);
+    return this.#zfs.send('-i', snapshotName(baseState.dataset, base.label), whole);
+  }
+
+  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+    try {
+      refuseBadLabel(checkpoint.label);
+      refuseBadFacts(checkpoint.facts);
+      await this.#reserve.hold(await this.space());
+      const found = base === null ? null : await this.#find(base);
+      const begun = await readBegin(stream, { checkpoint, base });
+      if (found !== null && base?.workspace === checkpoint.workspace)
+        await this.#receiveIncrement(checkpoint, found, begun);
+      else await this.#receiveWhole(checkpoint, found, begun);
+    } finally {
+      stream.destroy();
+    }
+  }
+
+  /** A new workspace. Until it is whole, it is ours by what the build area's dataset says. */
+  async #receiveWhole(checkpoint: Checkpoint, base: Found | null, stream: Readable): Promise<void> {
+    const { workspace, label } = checkpoint;
+    const dataset = this.#dataset(workspace);
+    if (base !== null) await this.#refuseOrigin(base.state.dataset, dataset);
+    const replaced = await readWorkspaceState(this.#zfs, dataset);
+    if (replaced !== null) await this.#destroy(replaced);
+    await this.#set(this.#root, RECEIVING_WORKSPACE, workspace);
+    try {
+      await this.#receiveStream(stream, snapshotName(dataset, label));
+      await this.#refuseOther(dataset, checkpoint, base);
+      await this.#set(dataset, ROLE, 'workspace');
+      await this.#mark(dataset, checkpoint);
+    } catch (error) {
+      const half = await readWorkspaceState(this.#zfs, dataset);
+      if (half !== null) await this.#destroy(half);
+      throw error;
+    } finally {
+      await this.#unset(this.#root, RECEIVING_WORKSPACE);
+    }
+  }
+
+  /** One more snapshot of a workspace, which is brought back to the one before it. Until it is whole, it is ours by what the workspace says. */
+  async #receiveIncrement(
+    checkpoint: Checkpoint,
+    { state, snapshot }: Found,
+    stream: Readable,
+  ): Promise<void> {
+    const { dataset } = state;
+    await this.#rollBackUnmounted(state, snapshot);
+    await this.#set(dataset, RECEIVING_GUID, checkpoint.id);
+    try {
+      await this.#receiveStream(stream, snapshotName(dataset, checkpoint.label));
+      await this.#refuseOther(dataset, checkpoint, null);
+      await this.#mark(dataset, checkpoint);
+    } catch (error) {
+      const now = await readWorkspaceState(this.#zfs, dataset);
+      if (now !== null) await this.#rollBackUnmounted(now, snapshot);
+      throw error;
+    } finally {
+      await this.#unset(dataset, RECEIVING_GUID);
+    }
+  }
+
+  async #receiveStream(stream: Readable, target: SnapshotName): Promise<void> {
+    try {
+      await this.#zfs.receive(stream, '-u', target);
+    } catch (error) {
+      throw asBadStream(error);
+    }
+  }
+
+  /** ZFS has made what the stream's beginning promised, with nothing beside it. */
+  async #refuseOther(dataset: DatasetName, { id, label }: Checkpoint, base: Found | null): Promise<void> {
+    const state = await readWorkspaceState(this.#zfs, dataset);
+    const made = state?.snapshots.filter(({ isWhole }) => !isWhole) ?? [];
+    if (made.length !== 1 || made[0]?.guid !== id || made[0].label !== label)
+      throw badStream(`${dataset}@${label} is not the snapshot ${id} that was announced`);
+    if (base === null) return;
+    // It looks for the guid in the whole pool; what another agent's area has must not become ours to keep.
+    const origin = snapshotName(base.state.dataset, base.snapshot.label);
+    if (state?.origin !== origin)
+      throw new SnapshotStoreError(
+        'NOT_FOUND',
+        `ZFS took ${state?.origin ?? 'nothing'} for the origin of ${dataset}, instead of ${origin}`,
+        'It can be sent whole.',
+      );
+  }
+
+  /** From the last of it on, the checkpoint is there. */
+  async #mark(dataset: DatasetName, { label, facts }: Checkpoint): Promise<void> {
+    const snapshot = snapshotName(dataset, label);
+    for (const [name, value] of factsToProperties(facts)) await this.#set(snapshot, name, value);
+    await this.#set(snapshot, MARK, label);
+  }
+
+  async #set(dataset: DatasetName | SnapshotName, property: string, value: string): Promise<void> {
+    await this.#reserve.lend(() => this.#zfs.zfs('set', `${property}=${value}`, dataset));
+  }
+
+  async #unset(dataset: DatasetName, property: string): Promise<void> {
+    await this.#reserve.lend(() => this.#zfs.zfs('inherit', property, dataset));
   }
 
   #dataset(workspace: string): DatasetName {
@@ -141,22 +258,26 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   async #rollBack(workspace: string, state: WorkspaceState, target: SnapshotState): Promise<Workspace> {
+    try {
+      await this.#rollBackUnmounted(state, target);
+    } catch (error) {
+      // Whoever looks should see the workspace as it is; but this error is not the news.
+      await this.#mount(state.dataset).catch(() => undefined);
+      throw error;
+    }
+    return { name: workspace, path: await this.#mount(state.dataset) };
+  }
+
+  async #rollBackUnmounted(state: WorkspaceState, target: SnapshotState): Promise<void> {
     const { dataset, snapshots } = state;
     const newer = snapshots.filter((snapshot) => snapshot.createdInTransaction > target.createdInTransaction);
     const forks = await forksGoingWith(this.#zfs, this.#root, state, newer);
     await unmountDatasets(this.#zfs, [...forks.map((fork) => fork.dataset), dataset]);
-    try {
-      for (const fork of forks) await this.#remove(fork);
-      await this.#destroySnapshots(dataset, newer);
-      await this.#reserve.lend(() =>
-        this.#zfs.zfsRetrying(['BUSY', 'BACKEND_DOWN'], 'rollback', snapshotName(dataset, target.label)),
-      );
-    } catch (error) {
-      // Whoever looks should see the workspace as it is; but this error is not the news.
-      await this.#mount(dataset).catch(() => undefined);
-      throw error;
-    }
-    return { name: workspace, path: await this.#mount(dataset) };
+    for (const fork of forks) await this.#remove(fork);
+    await this.#destroySnapshots(dataset, newer);
+    await this.#reserve.lend(() =>
+      this.#zfs.zfsRetrying(['BUSY', 'BACKEND_DOWN'], 'rollback', snapshotName(dataset, target.label)),
+    );
   }
 
   async #destroy(state: WorkspaceState): Promise<void> {
@@ -209,14 +330,12 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   /** Throws NOT_FOUND when there is no such checkpoint, or another one of its name. */
-  async #find({
-    workspace,
-    label,
-    id,
-  }: Checkpoint): Promise<{ readonly state: WorkspaceState; readonly snapshot: SnapshotState }> {
+  async #find({ workspace, label, id }: Checkpoint): Promise<Found> {
     const dataset = this.#dataset(workspace);
     const state = await readWorkspaceState(this.#zfs, dataset);
-    const snapshot = state?.snapshots.find((each) => each.label === label && each.guid === id);
+    const snapshot = state?.snapshots.find(
+      (each) => each.isWhole && each.label === label && each.guid === id,
+    );
     if (state != null && snapshot !== undefined) return { state, snapshot };
     throw new SnapshotStoreError('NOT_FOUND', `the checkpoint ${dataset}@${label} (${id}) is gone`);
   }
