@@ -92,7 +92,10 @@ async function playAgent(url: string, jobs: number) {
   });
   const link = new CoordinatorLink(new HttpClient({ url, secret: key, ca: null }));
   const instance = randomBytes(16).toString('hex');
-  const { settings } = await link.hello({ instance, facts, spooled: [], holdings: [], areas: [] }, never);
+  const { settings } = await link.hello(
+    { instance, facts, peer: null, spooled: [], holdings: [], areas: [] },
+    never,
+  );
   const scenario = new Scenario(join(folder, 'scenario'), [{ name: 'one' }]);
   const assignments: Assignment[] = [];
   for (let n = 0; n < jobs; n += 1) {

@@ -71,7 +71,7 @@ export class SimulatedAgent {
   async run(signal: AbortSignal, connected: () => void): Promise<void> {
     const { log, work } = this.options;
     const facts = { ...ANNOUNCED, slots: work.slots };
-    const hello = { instance: this.#instance, facts, spooled: [], holdings: [], areas: [] };
+    const hello = { instance: this.#instance, facts, peer: null, spooled: [], holdings: [], areas: [] };
     const { settings } = await persistently(() => this.link.hello(hello, signal), signal);
     connected();
     const onRefused = (error: Error): void => log.error({ err: error }, 'refused');
@@ -142,7 +142,14 @@ export class SimulatedAgent {
 
 function holding(lineage: string, step: number) {
   const id = randomBytes(8).toString('hex');
-  return { id, lineage, workspace: 'build_data', label: `step${step + 1}`, takenAt: Date.now() };
+  return {
+    id,
+    lineage,
+    workspace: 'build_data',
+    label: `step${step + 1}`,
+    previous: '',
+    takenAt: Date.now(),
+  };
 }
 
 /** What an attempt has to tell: sent in order, in the background. */

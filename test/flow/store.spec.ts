@@ -40,6 +40,7 @@ import {
   insertAgent,
   insertBlob,
   insertCheckpoint,
+  insertTicket,
   isUniqueViolation,
   lastEventSeq,
   listAgents,
@@ -82,6 +83,7 @@ import {
   unpauseDueAgents,
   unreferencedBlobs,
   useEnrolment,
+  useTicket,
   verifyAudit,
   type CheckpointRow,
   type Schema,
@@ -367,14 +369,14 @@ describeEachDatabase('the tables of record', (open) => {
         leaving: true,
       };
       expect(await recordHeartbeat(db, id, beat, 5)).toBeNull();
-      await recordHello(db, id, { instance: 'one', facts: { ...FACTS, slots: 4 } }, 10);
+      await recordHello(db, id, { instance: 'one', facts: { ...FACTS, slots: 4 }, peer: null }, 10);
       expect(await recordHeartbeat(db, id, beat, 20)).toMatchObject({
         load: { cpu: 0.5, freeMemoryBytes: 9 },
         facts: { ...FACTS, slots: 4, freeBytes: 7, usedBytes: 3 },
         leaving: true,
         lastSeenAt: 20,
       });
-      await recordHello(db, id, { instance: 'two', facts: FACTS }, 30);
+      await recordHello(db, id, { instance: 'two', facts: FACTS, peer: null }, 30);
       expect(await recordHeartbeat(db, id, beat, 40)).toBeNull();
       expect(await findAgent(db, id)).toMatchObject({
         instance: 'two',
@@ -388,7 +390,7 @@ describeEachDatabase('the tables of record', (open) => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');
       expect(await markAgentLost(db, id, 1000, 1000)).toBe(false);
-      await recordHello(db, id, { instance: 'one', facts: FACTS }, 10);
+      await recordHello(db, id, { instance: 'one', facts: FACTS, peer: null }, 10);
       const lost = [
         await markAgentLost(db, id, 10, 50),
         await markAgentLost(db, id, 11, 50),
@@ -429,7 +431,7 @@ describeEachDatabase('the tables of record', (open) => {
     it('are revoked once, and heard no more', async () => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');
-      await recordHello(db, id, { instance: 'one', facts: FACTS }, 10);
+      await recordHello(db, id, { instance: 'one', facts: FACTS, peer: null }, 10);
       expect([await revokeAgent(db, id, 20), await revokeAgent(db, id, 30)]).toEqual([true, false]);
       const beat = {
         instance: 'one',
@@ -670,6 +672,24 @@ describeEachDatabase('the tables of record', (open) => {
     });
   });
 
+  describe('tickets', () => {
+    it('are good once, in time, and for their source only', async () => {
+      const { db } = await open();
+      const [mill, lime] = [(await anAgent(db, 'mill')).id, (await anAgent(db, 'lime')).id];
+      const checkpoint = { id: '7', workspace: 'build_data', label: '.step_a' };
+      const transfer = { receiver: lime, area: 'b-0000000001.default', checkpoint, base: null };
+      const ticket = { source: mill, transfer, expiresAt: 100 };
+      for (const hash of ['one', 'two']) await insertTicket(db, { ...ticket, hash }, 10);
+      expect(await useTicket(db, 'none', mill, 20)).toBeNull();
+      expect(await useTicket(db, 'one', lime, 20)).toBeNull();
+      expect(await useTicket(db, 'one', mill, 101)).toBeNull();
+      const uses = await Promise.all([1, 2, 3].map(() => useTicket(db, 'one', mill, 20)));
+      expect(uses.filter((use) => use !== null)).toEqual([transfer]);
+      await insertTicket(db, { ...ticket, hash: 'three', expiresAt: 300 }, 200);
+      expect(await useTicket(db, 'two', mill, 50)).toBeNull();
+    });
+  });
+
   describe('checkpoints', () => {
     const row = (agentId: AgentId, id: string, change: Partial<CheckpointRow> = {}): CheckpointRow => ({
       agentId,
@@ -679,6 +699,7 @@ describeEachDatabase('the tables of record', (open) => {
       lineage: 'b-0000000001/default/0/g1',
       workspace: 'build_data',
       label: `.step_${id}`,
+      previous: '',
       takenAt: Number(id),
       ...change,
     });

@@ -66,6 +66,8 @@ export class TestAgent {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
         PATH: process.env['PATH'],
+        // The scripted coordinator makes nobody out to be anybody.
+        DISTROFARM_AGENT_PEER_LISTEN: 'off',
         DISTROFARM_AGENT_STATE: join(this.folder, 'state'),
         DISTROFARM_AGENT_STORE: this.store,
         DISTROFARM_AGENT_CACHE: join(this.folder, 'cache'),
@@ -127,6 +129,7 @@ export class TestAgent {
       ancestry: [],
       pauseBefore: null,
       imports: [],
+      elsewhere: [],
       base: null,
       publishEnd: false,
       ...change,

@@ -1,5 +1,13 @@
 import { HttpClient } from '#libs/http-client';
-import { Areas, DirectoryAreas, ZfsAreas, ZfsCommand } from '#libs/snapshots';
+import {
+  Areas,
+  BtrfsAreas,
+  DirectoryAreas,
+  isBtrfsFolder,
+  ZfsAreas,
+  ZfsCommand,
+  type DatasetName,
+} from '#libs/snapshots';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -11,10 +19,12 @@ import type { AgentConfig, StorePlace } from './config.js';
 import { CoordinatorLink } from './coordinator-link.js';
 import { fixedFacts } from './host-facts.js';
 import type { Identity } from './identity.js';
+import { MEDIA_FOLDER } from './run-assignment.js';
 import { INSTALL_ROOT, VERSION } from './install.js';
+import { Peers } from './peers.js';
 
-/** Folders of a workspace, as distro_const has them. */
-const LAYOUT = ['pkg_image', 'boot_archive', 'tmp'];
+/** Folders of a workspace: as distro_const has them, and the media. */
+const LAYOUT = ['pkg_image', 'boot_archive', 'tmp', MEDIA_FOLDER];
 
 /** All parts of the agent's process, on one page. */
 @Module({})
@@ -44,6 +54,18 @@ export class AgentModule {
           provide: BlobCache,
           useFactory: () => new BlobCache(join(stateFolder, 'blobs'), config.blobCacheBytes),
         },
+        {
+          provide: Peers,
+          useFactory: (link: CoordinatorLink, desk: AreaDesk) =>
+            new Peers({
+              link,
+              desk,
+              listen: config.peerListen,
+              coordinatorUrl: config.coordinator ?? identity.coordinator,
+              log,
+            }),
+          inject: [CoordinatorLink, AreaDesk],
+        },
         { provide: Bundles, useFactory: () => new Bundles(join(stateFolder, 'bundles')) },
         {
           provide: Agent,
@@ -53,6 +75,7 @@ export class AgentModule {
             desk: AreaDesk,
             blobs: BlobCache,
             bundles: Bundles,
+            peers: Peers,
           ) =>
             new Agent({
               link,
@@ -60,6 +83,7 @@ export class AgentModule {
               desk,
               blobs,
               bundles,
+              peers,
               stateFolder,
               cacheFolder: config.cacheFolder,
               binFolder: join(INSTALL_ROOT, 'bin'),
@@ -69,7 +93,7 @@ export class AgentModule {
               facts: async () => await fixedFacts(config, areas, VERSION),
               log,
             }),
-          inject: [CoordinatorLink, Areas, AreaDesk, BlobCache, Bundles],
+          inject: [CoordinatorLink, Areas, AreaDesk, BlobCache, Bundles, Peers],
         },
       ],
     };
@@ -78,16 +102,19 @@ export class AgentModule {
 
 /** The agent's store, ready to use. Throws SnapshotStoreError. */
 export async function openAreas(place: StorePlace, log: Logger): Promise<Areas> {
-  const areas =
-    place.kind === 'folder'
-      ? new DirectoryAreas({ root: place.path, layout: LAYOUT })
-      : new ZfsAreas({
-          root: place.dataset,
-          layout: LAYOUT,
-          zfs: new ZfsCommand(({ argv, durationMs, exitStatus }) =>
-            log.debug({ argv, durationMs, exitStatus }, 'zfs'),
-          ),
-        });
+  const areas = place.kind === 'folder' ? await folderAreas(place.path) : zfsAreas(place.dataset, log);
   await areas.prepare();
   return areas;
+}
+
+async function folderAreas(root: string): Promise<Areas> {
+  const options = { root, layout: LAYOUT };
+  return (await isBtrfsFolder(root)) ? new BtrfsAreas(options) : new DirectoryAreas(options);
+}
+
+function zfsAreas(root: DatasetName, log: Logger): Areas {
+  const zfs = new ZfsCommand(({ argv, durationMs, exitStatus }) =>
+    log.debug({ argv, durationMs, exitStatus }, 'zfs'),
+  );
+  return new ZfsAreas({ root, layout: LAYOUT, zfs });
 }

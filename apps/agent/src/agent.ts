@@ -15,6 +15,7 @@ import type { CoordinatorLink } from './coordinator-link.js';
 import { Delivery, type DeliveryEnd } from './delivery.js';
 import type { FixedFacts } from './host-facts.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
 import { reconcile } from './reconcile.js';
 import { runAssignment, type Workshop } from './run-assignment.js';
@@ -26,6 +27,7 @@ export interface AgentParts {
   readonly desk: AreaDesk;
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
+  readonly peers: Peers;
   readonly stateFolder: string;
   readonly cacheFolder: string;
   readonly binFolder: string;
@@ -85,6 +87,7 @@ export class Agent {
     await Promise.race([Promise.allSettled([...this.#delivering]), delayed(LAST_DELIVERY_MS)]);
     this.#end.abort(new Error('the agent ends'));
     await Promise.allSettled([...loops, ...this.#delivering]);
+    await this.parts.peers.stop();
     if (this.#refusal !== null) throw new AgentRefused(refusalText(this.#refusal), { cause: this.#refusal });
   }
 
@@ -109,7 +112,8 @@ export class Agent {
       async () => {
         const { freeBytes, usedBytes } = await areas.space();
         const room = { freeBytes: Math.floor(freeBytes), usedBytes: Math.floor(usedBytes) };
-        const body = { instance: this.#instance, facts: { ...facts, ...room }, spooled, ...found };
+        const peer = await this.parts.peers.start(this.#end.signal);
+        const body = { instance: this.#instance, facts: { ...facts, ...room }, peer, spooled, ...found };
         return await link.hello(body, this.#end.signal);
       },
       AbortSignal.any([this.#end.signal, this.#leaving.signal]),

@@ -45,6 +45,11 @@ export async function baseCheckpoint(
   });
 }
 
+/** The same, when it is held here. */
+export async function heldBase(store: SnapshotStore, base: Base | null): Promise<Checkpoint | undefined> {
+  return base === null ? undefined : await find(store, base);
+}
+
 async function find(store: SnapshotStore, base: Base): Promise<Checkpoint | undefined> {
   const checkpoints = await store.list(base.workspace);
   return checkpoints.find(({ label, facts }) => label === base.label && facts['build'] === base.lineage);

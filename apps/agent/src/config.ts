@@ -10,6 +10,13 @@ export type StorePlace =
   | { readonly kind: 'dataset'; readonly dataset: DatasetName }
   | { readonly kind: 'folder'; readonly path: string };
 
+/** Where other agents fetch checkpoints. */
+export type PeerListen =
+  /** At the address by which the coordinator is reached, any free port. */
+  | { readonly kind: 'auto' }
+  | { readonly kind: 'off' }
+  | { readonly kind: 'address'; readonly host: string; readonly port: number };
+
 export interface AgentConfig {
   /** `null`: the one that the agent was enrolled with. */
   readonly coordinator: string | null;
@@ -27,6 +34,7 @@ export interface AgentConfig {
   readonly cacheFolder: string;
   /** What fetched inputs may take together. */
   readonly blobCacheBytes: number;
+  readonly peerListen: PeerListen;
   /** How long a SIGTERM lets running jobs go on. */
   readonly leaveSeconds: number;
   readonly logLevel: string;
@@ -74,6 +82,7 @@ const Environment = z.object({
   DISTROFARM_AGENT_NAME: Name.optional(),
   DISTROFARM_AGENT_CACHE: absolutePath.optional(),
   DISTROFARM_AGENT_BLOB_CACHE_GB: wholeNumber(1, 1_000_000).default(DEFAULT_BLOB_CACHE_GB),
+  DISTROFARM_AGENT_PEER_LISTEN: z.string().superRefine(inWords(peerListenProblem)).default('auto'),
   DISTROFARM_AGENT_LEAVE_SECONDS: wholeNumber(0, 7 * 86_400).default(DEFAULT_LEAVE_SECONDS),
   DISTROFARM_LOG_LEVEL: z.enum(LEVELS).default('info'),
 });
@@ -114,6 +123,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     name: values.DISTROFARM_AGENT_NAME ?? nameOfHost(),
     cacheFolder: values.DISTROFARM_AGENT_CACHE ?? '/var/cache/distrofarm',
     blobCacheBytes: values.DISTROFARM_AGENT_BLOB_CACHE_GB * 1024 ** 3,
+    peerListen: peerListen(values.DISTROFARM_AGENT_PEER_LISTEN) ?? { kind: 'auto' },
     leaveSeconds: values.DISTROFARM_AGENT_LEAVE_SECONDS,
     logLevel: values.DISTROFARM_LOG_LEVEL,
     environment,
@@ -141,6 +151,19 @@ function storeProblem(text: string): string | null {
   } catch {
     return `${JSON.stringify(text)} is neither a dataset (pool/name) nor an absolute folder`;
   }
+}
+
+/** `null` for what is none. */
+function peerListen(text: string): PeerListen | null {
+  if (text === 'auto' || text === 'off') return { kind: text };
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  const host = bracketed ?? plain;
+  return host === undefined || port < 1 || port > 65_535 ? null : { kind: 'address', host, port };
+}
+
+function peerListenProblem(text: string): string | null {
+  return peerListen(text) === null ? `${JSON.stringify(text)} is none of auto, off, host:port` : null;
 }
 
 function nameOfHost(): string {

@@ -7,8 +7,13 @@ import {
   HeartbeatResponse,
   HelloResponse,
   LogPosition,
+  PeerCertificate,
+  RedeemedTicket,
   ReportsResponse,
+  TransferTicket,
   UploadState,
+  type AskPeerCertificate,
+  type AskTransfer,
   type AttemptId,
   type EnrolRequest,
   type Heartbeat,
@@ -109,6 +114,24 @@ export class CoordinatorLink {
 
   async blob(key: AttemptKey, sha256: string, offset: number, signal: AbortSignal): Promise<Download> {
     return await this.http.download(`/agent/v1/blobs/${sha256}`, { offset, signal, headers: headersOf(key) });
+  }
+
+  async peerCertificate(body: AskPeerCertificate, signal: AbortSignal): Promise<PeerCertificate> {
+    return PeerCertificate.parse(
+      await this.http.json('POST', '/agent/v1/peer-certificate', body, { signal }),
+    );
+  }
+
+  /** Leave to fetch a checkpoint from another agent. ApiError 404: nobody can send it. */
+  async askTransfer(body: AskTransfer, signal: AbortSignal): Promise<TransferTicket> {
+    return TransferTicket.parse(await this.http.json('POST', '/agent/v1/transfers', body, { signal }));
+  }
+
+  /** What another agent's ticket is for; it is used up then. */
+  async redeem(ticket: string, signal: AbortSignal): Promise<RedeemedTicket> {
+    return RedeemedTicket.parse(
+      await this.http.json('POST', '/agent/v1/transfers/redeem', { ticket }, { signal }),
+    );
   }
 }
 

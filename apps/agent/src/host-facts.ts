@@ -36,7 +36,7 @@ export async function fixedFacts(config: AgentConfig, areas: Areas, version: str
     store: {
       kind: areas.kind,
       description: areas.description.slice(0, 300),
-      abilities: areas.kind === 'zfs' ? ['send', 'receive'] : [],
+      abilities: ['send', 'receive'],
     },
   };
 }

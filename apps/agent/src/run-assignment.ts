@@ -1,6 +1,19 @@
 import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
-import { OutputError, runJob, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
-import { findResumableInJob, findStep, type HeldBoundary, type PlannedStep } from '#libs/plan';
+import {
+  OutputError,
+  runJob,
+  type BuildEvent,
+  type BuildResult,
+  type StepRunner,
+  type Workspace,
+} from '#libs/engine';
+import {
+  findResumableInJob,
+  findStep,
+  missingCheckpoints,
+  type HeldBoundary,
+  type PlannedStep,
+} from '#libs/plan';
 import { answerFromManifest, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,20 +21,28 @@ import type { AreaDesk, EnteredArea } from './area-desk.js';
 import type { AttemptControl } from './attempt.js';
 import { endOfError, endOfRun, endOfStop } from './attempt-end.js';
 import type { AttemptLog } from './attempt-log.js';
-import { baseCheckpoint } from './base-checkpoint.js';
+import { baseCheckpoint, heldBase } from './base-checkpoint.js';
 import type { BlobCache, BlobUse } from './blob-cache.js';
 import type { Bundles } from './bundles.js';
+import { fetchCheckpoint } from './checkpoint-fetcher.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { FetchedOutputs } from './fetched-outputs.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
-import { logEvent, reportOf } from './note-event.js';
+import { holdingOf, logEvent, reportOf } from './note-event.js';
+import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
 import { ArtifactUploads } from './publish-artifacts.js';
 import { publishTrees } from './publish-trees.js';
 
+/**
+ * In the workspace, so that a checkpoint has with the rest what earlier steps of the job wrote to their media folder: wherever the job goes on, it is there.
+ */
+export const MEDIA_FOLDER = 'media';
+
 /** What attempts share on one agent. */
 export interface Workshop {
   readonly link: CoordinatorLink;
+  readonly peers: Peers;
   readonly desk: AreaDesk;
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
@@ -63,7 +84,6 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     if (result.kind !== 'finished') return endOfRun(result, loaded.job, control.stopped);
     attempt.report({ type: 'phase', phase: 'publishing' });
     await publish(work);
-    await rm(work.mediaPath, { recursive: true, force: true });
     return { kind: 'succeeded' };
   } catch (error) {
     const stopped = control.stopped;
@@ -111,12 +131,10 @@ async function prepareWork(
 ): Promise<Work> {
   const { assignment, control, log } = attempt;
   const { plan, job } = loaded;
+  await fetchMissing(attempt, workshop, loaded, area);
   const checkpoints = await area.store.list(job.workspace);
   const { held: chain } = findResumableInJob(plan, job, checkpoints, assignment);
-  const mediaPath = join(area.path, `media.${job.index}`);
-  if (chain.length === 0) await rm(mediaPath, { recursive: true, force: true });
-  await mkdir(mediaPath, { recursive: true });
-  await chmod(mediaPath, 0o755);
+  const mediaPath = join(area.path, job.workspace, MEDIA_FOLDER);
   await mkdir(workshop.cacheFolder, { recursive: true, mode: 0o755 });
   const artifacts = new ArtifactUploads({
     link: workshop.link,
@@ -130,6 +148,40 @@ async function prepareWork(
     },
   });
   return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts };
+}
+
+/** Brings in what other agents hold beyond what is here. What cannot be had is done without: the job then goes on from an earlier state, or its start. */
+async function fetchMissing(
+  { assignment, control, log, report }: RunningAttempt,
+  { link, peers }: Workshop,
+  { plan, job }: LoadedAssignment,
+  area: EnteredArea,
+): Promise<void> {
+  const own = await area.store.list(job.workspace);
+  const known = new Map(own.map((checkpoint) => [checkpoint.id, checkpoint]));
+  for (const wanted of missingCheckpoints(plan, job, own, assignment.elsewhere, assignment)) {
+    const base =
+      wanted.previous === '' ? await heldBase(area.store, assignment.base) : known.get(wanted.previous);
+    const fetched = await fetchCheckpoint(area, assignment.area, wanted, base ?? null, {
+      link,
+      credentials: () => peers.credentials,
+      onProgress: ({ from, bytes }) =>
+        report({ type: 'transfer-progress', label: wanted.label, from, bytes }),
+      onFailure: (error) => log.note('-', `checkpoint ${wanted.label}: ${error.message}`),
+      signal: control.signal,
+    });
+    if (fetched === null) {
+      const text = `nobody can send the checkpoint ${wanted.label} any more: going on from an earlier state`;
+      log.note('-', `Warning: ${text}`);
+      report({ type: 'warning', text });
+      return;
+    }
+    const { checkpoint, from, bytes, ms } = fetched;
+    known.set(checkpoint.id, checkpoint);
+    log.note('-', `checkpoint ${wanted.label} from agent ${from}: ${bytes} bytes in ${ms} ms`);
+    const holding = holdingOf(checkpoint);
+    if (holding !== null) report({ type: 'checkpoint-fetched', holding, from, bytes, ms });
+  }
 }
 
 async function runSteps(work: Work): Promise<BuildResult> {
@@ -147,6 +199,8 @@ async function runSteps(work: Work): Promise<BuildResult> {
     base,
     checkpoints: true,
     stopOnError: true,
+    // Media of the job that this one goes on from are that one's to publish.
+    begin: async ({ path }: Workspace) => await makeEmpty(join(path, MEDIA_FOLDER)),
     pausesBefore: (step: PlannedStep) => control.pausesNow || isPausedBefore(work, step),
   };
   const report = (event: BuildEvent): void => {
@@ -163,6 +217,12 @@ async function runSteps(work: Work): Promise<BuildResult> {
     now: () => new Date(),
   };
   return await runJob(plan, job, request, ports, control.signal);
+}
+
+async function makeEmpty(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
+  await chmod(folder, 0o755);
 }
 
 /** "No step from this one on": a pause that is asked for too late still holds at the next boundary. */
@@ -195,7 +255,7 @@ async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work):
     maxImageBytes: manifest.maxImageBytes,
     neededBytes: ({ index }) =>
       Math.max(...job.steps.filter((step) => step.index >= index).map(({ freeBytes }) => freeBytes)),
-    alsoWeigh: [mediaPath],
+    alsoWeigh: [],
   });
 }
 

@@ -30,6 +30,8 @@ import { AgentSessions } from './gateway/agent-sessions.js';
 import { AttemptLogs } from './gateway/attempt-logs.js';
 import { AttemptUploads } from './gateway/attempt-uploads.js';
 import { Claims } from './gateway/claims.js';
+import { PeerCertificates } from './gateway/peer-certificates.js';
+import { Transfers } from './gateway/transfers.js';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { CollectBuilds } from './loops/collect-builds.js';
 import { FindLost } from './loops/find-lost.js';
@@ -71,6 +73,8 @@ import { describeIssues } from './api/describe-issues.js';
     EndAttempts,
     AttemptLogs,
     AttemptUploads,
+    PeerCertificates,
+    Transfers,
     // Runs by itself: see loops/loops.ts
     Loops,
     Duty,

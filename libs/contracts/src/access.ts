@@ -64,4 +64,5 @@ export const SECRET_PREFIX = {
   agent: 'dfa_',
   enrolment: 'dfe_',
   attempt: 'dft_',
+  transfer: 'dfm_',
 } as const;

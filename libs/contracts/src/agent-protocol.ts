@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { AreaName } from './area-name.js';
+import { PeerAddress } from './checkpoint-transfer.js';
 import { AgentFacts, AgentLoad } from './http.js';
 import {
   AgentId,
@@ -31,11 +33,13 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     PATCH attempts/:id/uploads/:upload?offset=  raw    -> UploadState          WRONG_OFFSET likewise
  *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
  *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
+ *
+ * and what checkpoint-transfer.ts says.
  */
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
-export const AGENT_PROTOCOL = 1;
+export const AGENT_PROTOCOL = 2;
 /** Largest body of a log or upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 
@@ -58,13 +62,11 @@ export const Holding = z.strictObject({
   lineage: z.string().max(200),
   workspace: z.string().max(200),
   label: z.string().max(200),
+  /** Id of the checkpoint that it continues; empty for the first of a job. */
+  previous: z.string().max(64).default(''),
   takenAt: Millis,
 });
 export type Holding = z.infer<typeof Holding>;
-
-/** Where a job of a variant has its workspaces on an agent: `<build id>.<variant>`. */
-export const AreaName = z.string().regex(/^b-[0-9a-z]{10}\.[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}$/);
-export type AreaName = z.infer<typeof AreaName>;
 
 /** Times that the coordinator dictates, so that they can be changed in one place. Milliseconds. */
 export const AgentSettings = z.strictObject({
@@ -85,6 +87,8 @@ export const Hello = z.strictObject({
   protocol: Protocol,
   instance: Instance,
   facts: AgentFacts,
+  /** Where other agents fetch checkpoints; `null`: nowhere. */
+  peer: PeerAddress.nullable().default(null),
   /** Attempts of which the spool still holds reports or log: they are delivered after the hello, and accepted. */
   spooled: z.array(z.strictObject({ attempt: AttemptId, epoch: Epoch })).max(10_000),
   holdings: z.array(Holding).max(100_000),
@@ -182,6 +186,8 @@ export const Assignment = z.strictObject({
       tree: PackedTree.nullable(),
     })
     .nullable(),
+  /** Checkpoints of the lineage and its ancestry that other agents hold and send: see checkpoint-transfer.ts. */
+  elsewhere: z.array(Holding).max(2000),
   /** Publish the state the job ends in, since jobs on other agents may go on from it. */
   publishEnd: z.boolean(),
 });
@@ -200,6 +206,21 @@ export const ReportEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('step-started'), step: StepIndex }),
   z.strictObject({ type: z.literal('step-ended'), step: StepIndex, outcome: StepOutcome }),
   z.strictObject({ type: z.literal('checkpoint-taken'), before: StepIndex.nullable(), holding: Holding }),
+  /** A checkpoint came from another agent: `bytes` in `ms`. */
+  z.strictObject({
+    type: z.literal('checkpoint-fetched'),
+    holding: Holding,
+    from: Name,
+    bytes: Bytes,
+    ms: z.number().int().min(0),
+  }),
+  /** One is on its way. */
+  z.strictObject({
+    type: z.literal('transfer-progress'),
+    label: z.string().max(200),
+    from: Name,
+    bytes: Bytes,
+  }),
   /** A lane's declared output, uploaded and committed. */
   z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),
   /** The job's end state, uploaded and committed. */

@@ -21,6 +21,10 @@ export const EventType = z.enum([
   'step-started',
   'step-ended',
   'checkpoint-taken',
+  /** A checkpoint came from another agent. */
+  'checkpoint-fetched',
+  /** One is on its way. */
+  'transfer-progress',
   'artifact-published',
   'warning',
   /** A report of an attempt that has lost its job was refused. */

@@ -262,7 +262,7 @@ export const AgentState = z.enum(['idle', 'busy', 'draining', 'drained', 'paused
 export type AgentState = z.infer<typeof AgentState>;
 
 export const StoreFacts = z.strictObject({
-  kind: z.enum(['zfs', 'directory']),
+  kind: z.enum(['zfs', 'btrfs', 'directory']),
   description: z.string().max(300),
   /** What the store can beside the port: `send`, `receive`, `resume-receive`, `reflink`. */
   abilities: z.array(Name).max(20),

@@ -16,6 +16,7 @@ export {
   type ManifestChange,
   type ResumableState,
 } from './resume-point.js';
+export { missingCheckpoints, type KnownCheckpoint } from './missing-checkpoints.js';
 export {
   chooseStart,
   findStep,

@@ -50,16 +50,20 @@ export function findResumableInJob(
   checkpoints: readonly Checkpoint[],
   lineage: Lineage,
 ): ResumableState {
-  const limits = new Map(
-    lineage.ancestry.map(({ lineage: earlier, upTo }) => [earlier, findIndexOf(plan, upTo)]),
-  );
-  const belongs: Belongs = ({ before }, build) =>
-    build === lineage.lineage || (before !== null && before.index <= (limits.get(build) ?? -1));
   return walk(
     plan.boundaries.filter((boundary) => boundary.job === job.index),
     checkpoints,
-    belongs,
+    lineageRule(plan, lineage),
   );
+}
+
+/** Which checkpoints are of the lineage, or good for it. */
+export function lineageRule(plan: Plan, lineage: Lineage): Belongs {
+  const limits = new Map(
+    lineage.ancestry.map(({ lineage: earlier, upTo }) => [earlier, findIndexOf(plan, upTo)]),
+  );
+  return ({ before }, build) =>
+    build === lineage.lineage || (before !== null && before.index <= (limits.get(build) ?? -1));
 }
 
 /** What the checkpoints of a job have in common, whichever attempt took them. */
@@ -70,7 +74,7 @@ export interface Lineage {
 }
 
 /** Whether a checkpoint of that boundary, whose fact `build` is this, may be gone on from. */
-type Belongs = (boundary: Boundary, build: string) => boolean;
+export type Belongs = (boundary: Boundary, build: string) => boolean;
 
 function findIndexOf(plan: Plan, step: string): number {
   return plan.steps.find(({ name }) => name === step)?.index ?? -1;

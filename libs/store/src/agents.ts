@@ -1,5 +1,5 @@
 import type { Selectable, Transaction, Updateable } from 'kysely';
-import type { AgentFacts, AgentId, AgentLoad } from '#libs/contracts';
+import type { AgentFacts, AgentId, AgentLoad, PeerAddress } from '#libs/contracts';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
 import type { AgentsTable, Schema } from './schema.js';
@@ -24,6 +24,7 @@ export interface AgentRow {
   readonly failures: number;
   readonly quarantinedUntil: number | null;
   readonly dropping: readonly string[];
+  readonly peer: PeerAddress | null;
 }
 
 export interface NewAgent {
@@ -56,6 +57,7 @@ export async function insertAgent(db: Db, agent: NewAgent, now: number): Promise
       failures: 0,
       quarantined_until: null,
       dropping: toJson<AgentsTable['dropping']>([]),
+      peer: null,
     })
     .returningAll()
     .executeTakeFirstOrThrow();
@@ -94,6 +96,7 @@ export async function countAgents(db: Db): Promise<number> {
 export interface AgentHello {
   readonly instance: string;
   readonly facts: AgentFacts;
+  readonly peer: PeerAddress | null;
 }
 
 /** From now on the process `instance` is the agent. It is not lost any more, and not leaving. */
@@ -101,6 +104,7 @@ export async function recordHello(db: Db, id: AgentId, hello: AgentHello, now: n
   await change(db, id, {
     instance: hello.instance,
     facts: toJson<AgentsTable['facts']>(hello.facts),
+    peer: hello.peer === null ? null : toJson<AgentsTable['peer']>(hello.peer),
     last_seen_at: now,
     lost_at: null,
     leaving: 0,
@@ -306,5 +310,6 @@ function parseAgent(row: Selectable<AgentsTable>): AgentRow {
     failures: row.failures,
     quarantinedUntil: row.quarantined_until,
     dropping: fromJson<AgentsTable['dropping']>(row.dropping),
+    peer: fromJson<AgentsTable['peer']>(row.peer),
   };
 }

@@ -12,6 +12,7 @@ export interface CheckpointRow {
   readonly lineage: string;
   readonly workspace: string;
   readonly label: string;
+  readonly previous: string;
   readonly takenAt: number;
 }
 
@@ -48,6 +49,17 @@ export async function removeCheckpointsOfArea(
     .where('build_id', '=', build)
     .where('variant', '=', variant)
     .execute();
+}
+
+/** It turned out that the agent does not have it. */
+export async function removeCheckpoint(db: Db, agent: AgentId, id: string): Promise<void> {
+  await db.deleteFrom('checkpoints').where('agent_id', '=', agent).where('id', '=', id).execute();
+}
+
+/** Agents that hold the checkpoint, as far as they have said. */
+export async function checkpointHolders(db: Db, id: string): Promise<readonly AgentId[]> {
+  const rows = await db.selectFrom('checkpoints').select('agent_id').where('id', '=', id).execute();
+  return rows.map(({ agent_id }) => agent_id);
 }
 
 export interface CheckpointFilter {
@@ -113,6 +125,7 @@ function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {
     lineage: row.lineage,
     workspace: row.workspace,
     label: row.label,
+    previous: row.previous,
     taken_at: row.takenAt,
   };
 }
@@ -126,6 +139,7 @@ function parseCheckpoint(row: Selectable<CheckpointsTable>): CheckpointRow {
     lineage: row.lineage,
     workspace: row.workspace,
     label: row.label,
+    previous: row.previous,
     takenAt: row.taken_at,
   };
 }

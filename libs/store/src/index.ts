@@ -21,6 +21,7 @@ export * from './schema.js';
 export * from './scripts.js';
 export * from './secret.js';
 export * from './store-error.js';
+export * from './tickets.js';
 export * from './tokens.js';
 export * from './transact.js';
 export * from './uploads.js';

@@ -1,12 +1,14 @@
 import { Migrator, sql, type Kysely, type Migration } from 'kysely';
 import type { FarmDatabase } from './farm-database.js';
 import { firstSchema } from './migrations/0001-first-schema.js';
+import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
 /** All of them, by name; a name sorts after those before it. Kysely keeps which were applied in `kysely_migration`. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-schema': firstSchema,
+  '0002-moving-checkpoints': movingCheckpoints,
 };
 
 /**

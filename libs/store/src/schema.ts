@@ -17,6 +17,8 @@ import type {
   StepOutcome,
   StepState,
   TokenId,
+  PeerAddress,
+  RedeemedTicket,
   UploadId,
   VariantId,
   Wish,
@@ -45,6 +47,7 @@ export interface Schema {
   readonly step_times: StepTimesTable;
   readonly outputs: OutputsTable;
   readonly checkpoints: CheckpointsTable;
+  readonly tickets: TicketsTable;
   readonly blobs: BlobsTable;
   readonly uploads: UploadsTable;
   readonly artifacts: ArtifactsTable;
@@ -128,6 +131,8 @@ export interface AgentsTable {
   readonly quarantined_until: number | null;
   /** Areas it has been told to drop and has not said it did: JSON list of names. */
   readonly dropping: Json<readonly string[]>;
+  /** Where other agents fetch its checkpoints, as its last hello said. */
+  readonly peer: Json<PeerAddress> | null;
 }
 
 /** The catalogue: scripts that everybody may use, by digest of the script with its included files. */
@@ -322,6 +327,18 @@ export interface CheckpointsTable {
   readonly workspace: string;
   readonly label: string;
   readonly taken_at: number;
+  /** Id of the checkpoint that it continues; empty for the first of a job. */
+  readonly previous: string;
+}
+
+/** Leaves to fetch one checkpoint once. */
+export interface TicketsTable {
+  /** SHA-256 (hex) of the ticket. */
+  readonly hash: string;
+  readonly source_id: AgentId;
+  readonly transfer: Json<RedeemedTicket>;
+  readonly expires_at: number;
+  readonly used_at: number | null;
 }
 
 /** Bytes that the artifact store holds, by content. */

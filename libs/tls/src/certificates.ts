@@ -18,6 +18,8 @@ const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
 /** What browsers and others accept at most. */
 const SERVER_DAYS = 397;
+/** A process asks for one when it starts, and again in good time. */
+const PEER_DAYS = 30;
 /** Certificates hold a little before they are made: clocks of agents differ. */
 const SKEW_MS = DAY_MS;
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -69,6 +71,33 @@ export async function makeServerCertificate(
     ],
   });
   return keyed(made.rawData, keys.privateKey);
+}
+
+/** A certificate that a party of the farm shows to another, in either direction: `name` is its id, the key its own. */
+export async function makePeerCertificate(
+  ca: Keyed,
+  name: string,
+  publicKey: KeyObject,
+  now: number,
+): Promise<X509Certificate> {
+  const caPublicKey = ca.certificate.publicKey.export({ type: 'spki', format: 'der' });
+  const made = await X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: `CN=${name}`,
+    issuer: ca.certificate.subject,
+    notBefore: new Date(Math.max(now - SKEW_MS, Date.parse(ca.certificate.validFrom))),
+    notAfter: new Date(Math.min(now + PEER_DAYS * DAY_MS, Date.parse(ca.certificate.validTo))),
+    signingAlgorithm: ALGORITHM,
+    publicKey: await publicKeyOf(publicKey.export({ type: 'spki', format: 'der' })),
+    signingKey: await signingKeyOf(ca.key),
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
+      await AuthorityKeyIdentifierExtension.create(await publicKeyOf(caPublicKey)),
+    ],
+  });
+  return new X509Certificate(Buffer.from(made.rawData));
 }
 
 /** 126 random bits, always positive. */

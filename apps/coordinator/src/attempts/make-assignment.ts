@@ -1,6 +1,8 @@
-import { type Assignment, type PackedTree } from '#libs/contracts';
+import type { Assignment, Holding, PackedTree } from '#libs/contracts';
 import type { Kysely } from 'kysely';
 import {
+  checkpointsOfLineages,
+  findAgent,
   findBuild,
   findJob,
   jobsOfVariant,
@@ -14,6 +16,7 @@ import {
   type OutputRow,
   type Schema,
 } from '#libs/store';
+import { canSendTo } from '../decide/can-send-to.js';
 
 /** Everything an agent has to know of the attempt it fetched. Throws RangeError when the record is broken. */
 export async function makeAssignment(
@@ -34,6 +37,10 @@ export async function makeAssignment(
     db,
     siblings.map(({ id }) => id),
   );
+  const ancestry = job.ancestry.map(({ generation, upTo }) => ({
+    lineage: lineageOf(build.id, variant.name, job.index, generation),
+    upTo,
+  }));
   return {
     attempt: attempt.id,
     epoch: attempt.epoch,
@@ -49,10 +56,7 @@ export async function makeAssignment(
     files: build.files.map(({ path, executable, sha256, bytes }) => ({ path, executable, sha256, bytes })),
     sourceDateEpoch: build.source_date_epoch,
     planContentSha256: variant.plan_content_sha256,
-    ancestry: job.ancestry.map(({ generation, upTo }) => ({
-      lineage: lineageOf(build.id, variant.name, job.index, generation),
-      upTo,
-    })),
+    ancestry,
     pauseBefore: build.pause_before,
     imports: job.imports.map(({ lane, path, job: writer }) => ({
       lane,
@@ -60,9 +64,43 @@ export async function makeAssignment(
       tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
     })),
     base: baseFor(build, variant.name, job, siblings, outputs),
+    elsewhere: await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
     publishEnd: publishEnd && job.end_label !== null,
   };
 }
+
+/** What the agent could fetch of these lineages. */
+async function heldElsewhere(
+  db: Kysely<Schema>,
+  attempt: AttemptRow,
+  lineages: readonly string[],
+): Promise<Holding[]> {
+  const all = (await checkpointsOfLineages(db, lineages)).filter(
+    ({ agentId }) => agentId !== attempt.agent_id,
+  );
+  // Most jobs begin, and nobody holds anything of them.
+  if (all.length === 0) return [];
+  const receiver = require_(await findAgent(db, attempt.agent_id), 'agent');
+  const holders = new Set(all.map(({ agentId }) => agentId));
+  const agents = await Promise.all([...holders].map((id) => findAgent(db, id)));
+  const sources = new Set(
+    agents.flatMap((agent) => (agent !== null && canSendTo(agent, receiver) ? [agent.id] : [])),
+  );
+  return all
+    .filter(({ agentId }) => sources.has(agentId))
+    .slice(0, MOST_ELSEWHERE)
+    .map(({ id, lineage, workspace, label, previous, takenAt }) => ({
+      id,
+      lineage,
+      workspace,
+      label,
+      previous,
+      takenAt,
+    }));
+}
+
+/** As the contract allows. A job has a few dozen. */
+const MOST_ELSEWHERE = 2000;
 
 function areaOf(build: BuildRow, variant: string): string {
   return `${build.id}.${variant}`;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
-import { FarmError, type AgentId, type Report, type ReportEvent } from '#libs/contracts';
+import { FarmError, type AgentId, type Holding, type Report, type ReportEvent } from '#libs/contracts';
 import {
   advanceReports,
   attemptStepsOf,
@@ -170,6 +170,13 @@ async function applyEvent(
       await checkpointTaken(scene, event);
       return;
     }
+    case 'checkpoint-fetched': {
+      await checkpointFetched(scene, event);
+      return;
+    }
+    case 'transfer-progress':
+      tell(scene, 'transfer-progress', { label: event.label, from: event.from, bytes: event.bytes });
+      return;
     case 'output-published': {
       await keepOutput(scene, event.path, event.tree);
       return;
@@ -218,21 +225,25 @@ async function stepEnded(
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
+async function keepCheckpoint({ tx, attempt, build, variant }: Scene, holding: Holding): Promise<void> {
+  await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
+}
+
+async function checkpointFetched(
+  scene: Scene,
+  { holding, from, bytes, ms }: Extract<ReportEvent, { type: 'checkpoint-fetched' }>,
+): Promise<void> {
+  await keepCheckpoint(scene, holding);
+  const { label, id: checkpoint } = holding;
+  tell(scene, 'checkpoint-fetched', { label, checkpoint, from, bytes, ms });
+}
+
 async function checkpointTaken(
   scene: Scene,
   { before, holding }: Extract<ReportEvent, { type: 'checkpoint-taken' }>,
 ): Promise<void> {
-  const { tx, attempt, job, build, variant } = scene;
-  await insertCheckpoint(tx, {
-    agentId: attempt.agent_id,
-    id: holding.id,
-    buildId: build.id,
-    variant,
-    lineage: holding.lineage,
-    workspace: holding.workspace,
-    label: holding.label,
-    takenAt: holding.takenAt,
-  });
+  const { tx, attempt, job } = scene;
+  await keepCheckpoint(scene, holding);
   // A job that gets on may lose as many agents as it has steps.
   if (job.retries > 0 && (await isFurthest(tx, attempt))) await updateJob(tx, job.id, { retries: 0 });
   const data = { label: holding.label, checkpoint: holding.id };

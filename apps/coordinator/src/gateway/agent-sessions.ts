@@ -104,7 +104,12 @@ export class AgentSessions {
       );
     }
     const drop = await this.work.change(async (tx, changes, now) => {
-      await recordHello(tx, agent.id, { instance: hello.instance, facts: hello.facts }, now);
+      await recordHello(
+        tx,
+        agent.id,
+        { instance: hello.instance, facts: hello.facts, peer: hello.peer },
+        now,
+      );
       await replaceCheckpoints(tx, agent.id, hello.holdings.flatMap(checkpointOf));
       await this.#endForgotten(tx, changes, agent, hello, now);
       changes.event(

@@ -57,7 +57,8 @@ export class AttemptUploads {
       await this.blobs.commit(id, { sha256, bytes });
     } catch (error) {
       // Its bytes are gone; any other trouble may pass, and the upload goes on.
-      if (error instanceof BlobError && error.code === 'DIGEST_MISMATCH') await removeUpload(this.store.db, id);
+      if (error instanceof BlobError && error.code === 'DIGEST_MISMATCH')
+        await removeUpload(this.store.db, id);
       throw error;
     }
     await insertBlob(this.store.db, { sha256, bytes }, this.clock.now());

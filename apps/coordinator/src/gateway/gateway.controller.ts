@@ -14,6 +14,8 @@ import {
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  AskPeerCertificate,
+  AskTransfer,
   ATTEMPT_TOKEN_HEADER,
   AttemptId,
   Claim,
@@ -22,6 +24,7 @@ import {
   FarmError,
   Heartbeat,
   Hello,
+  RedeemTicket,
   Reports,
   Sha256,
   StartUpload,
@@ -30,7 +33,10 @@ import {
   type HeartbeatResponse,
   type HelloResponse,
   type LogPosition,
+  type PeerCertificate,
+  type RedeemedTicket,
   type ReportsResponse,
+  type TransferTicket,
   type UploadState,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
@@ -47,6 +53,8 @@ import { AgentSessions } from './agent-sessions.js';
 import { AttemptLogs } from './attempt-logs.js';
 import { AttemptUploads } from './attempt-uploads.js';
 import { Claims } from './claims.js';
+import { PeerCertificates } from './peer-certificates.js';
+import { Transfers } from './transfers.js';
 
 const ALIVE_MS = 10_000;
 
@@ -61,6 +69,8 @@ export class GatewayController {
     private readonly takeReports: TakeReports,
     private readonly logs: AttemptLogs,
     private readonly uploads: AttemptUploads,
+    private readonly peers: PeerCertificates,
+    private readonly transfers: Transfers,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -194,6 +204,33 @@ export class GatewayController {
     @Headers() headers: Record<string, string | undefined>,
   ): Promise<UploadState> {
     return await this.uploads.commit(claimOf(agent, attempt, headers), upload);
+  }
+
+  @Post('peer-certificate')
+  @HttpCode(200)
+  async peerCertificate(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: AskPeerCertificate }) body: AskPeerCertificate,
+  ): Promise<PeerCertificate> {
+    return await this.peers.issue(agent, body);
+  }
+
+  @Post('transfers')
+  @HttpCode(200)
+  async askTransfer(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: AskTransfer }) body: AskTransfer,
+  ): Promise<TransferTicket> {
+    return await this.transfers.ask(agent, body);
+  }
+
+  @Post('transfers/redeem')
+  @HttpCode(200)
+  async redeem(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: RedeemTicket }) body: RedeemTicket,
+  ): Promise<RedeemedTicket> {
+    return await this.transfers.redeem(agent, body.ticket);
   }
 
   @Get('blobs/:sha256')

@@ -1,0 +1,211 @@
+import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '#libs/contracts';
+import { SnapshotStoreError } from '#libs/engine';
+import { ApiError, retryDelays } from '#libs/http-client';
+import type { Checkpoint } from '#libs/plan';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { pipeline } from 'node:stream';
+import type { EnteredArea } from './area-desk.js';
+import type { CoordinatorLink } from './coordinator-link.js';
+import { IncomingCheckpoint } from './incoming-checkpoint.js';
+import { holdingOf } from './note-event.js';
+import type { PeerCredentials } from './peer-identity.js';
+import { pause, persistently } from './persistently.js';
+import { TransferError } from './transfer-error.js';
+
+export interface FetchOptions {
+  readonly link: Pick<CoordinatorLink, 'askTransfer'>;
+  readonly credentials: () => PeerCredentials;
+  readonly onProgress: (progress: { readonly from: string; readonly bytes: number }) => void;
+  readonly onFailure: (error: Error) => void;
+  readonly signal: AbortSignal;
+  readonly stallMs?: number;
+}
+
+export interface Fetched {
+  readonly checkpoint: Checkpoint;
+  readonly from: string;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+const STALL_MS = 60_000;
+const PROGRESS_MS = 1_000;
+/** A cut or damaged transfer is begun anew; what fails so often will fail again. */
+const MOST_TRIES = 4;
+const FIRST_DELAY_MS = 200;
+const LONGEST_DELAY_MS = 5_000;
+
+/**
+ * Brings a checkpoint that other agents hold into the store. `null` when nobody can send it, after all have been asked. Throws SnapshotStoreError for
+ * what is wrong here, not there: no room, somebody else's data in the way.
+ */
+export async function fetchCheckpoint(
+  area: EnteredArea,
+  areaName: AreaName,
+  wanted: Holding,
+  base: Checkpoint | null,
+  options: FetchOptions,
+): Promise<Fetched | null> {
+  const tried: Tried = { without: [], gone: [], base };
+  const delays = retryDelays({ firstMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS });
+  for (let failures = 0; ;) {
+    const ticket = await askFor(areaName, wanted, tried, options);
+    if (ticket === null) return null;
+    try {
+      return await fetchFrom(area, wanted, tried.base, ticket, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (isOurs(error)) throw error;
+      options.onFailure(error as Error);
+      if (learn(tried, ticket.source.agent, error)) continue;
+      failures += 1;
+      if (failures % MOST_TRIES === 0) tried.without.push(ticket.source.agent);
+    }
+    await pause(delays.next().value, options.signal);
+  }
+}
+
+interface Tried {
+  readonly without: AgentId[];
+  readonly gone: AgentId[];
+  base: Checkpoint | null;
+}
+
+/** The source said why, and asking otherwise will help. */
+function learn(tried: Tried, source: AgentId, error: unknown): boolean {
+  const hasNoBase =
+    (error instanceof SourceRefused && error.status === 409) ||
+    (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND');
+  if (hasNoBase && tried.base !== null) {
+    tried.base = null;
+    return true;
+  }
+  if (!(error instanceof SourceRefused) || error.status !== 404) return false;
+  tried.gone.push(source);
+  tried.without.push(source);
+  return true;
+}
+
+/** Nothing that another source, or another try, would mend. A base that ZFS cannot use is mended by asking for all. */
+function isOurs(error: unknown): boolean {
+  return error instanceof SnapshotStoreError && error.code !== 'BAD_STREAM' && error.code !== 'NOT_FOUND';
+}
+
+async function askFor(
+  area: AreaName,
+  wanted: Holding,
+  { base, without, gone }: Tried,
+  { link, signal }: FetchOptions,
+): Promise<TransferTicket | null> {
+  const ask = { area, checkpoint: refOf(wanted), base: base === null ? null : refOf(base), without, gone };
+  try {
+    return await persistently(() => link.askTransfer(ask, signal), signal);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+async function fetchFrom(
+  area: EnteredArea,
+  wanted: Holding,
+  base: Checkpoint | null,
+  ticket: TransferTicket,
+  options: FetchOptions,
+): Promise<Fetched> {
+  const startedAt = performance.now();
+  const from = ticket.source.name;
+  const { response, whyCut } = await openStream(ticket, options);
+  const incoming = new IncomingCheckpoint(ticket.maxBytes, () => response.trailers);
+  // Also when the answer was cut before anybody looked.
+  pipeline(response, incoming, () => undefined);
+  const abort = (): void => void response.destroy(new Error('not wanted any more'));
+  options.signal.addEventListener('abort', abort, { once: true });
+  const timer = setInterval(() => options.onProgress({ from, bytes: incoming.bytes }), PROGRESS_MS);
+  try {
+    const { facts } = await incoming.preface;
+    const checkpoint = { ...refOf(wanted), facts };
+    requireAnnounced(checkpoint, wanted);
+    await area.store.receive(checkpoint, base, incoming);
+    return { checkpoint, from, bytes: incoming.bytes, ms: Math.round(performance.now() - startedAt) };
+  } catch (error) {
+    // The store only knows that the stream ended too early.
+    throw whyCut() ?? incoming.errored ?? error;
+  } finally {
+    clearInterval(timer);
+    options.signal.removeEventListener('abort', abort);
+    incoming.destroy();
+    response.destroy();
+  }
+}
+
+interface Answer {
+  readonly response: IncomingMessage;
+  /** Where we cut it off ourselves, the answer only says that it was cut. */
+  readonly whyCut: () => TransferError | null;
+}
+
+/** Resolves to the answer's head. Throws SourceRefused and TransferError. */
+async function openStream(
+  { ticket, source }: TransferTicket,
+  { credentials, stallMs = STALL_MS, signal }: FetchOptions,
+): Promise<Answer> {
+  const call = request({
+    ...credentials(),
+    host: source.address.host,
+    port: source.address.port,
+    method: 'POST',
+    headers: { authorization: `Bearer ${ticket}` },
+    agent: false,
+    // From the first packet on; `setTimeout` would wait for the handshake.
+    timeout: stallMs,
+    signal,
+    // Known by its certificate, wherever it is.
+    checkServerIdentity: (_, { subject }) =>
+      subject.CN === source.agent
+        ? undefined
+        : new Error(`this is ${String(subject.CN)}, not agent ${source.name}`),
+  });
+  let stalled: TransferError | null = null;
+  call.once('timeout', () => {
+    stalled = new TransferError(`agent ${source.name}: nothing came for ${stallMs / 1000} s`);
+    call.destroy(stalled);
+  });
+  call.end();
+  try {
+    const [response] = (await once(call, 'response')) as [IncomingMessage];
+    // What goes wrong later, goes wrong with the answer.
+    call.on('error', (error) => response.destroy(error));
+    if (response.statusCode === 200) return { response, whyCut: () => stalled };
+    response.resume();
+    throw new SourceRefused(response.statusCode ?? 0, source.name);
+  } catch (error) {
+    if (error instanceof SourceRefused) throw error;
+    throw new TransferError(`agent ${source.name} does not send: ${(error as Error).message}`);
+  }
+}
+
+class SourceRefused extends Error {
+  override readonly name = 'SourceRefused';
+  constructor(
+    readonly status: number,
+    source: string,
+  ) {
+    super(`agent ${source} refused with ${status}`);
+  }
+}
+
+/** The facts decide what a checkpoint is good for; so they are those that the coordinator knows of it. */
+function requireAnnounced(checkpoint: Checkpoint, wanted: Holding): void {
+  const said = holdingOf(checkpoint);
+  const isSame =
+    said?.lineage === wanted.lineage && said.previous === wanted.previous && said.takenAt === wanted.takenAt;
+  if (!isSame)
+    throw new TransferError('the checkpoint is not the one that its agent told the coordinator of');
+}
+
+function refOf({ id, workspace, label }: CheckpointRef): CheckpointRef {
+  return { id, workspace, label };
+}

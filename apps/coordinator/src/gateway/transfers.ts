@@ -1,0 +1,99 @@
+import { Injectable } from '@nestjs/common';
+import {
+  FarmError,
+  SECRET_PREFIX,
+  type AgentId,
+  type AskTransfer,
+  type RedeemedTicket,
+  type TransferTicket,
+} from '#libs/contracts';
+import {
+  checkpointHolders,
+  findAgent,
+  hashSecret,
+  insertTicket,
+  newSecret,
+  openAttempts,
+  removeCheckpoint,
+  useTicket,
+  variantName,
+  findJob,
+  type AgentRow,
+} from '#libs/store';
+import { canSendTo } from '../decide/can-send-to.js';
+import { Clock, Store } from '../store.js';
+
+/** Long enough for a handshake; the stream itself may take hours. */
+const TICKET_MS = 60_000;
+
+/** Decides who may fetch a checkpoint from whom. */
+@Injectable()
+export class Transfers {
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Throws FORBIDDEN for an area that the agent does not work in, NOT_FOUND when nobody has the checkpoint who could send it. */
+  async ask(
+    agent: AgentRow,
+    { area, checkpoint, base, without, gone }: AskTransfer,
+  ): Promise<TransferTicket> {
+    if (!(await this.#worksIn(agent, area)))
+      throw new FarmError('FORBIDDEN', `no attempt of agent ${agent.name} works in ${area}`);
+    // Asked and not found there: what was said of it is not true any more.
+    for (const id of gone) await removeCheckpoint(this.store.db, id, checkpoint.id);
+    const source = await this.#sourceOf(agent, checkpoint.id, without);
+    if (source?.peer == null)
+      throw new FarmError(
+        'NOT_FOUND',
+        `nobody who could send it has the checkpoint ${checkpoint.label} (${checkpoint.id})`,
+      );
+    const ticket = newSecret(SECRET_PREFIX.transfer);
+    const now = this.clock.now();
+    await insertTicket(
+      this.store.db,
+      {
+        hash: hashSecret(ticket),
+        source: source.id,
+        transfer: { receiver: agent.id, area, checkpoint, base },
+        expiresAt: now + TICKET_MS,
+      },
+      now,
+    );
+    const { id, name, peer } = source;
+    return { ticket, source: { agent: id, name, address: peer }, maxBytes: agent.facts.freeBytes };
+  }
+
+  /** Once; throws FORBIDDEN then, and when it is over or another agent is to send. */
+  async redeem(source: AgentRow, ticket: string): Promise<RedeemedTicket> {
+    const transfer = await useTicket(this.store.db, hashSecret(ticket), source.id, this.clock.now());
+    if (transfer !== null) return transfer;
+    throw new FarmError('FORBIDDEN', 'the ticket is used, expired, or for another agent');
+  }
+
+  async #sourceOf(
+    receiver: AgentRow,
+    checkpoint: string,
+    without: readonly AgentId[],
+  ): Promise<AgentRow | undefined> {
+    const holders = await checkpointHolders(this.store.db, checkpoint);
+    const asked = holders.filter((id) => !without.includes(id));
+    const agents = await Promise.all(asked.map((id) => findAgent(this.store.db, id)));
+    return agents
+      .filter((agent) => agent !== null)
+      .filter((agent) => canSendTo(agent, receiver))
+      .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))[0];
+  }
+
+  async #worksIn(agent: AgentRow, area: string): Promise<boolean> {
+    const { db } = this.store;
+    for (const { build_id, job_id, state } of await openAttempts(db, agent.id)) {
+      if (state !== 'running') continue;
+      const job = await findJob(db, job_id);
+      const variant = job === null ? null : await variantName(db, job.variant_id);
+      if (`${build_id}.${variant ?? ''}` === area) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,74 @@
+// Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { BuildDetail } from '#libs/contracts';
+import { TestFarm } from '../support/test-farm.js';
+
+jest.setTimeout(300_000);
+
+describe('a job that goes on elsewhere', () => {
+  let farm: TestFarm;
+  beforeAll(async () => {
+    farm = await TestFarm.start({ database: 'sqlite', agents: 2 });
+  });
+  afterAll(() => farm.stop());
+
+  const steps = [
+    { name: 'a', body: 'head -c 3000000 /dev/urandom > "$2/random"; echo A > "$5/a.iso"' },
+    { name: 'b', body: 'ln "$2/random" "$2/hard"; chmod 4755 "$2/random"' },
+    { name: 'c', body: 'sha256sum "$2/random" > "$5/c.txt"; echo more > "$2/more"' },
+    {
+      name: 'd',
+      body: 'cmp "$2/random" "$2/hard"; [ -u "$2/random" ]; cat "$5/a.iso" "$2/more" > "$5/d.txt"',
+    },
+  ];
+  const agentsOf = ({ jobs }: BuildDetail): readonly string[] =>
+    jobs[0]!.attempts.map(({ agentName }) => agentName);
+  const fetchedOf = (id: string): readonly unknown[] =>
+    farm.events.all
+      .filter(({ type, build }) => type === 'checkpoint-fetched' && build === id)
+      .map(({ data }) => `${String(data['label'])} from ${String(data['from'])}`);
+  const drain = async (name: string): Promise<unknown> =>
+    await farm.call('POST', `/agents/${name}/drain`, { why: 'moving out' });
+  const undrain = async (name: string): Promise<unknown> =>
+    await farm.call('POST', `/agents/${name}/undrain`);
+
+  it('runs no step again, brings the media along, and comes back with what is new only', async () => {
+    const scenario = farm.scenario(steps);
+    const id = await farm.submit(scenario, { pauseBefore: 'c' });
+    const paused = await farm.atRest(id);
+    const [first] = agentsOf(paused);
+    const other = first === 'agent0' ? 'agent1' : 'agent0';
+    await drain(first!);
+    await farm.call('POST', `/builds/${id}/resume`, { pauseBefore: 'd' });
+    expect(agentsOf(await farm.atRest(id))).toEqual([first, other]);
+    expect(fetchedOf(id)).toEqual(['a', 'b', 'c'].map((step) => `.step_${step} from ${first}`));
+    await undrain(first!);
+    await drain(other);
+    await farm.resume(id);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+    await undrain(other);
+    expect(fetchedOf(id).slice(3)).toEqual([`.step_d from ${other}`]);
+    expect(await scenario.began()).toEqual(['a', 'b', 'c', 'd']);
+    const artifacts = await farm.artifacts(id);
+    expect(artifacts.map(({ name }) => name).toSorted()).toEqual(['a.iso', 'c.txt', 'd.txt']);
+    const bytes = await farm.bytes(`/builds/${id}/artifacts/default/d.txt`);
+    expect(bytes.toString()).toBe('A\nmore\n');
+  });
+
+  it('goes on from what there is when its agent is gone', async () => {
+    const scenario = farm.scenario(steps);
+    const id = await farm.submit(scenario, { pauseBefore: 'c' });
+    const [first] = agentsOf(await farm.atRest(id));
+    const index = Number(first!.slice(-1));
+    await drain(first!);
+    await farm.agents[index]!.kill9();
+    await farm.resume(id);
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+    expect(agentsOf(ended)).toEqual([first, `agent${1 - index}`]);
+    expect(await scenario.began()).toEqual(['a', 'b', 'a', 'b', 'c', 'd']);
+    expect(await farm.log(id).then(String)).toMatch(/nobody can send the checkpoint \.step_a any more/);
+    await farm.startAgent(index);
+    await undrain(first!);
+  });
+});
