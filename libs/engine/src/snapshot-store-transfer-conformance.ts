@@ -26,14 +26,14 @@ export function snapshotStoreTransferConformance(
   name: string,
   makeStore: (options: StoreOptions, place: 'here' | 'there') => Promise<StoreUnderTest>,
 ): void {
-  jest.setTimeout(120_000);
+  jest.setTimeout(300_000);
 
   describe(`${name}, from store to store`, () => {
     let here: StoreUnderTest;
     let there: StoreUnderTest;
     beforeEach(async () => {
       here = await makeStore({ layout: LAYOUT }, 'here');
-      there = await makeStore({ layout: LAYOUT }, 'here');
+      there = await makeStore({ layout: LAYOUT }, 'there');
     });
     afterEach(async () => {
       await here.cleanup();
