@@ -1,4 +1,4 @@
-import { SnapshotStore, type Space, type StoreFamily, type Workspace } from '#libs/engine';
+import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import type { Areas } from '#libs/snapshots';
 import type { Readable } from 'node:stream';
@@ -46,6 +46,12 @@ export class AreaDesk {
       this.#users.set(name, this.#count(name) - 1);
       throw error;
     }
+  }
+
+  /** The same, of an area that is there: nothing is made. Throws NOT_FOUND. */
+  async visit(name: string): Promise<EnteredArea> {
+    if ((await this.areas.list()).includes(name)) return await this.enter(name);
+    throw new SnapshotStoreError('NOT_FOUND', `the area ${name} is not here`);
   }
 
   /** Removes the area, now or when the last job has left it. `onGone` is told when it is gone; it may be told to remove it again. */
@@ -107,7 +113,6 @@ interface Sending {
  * transfer, but cuts it off.
  */
 class SerialStore extends SnapshotStore {
-  override readonly family: StoreFamily;
   override readonly description: string;
 
   constructor(
@@ -116,7 +121,6 @@ class SerialStore extends SnapshotStore {
     private readonly sending: Set<Sending>,
   ) {
     super();
-    this.family = store.family;
     this.description = store.description;
   }
 

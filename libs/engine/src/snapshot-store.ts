@@ -12,9 +12,6 @@ import type { Readable } from 'node:stream';
  * either. The label `empty` is the store's own. Other names throw FAILED, also where this is not said again.
  */
 export abstract class SnapshotStore {
-  /** Stores of one family understand each other's streams. */
-  abstract readonly family: StoreFamily;
-
   /** One sentence for people: what keeps the checkpoints, and what that costs. */
   abstract readonly description: string;
 
@@ -50,7 +47,7 @@ export abstract class SnapshotStore {
   abstract space(): Promise<Space>;
 
   /**
-   * The checkpoint as a stream for `receive` of a store of the same family: what changed since `base`, which the receiver has too, or all of it. It may be
+   * The checkpoint as a stream for `receive` of a store of the same kind: what changed since `base`, which the receiver has too, or all of it. It may be
    * read while steps work in the workspace, but not while the checkpoint is dropped: destroy the stream first. The stream emits an error when it cannot be
    * whole; once it is destroyed, no process of it is left. Throws NOT_FOUND.
    */
@@ -66,8 +63,6 @@ export abstract class SnapshotStore {
    */
   abstract receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void>;
 }
-
-export type StoreFamily = 'zfs' | 'btrfs' | 'directory';
 
 export interface Workspace {
   readonly name: string;

@@ -37,3 +37,7 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   // Not by its class, of which each realm has its own.
   return typeof error === 'object' && error !== null && 'errno' in error && typeof error.errno === 'number';
 }
+
+export function badStream(message: string, cause?: unknown): SnapshotStoreError {
+  return new SnapshotStoreError('BAD_STREAM', message, 'It can be sent again.', { cause });
+}

@@ -11,7 +11,8 @@ import { BtrfsCommand } from './btrfs-command.js';
 import { isBtrfsFolder } from './btrfs-folder.js';
 import { BtrfsSnapshotStore } from './btrfs-snapshot-store.js';
 import { CheckpointRecords } from './checkpoint-records.js';
-import { readJson, writeJsonDurably } from './durable-files.js';
+import { readJson } from '../read-json.js';
+import { writeJsonDurably } from './durable-files.js';
 import { deleteSubvolumes, untilRoomIsBack } from './subvolumes.js';
 
 const RECORD = '.area.json';

@@ -67,7 +67,6 @@ interface Successor {
  * A checkpoint is on disk when it has been taken, also through a power failure.
  */
 export class BtrfsSnapshotStore extends SnapshotStore {
-  override readonly family = 'btrfs';
   override readonly description: string;
   readonly #root: string;
   readonly #layout: readonly string[];

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { badStream } from './bad-stream.js';
+import { badStream } from '../store-errors.js';
 
 /** Reads a stream in pieces of a size that is asked for, and takes its digest on the way. */
 export class ByteReader {

@@ -3,7 +3,8 @@ import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
-import { readJson, writeJsonDurably } from './durable-files.js';
+import { readJson } from '../read-json.js';
+import { writeJsonDurably } from './durable-files.js';
 import { isSubvolume } from './subvolumes.js';
 
 /** `.checkpoints/<workspace>/<label>/record.json`: what makes the read-only snapshot beside it, `tree`, a checkpoint. */

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '#libs/plan';
 import { createHash } from 'node:crypto';
 import { pipeline, Transform, type Readable } from 'node:stream';
-import { badStream } from './bad-stream.js';
+import { badStream } from '../store-errors.js';
 import type { ByteReader } from './byte-reader.js';
 import { encodeTimes, END_BYTES, type Times } from './send-stream.js';
 

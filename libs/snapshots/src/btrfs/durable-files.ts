@@ -1,13 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
-
-/** `null` when there is no such file, or no JSON in it. */
-export async function readJson<T>(path: string): Promise<T | null> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
-  } catch {
-    return null;
-  }
-}
+import { open, rename } from 'node:fs/promises';
 
 /** Replaces the file as a whole: the end of the process, or of the power, leaves the old one or the new one. */
 export async function writeJsonDurably(path: string, value: unknown): Promise<void> {

@@ -5,7 +5,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { isCode } from '../store-errors.js';
-import { badStream } from './bad-stream.js';
+import { badStream } from '../store-errors.js';
 import type { BtrfsCommand } from './btrfs-command.js';
 import { ByteReader } from './byte-reader.js';
 import { TREE } from './checkpoint-records.js';

@@ -1,4 +1,4 @@
-import { badStream } from './bad-stream.js';
+import { badStream } from '../store-errors.js';
 import type { ByteReader } from './byte-reader.js';
 import { crc32c } from './crc32c.js';
 

@@ -4,7 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuseBadLabel } from '../store-names.js';
 import type { KeptTree } from './tree-transfer.js';
-import { readJson, type CheckpointPlace, type WorkspaceRecord } from './workspace-record.js';
+import { readJson } from '../read-json.js';
+import type { CheckpointPlace, WorkspaceRecord } from './workspace-record.js';
 
 /** `.checkpoints/<workspace>/<label>/record.json` */
 export interface CheckpointRecord {

@@ -9,7 +9,8 @@ import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import { removeTrees } from './copy-tree.js';
 import { DirectorySnapshotStore } from './directory-snapshot-store.js';
-import { identifyFolder, readJson, writeJson, type FolderIdentity } from './workspace-record.js';
+import { readJson } from '../read-json.js';
+import { identifyFolder, writeJson, type FolderIdentity } from './workspace-record.js';
 
 const RECORD = '.area.json';
 

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, isCode } from '../store-errors.js';
+import { readJson } from '../read-json.js';
 import { refuseBadFacts } from '../store-facts.js';
 import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
@@ -28,13 +29,7 @@ import {
 import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
 import { compareIndexes, parseIndex, settled } from './tree-index.js';
 import { receiveTree, sendTree } from './tree-transfer.js';
-import {
-  identifyFolder,
-  readJson,
-  writeJson,
-  type CheckpointPlace,
-  type WorkspaceRecord,
-} from './workspace-record.js';
+import { identifyFolder, writeJson, type CheckpointPlace, type WorkspaceRecord } from './workspace-record.js';
 
 export interface DirectorySnapshotStoreOptions {
   /** The build area's folder. Workspaces are in it, checkpoints in its `.checkpoints`. */
@@ -51,7 +46,6 @@ export interface DirectorySnapshotStoreOptions {
  * A checkpoint survives the end of this process however it comes, but is not forced to disk: after a power failure, build anew.
  */
 export class DirectorySnapshotStore extends SnapshotStore {
-  override readonly family = 'directory';
   override readonly description: string;
   readonly #root: string;
   readonly #records: CheckpointRecords;

@@ -1,4 +1,4 @@
-import { badStream } from './tree-stream.js';
+import { badStream } from '../store-errors.js';
 
 /** What a tar says of one entry. Names are bytes, kept as latin1 text: one character each. */
 export interface Member {

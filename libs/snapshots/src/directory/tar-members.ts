@@ -1,5 +1,5 @@
 import { isBlank, printable, readHeaders, refuse, type Member, type Reading } from './tar-headers.js';
-import { badStream } from './tree-stream.js';
+import { badStream } from '../store-errors.js';
 
 /**
  * Hands on a tar that came from elsewhere, and stops with BAD_STREAM in front of the first member that `packEntries` would not have written: one with a

@@ -1,5 +1,6 @@
 import { SnapshotStoreError } from '#libs/engine';
 import { createHash } from 'node:crypto';
+import { badStream } from '../store-errors.js';
 import { nullTerminated } from './null-terminated.js';
 
 /**
@@ -185,8 +186,4 @@ function malformed(): never {
 
 function cut(): never {
   throw badStream('the stream ends before the tree begins');
-}
-
-export function badStream(message: string, cause?: unknown): SnapshotStoreError {
-  return new SnapshotStoreError('BAD_STREAM', message, 'It can be sent again.', { cause });
 }

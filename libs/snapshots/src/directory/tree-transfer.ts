@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { isCode } from '../store-errors.js';
+import { badStream, isCode } from '../store-errors.js';
 import { copyTree, findEntries, linkInto, linkTree, removeEntries, removeTrees } from './copy-tree.js';
 import { packEntries, unpackEntries } from './pack-entries.js';
 import { checkMembers } from './tar-members.js';
 import { findIncrement, outdatedEntries } from './tree-increment.js';
 import { parseIndex, type TreeIndex } from './tree-index.js';
-import { badStream, decodeTree, encodeTree } from './tree-stream.js';
+import { decodeTree, encodeTree } from './tree-stream.js';
 
 /** A checkpoint that is here. */
 export interface KeptTree {

@@ -1,4 +1,4 @@
-import { lstat, readFile, rename, writeFile } from 'node:fs/promises';
+import { lstat, rename, writeFile } from 'node:fs/promises';
 
 /** What is remembered about a workspace, beside its checkpoints: which folder we made, so that somebody else's is not taken for it. */
 export interface WorkspaceRecord {
@@ -32,15 +32,6 @@ export async function identifyFolder(path: string): Promise<FolderIdentity | nul
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
-  }
-}
-
-/** `null` when there is no such file, or no JSON in it. */
-export async function readJson<T>(path: string): Promise<T | null> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
-  } catch {
-    return null;
   }
 }
 

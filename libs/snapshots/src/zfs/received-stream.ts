@@ -1,7 +1,7 @@
 import { SnapshotStoreError } from '#libs/engine';
 import type { Checkpoint } from '#libs/plan';
 import { PassThrough, type Readable } from 'node:stream';
-import { isCode } from '../store-errors.js';
+import { badStream, isCode } from '../store-errors.js';
 import { BEGIN_BYTES, readStreamBegin } from './stream-begin.js';
 
 /**
@@ -44,10 +44,6 @@ async function firstBytes(stream: Readable, count: number): Promise<Buffer> {
       stream.once('readable', resolve).once('end', resolve).once('error', reject);
     });
   }
-}
-
-export function badStream(message: string, cause?: unknown): SnapshotStoreError {
-  return new SnapshotStoreError('BAD_STREAM', message, 'It can be sent again.', { cause });
 }
 
 /** What `zfs receive` says of a stream it cannot use has no words of its own among a store's. */

@@ -3,7 +3,7 @@ import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { inStoreWords, isCode } from '../store-errors.js';
+import { badStream, inStoreWords, isCode } from '../store-errors.js';
 import { refuseBadFacts } from '../store-facts.js';
 import { EMPTY, refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
 import { mountDataset, unmountDatasets, workspacePath } from './dataset-mounts.js';
@@ -11,7 +11,7 @@ import { childDataset, snapshotName, type DatasetName, type SnapshotName } from 
 import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
 import { forksGoingWith, originsOf } from './forks.js';
-import { asBadStream, badStream, readBegin } from './received-stream.js';
+import { asBadStream, readBegin } from './received-stream.js';
 import { SpaceReserve } from './space-reserve.js';
 import {
   emptySnapshot,
@@ -42,7 +42,6 @@ interface Found {
 
 /** Checkpoints as ZFS snapshots, workspaces as datasets, forks as clones. Works alike on OpenZFS and zfs-fuse. */
 export class ZfsSnapshotStore extends SnapshotStore {
-  override readonly family = 'zfs';
   override readonly description: string;
   readonly #root: DatasetName;
   readonly #layout: readonly string[];
