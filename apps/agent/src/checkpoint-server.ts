@@ -74,7 +74,7 @@ export class CheckpointServer {
       request.resume();
       if (this.#streams > MOST_STREAMS) throw new Refusal(503, 'too many transfers at once');
       const transfer = await this.#redeem(request);
-      const area = await this.options.desk.enter(transfer.area);
+      const area = await this.options.desk.visit(transfer.area);
       try {
         await this.#send(area, transfer, response);
       } finally {

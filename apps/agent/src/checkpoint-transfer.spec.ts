@@ -237,6 +237,9 @@ describe('a checkpoint on its way from agent to agent', () => {
       const other = { ...refOf(checkpoint), id: 'other' };
       expect(await ask(own, tickets.issue({ ...transfer(), checkpoint: other }))).toBe(404);
       expect(await ask(own, tickets.issue({ ...transfer(), base: other }))).toBe(409);
+      const elsewhere = 'b-9876543210.default';
+      expect(await ask(own, tickets.issue({ ...transfer(), area: elsewhere }))).toBe(404);
+      expect(await readdir(join(folder, 'here'))).not.toContain(elsewhere);
     });
   });
 

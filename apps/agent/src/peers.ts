@@ -1,9 +1,10 @@
 import type { PeerAddress } from '#libs/contracts';
+import { Unreachable } from '#libs/http-client';
 import { connect } from 'node:net';
 import type { Logger } from 'pino';
 import type { AreaDesk } from './area-desk.js';
 import { CheckpointServer } from './checkpoint-server.js';
-import type { PeerListen } from './config.js';
+import { ConfigError, type PeerListen } from './config.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { PeerIdentity, type PeerCredentials } from './peer-identity.js';
 
@@ -53,7 +54,7 @@ export class Peers {
       listen.kind === 'auto'
         ? { host: await ownAddress(this.options.coordinatorUrl, signal), port: 0 }
         : listen;
-    this.#address = await server.listen(host, port);
+    this.#address = await listenOn(server, host, port);
     this.#server = server;
     this.#renewal = setInterval(() => void this.#renew(signal), RENEWAL_MS).unref();
     log.info({ ...this.#address }, 'other agents fetch checkpoints here');
@@ -74,6 +75,16 @@ export class Peers {
   }
 }
 
+async function listenOn(server: CheckpointServer, host: string, port: number): Promise<PeerAddress> {
+  try {
+    return await server.listen(host, port);
+  } catch (error) {
+    throw new ConfigError([
+      `DISTROFARM_AGENT_PEER_LISTEN: cannot listen on ${host}:${port}: ${(error as Error).message}; expected an address of this host and a free port`,
+    ]);
+  }
+}
+
 /** The one of this host's addresses by which it reaches the coordinator: other agents of the farm are likely to reach it there. */
 async function ownAddress(coordinatorUrl: string, signal: AbortSignal): Promise<string> {
   if (coordinatorUrl.startsWith('unix:')) return '127.0.0.1';
@@ -84,7 +95,9 @@ async function ownAddress(coordinatorUrl: string, signal: AbortSignal): Promise<
     signal,
   });
   return await new Promise((resolve, reject) => {
-    socket.once('error', reject);
+    socket.once('error', (error) =>
+      reject(new Unreachable(`cannot reach ${coordinatorUrl}: ${error.message}`, null, { cause: error })),
+    );
     socket.once('connect', () => {
       const { localAddress } = socket;
       socket.destroy();

@@ -51,14 +51,39 @@ export async function removeCheckpointsOfArea(
     .execute();
 }
 
+export interface CheckpointInArea {
+  readonly build: BuildId;
+  readonly variant: string;
+  readonly id: string;
+}
+
 /** It turned out that the agent does not have it. */
-export async function removeCheckpoint(db: Db, agent: AgentId, id: string): Promise<void> {
-  await db.deleteFrom('checkpoints').where('agent_id', '=', agent).where('id', '=', id).execute();
+export async function removeCheckpoint(
+  db: Db,
+  agent: AgentId,
+  { build, variant, id }: CheckpointInArea,
+): Promise<void> {
+  await db
+    .deleteFrom('checkpoints')
+    .where('agent_id', '=', agent)
+    .where('build_id', '=', build)
+    .where('variant', '=', variant)
+    .where('id', '=', id)
+    .execute();
 }
 
 /** Agents that hold the checkpoint, as far as they have said. */
-export async function checkpointHolders(db: Db, id: string): Promise<readonly AgentId[]> {
-  const rows = await db.selectFrom('checkpoints').select('agent_id').where('id', '=', id).execute();
+export async function checkpointHolders(
+  db: Db,
+  { build, variant, id }: CheckpointInArea,
+): Promise<readonly AgentId[]> {
+  const rows = await db
+    .selectFrom('checkpoints')
+    .select('agent_id')
+    .where('build_id', '=', build)
+    .where('variant', '=', variant)
+    .where('id', '=', id)
+    .execute();
   return rows.map(({ agent_id }) => agent_id);
 }
 

@@ -10,6 +10,7 @@ import {
 import {
   checkpointHolders,
   findAgent,
+  findJob,
   hashSecret,
   insertTicket,
   newSecret,
@@ -17,8 +18,8 @@ import {
   removeCheckpoint,
   useTicket,
   variantName,
-  findJob,
   type AgentRow,
+  type CheckpointInArea,
 } from '#libs/store';
 import { canSendTo } from '../decide/can-send-to.js';
 import { Clock, Store } from '../store.js';
@@ -39,11 +40,13 @@ export class Transfers {
     agent: AgentRow,
     { area, checkpoint, base, without, gone }: AskTransfer,
   ): Promise<TransferTicket> {
-    if (!(await this.#worksIn(agent, area)))
+    const place = await this.#placeOf(agent, area);
+    if (place === null)
       throw new FarmError('FORBIDDEN', `no attempt of agent ${agent.name} works in ${area}`);
     // Asked and not found there: what was said of it is not true any more.
-    for (const id of gone) await removeCheckpoint(this.store.db, id, checkpoint.id);
-    const source = await this.#sourceOf(agent, checkpoint.id, without);
+    const wanted = { ...place, id: checkpoint.id };
+    for (const id of gone) await removeCheckpoint(this.store.db, id, wanted);
+    const source = await this.#sourceOf(agent, wanted, without);
     if (source?.peer == null)
       throw new FarmError(
         'NOT_FOUND',
@@ -74,10 +77,10 @@ export class Transfers {
 
   async #sourceOf(
     receiver: AgentRow,
-    checkpoint: string,
+    wanted: CheckpointInArea,
     without: readonly AgentId[],
   ): Promise<AgentRow | undefined> {
-    const holders = await checkpointHolders(this.store.db, checkpoint);
+    const holders = await checkpointHolders(this.store.db, wanted);
     const asked = holders.filter((id) => !without.includes(id));
     const agents = await Promise.all(asked.map((id) => findAgent(this.store.db, id)));
     return agents
@@ -86,14 +89,15 @@ export class Transfers {
       .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))[0];
   }
 
-  async #worksIn(agent: AgentRow, area: string): Promise<boolean> {
+  /** What the area is of, when a running attempt of the agent works in it: an agent learns and changes nothing of other builds. */
+  async #placeOf(agent: AgentRow, area: string): Promise<Omit<CheckpointInArea, 'id'> | null> {
     const { db } = this.store;
     for (const { build_id, job_id, state } of await openAttempts(db, agent.id)) {
       if (state !== 'running') continue;
       const job = await findJob(db, job_id);
       const variant = job === null ? null : await variantName(db, job.variant_id);
-      if (`${build_id}.${variant ?? ''}` === area) return true;
+      if (variant !== null && `${build_id}.${variant}` === area) return { build: build_id, variant };
     }
-    return false;
+    return null;
   }
 }
