@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { StepOutcome } from '#libs/engine';
 import type { PlannedStep } from '#libs/plan';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { planOf } from '../../plan/src/testing.js';
 import { ScriptRunner } from './script-runner.js';
 import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
@@ -91,11 +91,12 @@ describe('ScriptRunner', () => {
   });
 
   it('leaves no socket behind', async () => {
-    const sockets = async (): Promise<number> =>
-      (await readdir(tmpdir())).filter((name) => name.startsWith('distro_const-')).length;
-    const before = await sockets();
-    await run('exit 1');
-    expect(await sockets()).toBeLessThanOrEqual(before);
+    expect(await run('test -S "$1" && echo -n "$1" > socket-path; exit 1')).toEqual({
+      kind: 'exited',
+      status: 1,
+    });
+    const path = await readFile(join(folder, 'socket-path'), 'utf8');
+    expect([path, dirname(path)].filter((each) => existsSync(each))).toEqual([]);
   });
 });
 
