@@ -10,7 +10,7 @@ import { treeUsers } from '../tree-users.js';
 import { BtrfsCommand } from './btrfs-command.js';
 import { isBtrfsFolder } from './btrfs-folder.js';
 import { BtrfsSnapshotStore } from './btrfs-snapshot-store.js';
-import { CheckpointRecords } from './checkpoint-records.js';
+import { BtrfsRecords } from './btrfs-records.js';
 import { readJson } from '../read-json.js';
 import { writeJsonDurably } from './durable-files.js';
 import { deleteSubvolumes, untilRoomIsBack } from './subvolumes.js';
@@ -76,7 +76,7 @@ export class BtrfsAreas extends Areas {
 
   override async workspaces(name: string): Promise<readonly string[]> {
     if (!(await this.#isOurs(name))) return [];
-    return await new CheckpointRecords(this.#path(name)).workspaces();
+    return await new BtrfsRecords(this.#path(name)).workspaces();
   }
 
   override async rest(name: string): Promise<void> {

@@ -5,22 +5,14 @@ import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { placeOf, TREE, type CheckpointPlace, type LabelledRecord } from '../checkpoint-records.js';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, isCode } from '../store-errors.js';
 import { refuseBadFacts } from '../store-facts.js';
 import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import { BtrfsCommand } from './btrfs-command.js';
-import {
-  CheckpointRecords,
-  INCOMING,
-  OUTGOING,
-  placeOf,
-  TAKING,
-  TREE,
-  type CheckpointPlace,
-  type LabelledRecord,
-} from './checkpoint-records.js';
+import { BtrfsRecords, INCOMING, OUTGOING, TAKING } from './btrfs-records.js';
 import { frameStream } from './checkpoint-stream.js';
 import { syncFolder } from './durable-files.js';
 import { receiveTree } from './receive-tree.js';
@@ -71,14 +63,14 @@ export class BtrfsSnapshotStore extends SnapshotStore {
   readonly #root: string;
   readonly #layout: readonly string[];
   readonly #btrfs: BtrfsCommand;
-  readonly #records: CheckpointRecords;
+  readonly #records: BtrfsRecords;
 
   constructor({ root, layout, btrfs = new BtrfsCommand() }: BtrfsSnapshotStoreOptions) {
     super();
     this.#root = root;
     this.#layout = layout;
     this.#btrfs = btrfs;
-    this.#records = new CheckpointRecords(root);
+    this.#records = new BtrfsRecords(root);
     this.description = `btrfs snapshots in ${this.#records.folder}`;
   }
 

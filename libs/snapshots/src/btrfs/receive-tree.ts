@@ -8,7 +8,7 @@ import { isCode } from '../store-errors.js';
 import { badStream } from '../store-errors.js';
 import type { BtrfsCommand } from './btrfs-command.js';
 import { ByteReader } from './byte-reader.js';
-import { TREE } from './checkpoint-records.js';
+import { TREE } from '../checkpoint-records.js';
 import { takeBeginning } from './checkpoint-stream.js';
 import { checkedSendStream, type ReceivedBase } from './send-stream.js';
 import { deleteSubvolumes, readSubvolume } from './subvolumes.js';

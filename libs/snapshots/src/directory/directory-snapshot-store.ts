@@ -12,24 +12,28 @@ import { refuseBadFacts } from '../store-facts.js';
 import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import {
-  CheckpointRecords,
+  placeOf,
+  TREE,
+  WORKSPACE_RECORD,
+  type CheckpointPlace,
+  type CheckpointRecord,
+  type LabelledRecord,
+} from '../checkpoint-records.js';
+import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
+import {
+  DirectoryRecords,
   DROPPING,
   HALVES,
   INCOMING,
   INDEX,
   OUTGOING,
-  placeOf,
   RECEIVING,
-  RECORD,
   TAKING,
   type Beginning,
-  type CheckpointRecord,
-  type LabelledRecord,
-} from './checkpoint-records.js';
-import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
+} from './directory-records.js';
 import { compareIndexes, parseIndex, settled } from './tree-index.js';
 import { receiveTree, sendTree } from './tree-transfer.js';
-import { identifyFolder, writeJson, type CheckpointPlace, type WorkspaceRecord } from './workspace-record.js';
+import { identifyFolder, writeJson, type WorkspaceRecord } from './workspace-record.js';
 
 export interface DirectorySnapshotStoreOptions {
   /** The build area's folder. Workspaces are in it, checkpoints in its `.checkpoints`. */
@@ -48,13 +52,13 @@ export interface DirectorySnapshotStoreOptions {
 export class DirectorySnapshotStore extends SnapshotStore {
   override readonly description: string;
   readonly #root: string;
-  readonly #records: CheckpointRecords;
+  readonly #records: DirectoryRecords;
   readonly #layout: readonly string[];
 
   constructor({ root, layout }: DirectorySnapshotStoreOptions) {
     super();
     this.#root = root;
-    this.#records = new CheckpointRecords(root);
+    this.#records = new DirectoryRecords(root);
     this.#layout = layout;
     this.description = `copies in ${join(root, '.checkpoints')}, sharing what did not change`;
   }
@@ -66,7 +70,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
       await this.#prepare(beginning);
       await this.#replace(workspace, async (incoming) => this.#makeLayout(incoming), null);
       await this.#dropAll(beginning);
-      return { name: workspace, path: this.#workspacePath(workspace) };
+      return { name: workspace, path: this.#records.workspacePath(workspace) };
     });
   }
 
@@ -79,19 +83,19 @@ export class DirectorySnapshotStore extends SnapshotStore {
       await this.#replace(workspace, async (incoming) => copyTree(tree, incoming), beginning.origin);
       await this.#dropAll(beginning);
       await this.#remember(workspace, await this.#listing(workspace), checkpoint);
-      return { name: workspace, path: this.#workspacePath(workspace) };
+      return { name: workspace, path: this.#records.workspacePath(workspace) };
     });
   }
 
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     refuseBadWorkspace(workspace);
-    const target = this.#records.checkpointPath(workspace, label);
+    const target = this.#records.checkpointPath({ workspace, label });
     refuseBadFacts(facts);
     if (existsSync(target))
       throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
     return await inStoreWords(async () => {
       await this.#makeReceived(workspace);
-      const last = (await this.#records.of(workspace)).at(-1)?.sequence ?? 0;
+      const last = (await this.#records.list(workspace)).at(-1)?.sequence ?? 0;
       const record: CheckpointRecord = { id: randomUUID(), sequence: last + 1, facts };
       const checkpoint = { id: record.id, workspace, label, facts };
       const taking = this.#records.home(workspace, TAKING);
@@ -99,8 +103,8 @@ export class DirectorySnapshotStore extends SnapshotStore {
       try {
         const listing = await this.#listing(workspace);
         await mkdir(taking, { mode: 0o700 });
-        await this.#copyWorkspace(workspace, listing.entries, join(taking, 'tree'));
-        await writeJson(join(taking, 'record.json'), record);
+        await this.#copyWorkspace(workspace, listing.entries, join(taking, TREE));
+        await writeJson(this.#records.recordPath(taking), record);
         // From here on the checkpoint exists: all of it, or, after a crash, none.
         await rename(taking, target);
         await this.#remember(workspace, listing, checkpoint);
@@ -114,7 +118,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
 
   override async list(workspace: string): Promise<readonly Checkpoint[]> {
     refuseBadWorkspace(workspace);
-    return (await this.#records.of(workspace)).map(({ id, label, facts }) => ({
+    return (await this.#records.list(workspace)).map(({ id, label, facts }) => ({
       id,
       workspace,
       label,
@@ -128,7 +132,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
       const beginning = await this.#records.beginning(workspace, null);
       await this.#prepare(beginning);
       await this.#dropAll(beginning);
-      await removeTrees(this.#workspacePath(workspace), this.#records.home(workspace));
+      await removeTrees(this.#records.workspacePath(workspace), this.#records.home(workspace));
     });
   }
 
@@ -167,7 +171,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
     base: Checkpoint | null,
     stream: Readable,
   ): Promise<void> {
-    const target = this.#records.checkpointPath(workspace, label);
+    const target = this.#records.checkpointPath({ workspace, label });
     const beginning = await this.#records.beginning(workspace, base);
     if (beginning.kept.some((record) => record.label === label))
       throw new SnapshotStoreError('EXISTS', `there is a checkpoint "${label}" of ${workspace} already`);
@@ -177,7 +181,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
       await mkdir(receiving, { mode: 0o700 });
       await receiveTree(stream, { id, base: base === null ? null : this.#records.treeOf(base) }, receiving);
       const record: CheckpointRecord = { id, sequence: (beginning.kept.at(-1)?.sequence ?? 0) + 1, facts };
-      await writeJson(join(receiving, 'record.json'), record);
+      await writeJson(this.#records.recordPath(receiving), record);
       await this.#begin(workspace, base);
       await rename(receiving, target);
     } catch (error) {
@@ -186,10 +190,6 @@ export class DirectorySnapshotStore extends SnapshotStore {
       if (isCode(await asStoreError(error), 'NO_SPACE')) await this.#begin(workspace, base);
       throw error;
     }
-  }
-
-  #workspacePath(workspace: string): string {
-    return join(this.#root, workspace);
   }
 
   async #makeLayout(path: string): Promise<void> {
@@ -217,7 +217,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
     // Time has passed while the stream was read: somebody may have come, and the start may be gone.
     const beginning = await this.#records.beginning(workspace, start);
     await this.#refuseInTheWay(beginning);
-    await this.#discard(this.#workspacePath(workspace), workspace);
+    await this.#discard(this.#records.workspacePath(workspace), workspace);
     await this.#writeRecord(workspace, { folders: [], origin: beginning.origin, base: null });
     await this.#dropAll(beginning);
   }
@@ -233,14 +233,14 @@ export class DirectorySnapshotStore extends SnapshotStore {
     const home = this.#records.home(workspace);
     await mkdir(home, { recursive: true, mode: 0o700 });
     await chmod(dirname(home), 0o700);
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     // The end came between the two renames of a swap: back to what was.
     if (!existsSync(path) && existsSync(join(home, OUTGOING))) await rename(join(home, OUTGOING), path);
     await removeTrees(...HALVES.map((half) => join(home, half)));
   }
 
   async #refuseForeign(workspace: string): Promise<void> {
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     const found = await identifyFolder(path);
     if (found === null) return;
     const record = await this.#records.workspace(workspace);
@@ -253,7 +253,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   async #refuseBusy(workspace: string): Promise<void> {
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     await releaseMountsBelow(path);
     const users = await treeUsers(path);
     if (users.length > 0) throw busy(path, users);
@@ -273,7 +273,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
     } catch (error) {
       if (!isCode(await asStoreError(error), 'NO_SPACE')) throw error;
       await this.#clearHalves(workspace);
-      await this.#discard(this.#workspacePath(workspace), workspace);
+      await this.#discard(this.#records.workspacePath(workspace), workspace);
       await this.#swapIn(workspace, make, origin);
     }
   }
@@ -283,7 +283,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
     make: (incoming: string) => Promise<void>,
     origin: CheckpointPlace | null,
   ): Promise<void> {
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     const incoming = this.#records.home(workspace, INCOMING);
     const outgoing = this.#records.home(workspace, OUTGOING);
     try {
@@ -303,7 +303,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
 
   /** Copies the workspace, as cheaply as what is known about it allows. */
   async #copyWorkspace(workspace: string, listing: Buffer, target: string): Promise<void> {
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     const shared = await this.#baseTree(workspace);
     if (shared !== null) {
       const changes = compareIndexes(shared.index, parseIndex(listing));
@@ -329,10 +329,11 @@ export class DirectorySnapshotStore extends SnapshotStore {
     workspace: string,
   ): Promise<{ readonly tree: string; readonly index: ReadonlyMap<string, string> } | null> {
     const base = (await this.#records.workspace(workspace))?.base ?? null;
-    if (base === null || base.folder !== (await identifyFolder(this.#workspacePath(workspace)))) return null;
+    if (base === null || base.folder !== (await identifyFolder(this.#records.workspacePath(workspace))))
+      return null;
     const checkpoint = this.#records.home(base.workspace, base.label);
     // Another one of that name may have been taken since.
-    if ((await readJson<CheckpointRecord>(join(checkpoint, 'record.json')))?.id !== base.id) return null;
+    if ((await readJson<CheckpointRecord>(this.#records.recordPath(checkpoint)))?.id !== base.id) return null;
     return {
       tree: join(checkpoint, 'tree'),
       index: parseIndex(await readFile(this.#records.home(workspace, INDEX))),
@@ -341,7 +342,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
 
   /** Throws NOT_FOUND when there is no workspace. */
   async #listing(workspace: string): Promise<Listing> {
-    const path = this.#workspacePath(workspace);
+    const path = this.#records.workspacePath(workspace);
     const folder = await identifyFolder(path);
     if (folder === null) throw new SnapshotStoreError('NOT_FOUND', `there is no workspace ${path}`);
     const atMs = Date.now();
@@ -371,21 +372,21 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   async #writeRecord(workspace: string, record: WorkspaceRecord): Promise<void> {
-    await writeJson(this.#records.home(workspace, RECORD), record);
+    await writeJson(this.#records.home(workspace, WORKSPACE_RECORD), record);
   }
 
   /** Drops checkpoints of a workspace, and before that what came from them. */
   async #dropAll({ workspace, dropped, falling }: Beginning): Promise<void> {
     for (const fork of falling) {
-      await this.#dropCheckpoints(fork, await this.#records.of(fork));
-      await removeTrees(this.#workspacePath(fork), this.#records.home(fork));
+      await this.#dropCheckpoints(fork, await this.#records.list(fork));
+      await removeTrees(this.#records.workspacePath(fork), this.#records.home(fork));
     }
     await this.#dropCheckpoints(workspace, dropped);
   }
 
   async #dropCheckpoints(workspace: string, dropped: readonly LabelledRecord[]): Promise<void> {
     for (const { label } of dropped.toReversed())
-      await this.#discard(this.#records.checkpointPath(workspace, label), workspace);
+      await this.#discard(this.#records.checkpointPath({ workspace, label }), workspace);
   }
 
   /** Renamed first: what is removed is there whole or not at all. */

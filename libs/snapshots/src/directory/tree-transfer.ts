@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { TREE } from '../checkpoint-records.js';
 import { badStream, isCode } from '../store-errors.js';
 import { copyTree, findEntries, linkInto, linkTree, removeEntries, removeTrees } from './copy-tree.js';
 import { packEntries, unpackEntries } from './pack-entries.js';
@@ -46,7 +47,7 @@ export async function receiveTree(
     throw badStream(
       `the stream is of checkpoint ${head.id}, from ${head.base ?? 'nothing'}; ${id} from ${base?.id ?? 'nothing'} was announced`,
     );
-  const tree = join(folder, 'tree');
+  const tree = join(folder, TREE);
   const arrived = base === null ? tree : join(folder, 'increment');
   await mkdir(arrived, { mode: 0o700 });
   await unpackEntries(checkMembers(tar), arrived);

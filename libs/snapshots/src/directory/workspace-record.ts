@@ -1,19 +1,12 @@
 import { lstat, rename, writeFile } from 'node:fs/promises';
+import type { CheckpointPlace, Origin } from '../checkpoint-records.js';
 
 /** What is remembered about a workspace, beside its checkpoints: which folder we made, so that somebody else's is not taken for it. */
-export interface WorkspaceRecord {
+export interface WorkspaceRecord extends Origin {
   /** Folders that the workspace may be: during a swap the old and the new one; none: it equals its newest checkpoint, which was received, and is made of that. */
   readonly folders: readonly FolderIdentity[];
-  /** The checkpoint it was forked from. */
-  readonly origin: CheckpointPlace | null;
   /** The state that `.index` describes; `null` when nothing is known about what changed. */
   readonly base: IndexBase | null;
-}
-
-export interface CheckpointPlace {
-  readonly workspace: string;
-  readonly label: string;
-  readonly id: string;
 }
 
 export interface IndexBase extends CheckpointPlace {

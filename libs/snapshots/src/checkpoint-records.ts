@@ -2,12 +2,10 @@ import { SnapshotStoreError } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
-import { readJson } from '../read-json.js';
-import { writeJsonDurably } from './durable-files.js';
-import { isSubvolume } from './subvolumes.js';
+import { readJson } from './read-json.js';
+import { refuseBadLabel, refuseBadWorkspace } from './store-names.js';
 
-/** `.checkpoints/<workspace>/<label>/record.json`: what makes the read-only snapshot beside it, `tree`, a checkpoint. */
+/** `.checkpoints/<workspace>/<label>/record.json`: what makes the tree beside it a checkpoint. */
 export interface CheckpointRecord {
   readonly id: string;
   readonly sequence: number;
@@ -16,41 +14,33 @@ export interface CheckpointRecord {
 
 export type LabelledRecord = CheckpointRecord & { readonly label: string };
 
-/** `.checkpoints/<workspace>/.workspace.json` */
-export interface WorkspaceRecord {
-  /** UUIDs of subvolumes that the workspace may be: during a swap the old and the new one. Another one in its place is somebody else's. */
-  readonly subvolumes: readonly string[];
-  /** The checkpoint it was forked from. */
-  readonly origin: CheckpointPlace | null;
-}
-
 export interface CheckpointPlace {
   readonly workspace: string;
   readonly label: string;
   readonly id: string;
 }
 
-/** Name of a checkpoint's subvolume, also in the streams. */
-export const TREE = 'tree';
+/** `.checkpoints/<workspace>/.workspace.json`, as far as the stores that keep one have it in common. */
+export interface Origin {
+  /** The checkpoint that the workspace was forked from. */
+  readonly origin: CheckpointPlace | null;
+}
 
-/** What a crash may leave in `.checkpoints/<workspace>`: it goes at the next start. */
-export const INCOMING = '.incoming';
-export const OUTGOING = '.outgoing';
-export const TAKING = '.taking';
+/** Name of a checkpoint's tree, beside its record. */
+export const TREE = 'tree';
+export const WORKSPACE_RECORD = '.workspace.json';
 
 const RECORD = 'record.json';
-const WORKSPACE_RECORD = '.workspace.json';
-const RESERVED = [INCOMING, OUTGOING, TAKING, WORKSPACE_RECORD, `${WORKSPACE_RECORD}.new`];
 
-/** What is known of the checkpoints and workspaces of one build area: the files beside them, and which name is where. */
-export class CheckpointRecords {
-  /**
-   * Has all checkpoints in it. A subvolume of its own: `btrfs receive` finds what a checkpoint goes on from only below the top of one, which need
-   * not be to be seen above the build area (a container sees a folder of its host).
-   */
+/** What a build area's `.checkpoints` says, where there is no ZFS to say it, and which name is where. */
+export abstract class CheckpointRecords<W extends Origin> {
   readonly folder: string;
 
-  constructor(private readonly root: string) {
+  /** @param ownNames what the store itself puts beside the checkpoints of a workspace */
+  protected constructor(
+    private readonly root: string,
+    private readonly ownNames: readonly string[],
+  ) {
     this.folder = join(root, '.checkpoints');
   }
 
@@ -65,10 +55,10 @@ export class CheckpointRecords {
     return join(this.folder, workspace, ...below);
   }
 
-  /** Throws FAILED, or EXISTS, for labels that the store uses itself. */
+  /** Throws FAILED, or EXISTS, for labels that cannot be. */
   checkpointPath({ workspace, label }: Pick<Checkpoint, 'workspace' | 'label'>): string {
     refuseBadLabel(label);
-    if (RESERVED.includes(label))
+    if (this.ownNames.includes(label))
       throw new SnapshotStoreError('FAILED', `"${label}" cannot name a checkpoint: the store uses it itself`);
     return this.home(workspace, label);
   }
@@ -77,50 +67,33 @@ export class CheckpointRecords {
     return join(this.checkpointPath(checkpoint), TREE);
   }
 
-  /** Workspaces that anything is remembered about. */
-  async workspaces(): Promise<readonly string[]> {
-    // A folder of this name that is no subvolume belongs to the store that copies.
-    return (await isSubvolume(this.folder)) ? await readdir(this.folder) : [];
-  }
-
-  async workspace(workspace: string): Promise<WorkspaceRecord | null> {
-    return await readJson<WorkspaceRecord>(this.home(workspace, WORKSPACE_RECORD));
-  }
-
-  async writeWorkspace(workspace: string, record: WorkspaceRecord): Promise<void> {
-    await writeJsonDurably(this.home(workspace, WORKSPACE_RECORD), record);
-  }
-
-  async writeCheckpoint(folder: string, record: CheckpointRecord): Promise<void> {
-    await writeJsonDurably(join(folder, RECORD), record);
-  }
-
   recordPath(folder: string): string {
     return join(folder, RECORD);
   }
 
-  /** Oldest first. What has no readable record is half made, or half gone. */
+  /** Workspaces that anything is remembered about. */
+  async workspaces(): Promise<readonly string[]> {
+    return (await this.isOurs()) ? await readdir(this.folder).catch(() => []) : [];
+  }
+
+  async workspace(workspace: string): Promise<W | null> {
+    return await readJson<W>(this.home(workspace, WORKSPACE_RECORD));
+  }
+
+  /** Oldest first. What has no readable record is half made, half gone, or not ours. */
   async list(workspace: string): Promise<readonly LabelledRecord[]> {
-    const records = (await this.#labels(workspace)).map(async (label) => {
+    const records = (await this.labels(workspace)).map(async (label) => {
       const record = await readJson<CheckpointRecord>(this.recordPath(this.home(workspace, label)));
       return record === null ? [] : [{ ...record, label }];
     });
     return (await Promise.all(records)).flat().toSorted((a, b) => a.sequence - b.sequence);
   }
 
-  /** Folders of checkpoints that are half gone. */
-  async remains(workspace: string): Promise<readonly string[]> {
-    const labels = new Set((await this.list(workspace)).map(({ label }) => label));
-    return (await this.#labels(workspace))
-      .filter((label) => !labels.has(label))
-      .map((label) => this.home(workspace, label));
-  }
-
   /** Throws NOT_FOUND when there is no such checkpoint, or another one of its name. */
   async find(checkpoint: Checkpoint): Promise<CheckpointRecord> {
     const { workspace, label, id } = checkpoint;
     const record = await readJson<CheckpointRecord>(this.recordPath(this.checkpointPath(checkpoint)));
-    if (record?.id === id && (await isSubvolume(this.folder))) return record;
+    if (record?.id === id && (await this.isOurs())) return record;
     throw new SnapshotStoreError('NOT_FOUND', `the checkpoint "${label}" of ${workspace} (${id}) is gone`);
   }
 
@@ -147,10 +120,14 @@ export class CheckpointRecords {
     );
   }
 
-  async #labels(workspace: string): Promise<readonly string[]> {
-    if (!(await isSubvolume(this.folder))) return [];
+  /** `false`: the folder of the checkpoints' name belongs to a store of another kind, or to somebody else. */
+  protected abstract isOurs(): Promise<boolean>;
+
+  /** Of what is, or may have been, a checkpoint of the workspace. */
+  protected async labels(workspace: string): Promise<readonly string[]> {
+    if (!(await this.isOurs())) return [];
     const names = await readdir(this.home(workspace)).catch(() => []);
-    return names.filter((name) => !RESERVED.includes(name));
+    return names.filter((name) => !this.ownNames.includes(name));
   }
 }
 
