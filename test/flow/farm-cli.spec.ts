@@ -30,7 +30,7 @@ class Pipe implements Output {
 describe('distrofarm on a real farm', () => {
   let farm: TestFarm;
   beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
+    farm = await TestFarm.start({ database: 'sqlite', agents: 1, env: { DISTROFARM_MAX_LOG_MB: '1' } });
   });
   afterAll(() => farm.stop());
 
@@ -112,6 +112,24 @@ describe('distrofarm on a real farm', () => {
     expect(text).toMatch(/owned/);
     expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
     expect((await farm.log(id!)).includes('\u001b]0;owned')).toBe(true);
+  });
+
+  it('says in a log how much of it was lost, whatever part of it is looked at', async () => {
+    const scenario = twoSteps('seq 100000; echo the end >&2');
+    const [id] = (await said('submit', await scenario.write())).split('\n');
+    expect(await farm.atRest(id!)).toMatchObject({ state: 'succeeded' });
+    const log = await farm.log(id!);
+    expect(log.length).toBeLessThanOrEqual(1024 ** 2);
+    const lost = /\d{6,} bytes lost here: the log of an attempt is limited to 1048576 bytes/;
+    expect(log.toString()).toMatch(lost);
+    for (const words of [[], ['--step', 'b'], ['--grep', 'nowhere'], ['--json']]) {
+      expect(await said('log', id!, ...words)).toMatch(lost);
+    }
+    const raw = cli('log', id!, '--raw', '--step', 'b');
+    expect(await raw.exit).toBe(0);
+    expect(raw.stdout.toString()).toMatch(/^1\n2\n3\n/);
+    expect(raw.stdout.toString()).not.toMatch(lost);
+    expect(raw.stderr.toString()).toMatch(lost);
   });
 
   it('downloads artifacts', async () => {

@@ -2,11 +2,11 @@ import { neutralise } from '../distro-const/neutralise.js';
 import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
 import type { Farm } from './farm.js';
 import { jobLabels } from './job-wording.js';
-import { writeTo } from './io.js';
 import { LogReader } from './log-reader.js';
 import { LogRecords, type LogRecord } from './log-record.js';
-import { formatRecord, type LogFormat } from './log-format.js';
+import type { LogFormat } from './log-format.js';
 import type { Session } from './session.js';
+import { writeRecord } from './write-record.js';
 
 export interface AttemptLogsOptions {
   readonly wants: (record: LogRecord) => boolean;
@@ -90,7 +90,7 @@ export class AttemptLogs {
   async #print(record: LogRecord, label: string): Promise<void> {
     const { session, options } = this;
     const format = options.format ?? { kind: 'text', timestamps: true };
-    await writeTo(session.io.stdout, formatRecord(record, format, label, session.colours));
+    await writeRecord(session, record, format, label);
   }
 }
 
