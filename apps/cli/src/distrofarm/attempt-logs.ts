@@ -71,6 +71,7 @@ export class AttemptLogs {
       for (const record of this.#wanted(records.push(chunk))) await this.#print(record, label);
     }
     for (const record of this.#wanted(records.end())) await this.#print(record, label);
+    if (reader.gap !== null) await this.session.note(reader.gap);
   }
 
   /** All readers lose the same connection: it is told once. */

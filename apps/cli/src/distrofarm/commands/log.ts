@@ -161,6 +161,7 @@ class LogPrinter {
       [...some].filter((record) => wanted(filter, record));
     for await (const chunk of reader.read(toTheEnd)) yield chosen(records.push(chunk));
     yield chosen(records.end());
+    if (reader.gap !== null) await session.note(reader.gap);
   }
 
   async #write(records: readonly LogRecord[], label: string): Promise<void> {
