@@ -29,7 +29,7 @@ const LOG_BYTES = 200 * MEGABYTE;
 const RUNS = 5;
 const LINE = `${'x'.repeat(99)}\n`;
 /** As the agent reads its spool. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 1024 * 1024;
 const never = new AbortController().signal;
 let copies = 0;
 

@@ -17,7 +17,7 @@ import { z } from 'zod';
 import type { AttemptKey } from './coordinator-link.js';
 
 /** Of the log at once, on its way out. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 1024 * 1024;
 
 const Key = z.strictObject({ attempt: AttemptId, epoch: z.number().int(), token: z.string() });
 
