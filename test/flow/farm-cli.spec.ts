@@ -1,6 +1,6 @@
 // Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
+import { readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../apps/cli/src/distrofarm/run.js';
 import type { Output } from '../../apps/cli/src/distrofarm/io.js';
@@ -30,7 +30,7 @@ class Pipe implements Output {
 describe('distrofarm on a real farm', () => {
   let farm: TestFarm;
   beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
+    farm = await TestFarm.start({ database: 'sqlite', agents: 1, env: { DISTROFARM_MAX_LOG_MB: '1' } });
   });
   afterAll(() => farm.stop());
 
@@ -108,10 +108,40 @@ describe('distrofarm on a real farm', () => {
     const scenario = twoSteps(`printf 'a\\033]0;owned\\007b\\033[2Jc\\n'`);
     const [id] = (await said('submit', await scenario.write())).split('\n');
     await farm.atRest(id!);
+    expect((await farm.log(id!)).includes('\u001b]0;owned')).toBe(true);
     const text = await said('log', id!);
     expect(text).toMatch(/owned/);
     expect(text).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
-    expect((await farm.log(id!)).includes('\u001b]0;owned')).toBe(true);
+  });
+
+  it('says in a log how much of it was lost, whatever part of it is looked at', async () => {
+    const scenario = twoSteps('seq 100000; echo the end >&2');
+    const [id] = (await said('submit', await scenario.write())).split('\n');
+    expect(await farm.atRest(id!)).toMatchObject({ state: 'succeeded' });
+    const log = await farm.log(id!);
+    expect(log.length).toBeLessThanOrEqual(1024 ** 2);
+    const lost = /\d{6,} bytes lost here: the log of an attempt is limited to 1048576 bytes/;
+    expect(log.toString()).toMatch(lost);
+    for (const words of [[], ['--step', 'b'], ['--grep', 'nowhere'], ['--json']]) {
+      expect(await said('log', id!, ...words)).toMatch(lost);
+    }
+    const raw = cli('log', id!, '--raw', '--step', 'b');
+    expect(await raw.exit).toBe(0);
+    expect(raw.stdout.toString()).toMatch(/^1\n2\n3\n/);
+    expect(raw.stdout.toString()).not.toMatch(lost);
+    expect(raw.stderr.toString()).toMatch(lost);
+  });
+
+  it('says that the end of a log is missing, after a power failure of the coordinator', async () => {
+    const [id] = (await said('submit', await twoSteps().write())).split('\n');
+    await farm.atRest(id!);
+    const log = await farm.log(id!);
+    const [attempt] = (await farm.build(id!)).jobs[0]!.attempts;
+    await truncate(join(farm.folder, 'coordinator/logs', `${attempt!.id}.log`), log.length - 30);
+    const { exit, stdout, stderr } = cli('log', id!);
+    expect(await exit).toBe(0);
+    expect(stdout.toString()).not.toBe('');
+    expect(stderr.toString()).toMatch(/^30 bytes are missing at the end of the log of t-/);
   });
 
   it('downloads artifacts', async () => {

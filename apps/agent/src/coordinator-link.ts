@@ -23,6 +23,7 @@ import {
   type UploadId,
 } from '#libs/contracts';
 import { ApiError, type Download, type HttpClient, type ServerEvent } from '#libs/http-client';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 
 /** What each call about an attempt carries. */
@@ -76,12 +77,18 @@ export class CoordinatorLink {
     return ReportsResponse.parse(answer).acknowledged;
   }
 
-  /** Resolves to how much of the log the coordinator has, whether it took these bytes or not. */
-  async log(key: AttemptKey, offset: number, bytes: Uint8Array, signal: AbortSignal): Promise<number> {
-    const path = `${pathOf(key)}/log?offset=${offset}&lost=0`;
+  /** Resolves to how much of the log the coordinator has, whether it took these bytes or not; `null` only asks. */
+  async log(
+    key: AttemptKey,
+    offset: number,
+    bytes: { readonly content: Readable; readonly length: number } | null,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const path = `${pathOf(key)}/log?offset=${offset}`;
+    const { content, length } = bytes ?? { content: new Uint8Array(), length: 0 };
     return await elsewhere(async () => {
-      const answer = await this.http.send('POST', path, bytes, { signal, headers: headersOf(key) });
-      return LogPosition.parse(answer).bytes;
+      const options = { signal, headers: headersOf(key), length };
+      return LogPosition.parse(await this.http.send('POST', path, content, options)).bytes;
     });
   }
 

@@ -96,21 +96,17 @@ export class Delivery {
     }
   }
 
-  /** By offset: the coordinator's answer is where to go on, also at the start, when an earlier process may have sent some. */
+  /** By offset: the coordinator's answer is where to go on. */
   async #deliverLog(signal: AbortSignal): Promise<void> {
-    const { link, log } = this.options;
+    // Of a spool that an earlier process left, some may be there.
+    let isKnown = !this.#isComplete;
     for (let offset = 0; ;) {
       const { logFlushMs, logChunkBytes } = this.options.settings();
       const wasComplete = this.#isComplete;
       const size = await this.spool.logBytes();
       if (size > offset) {
-        const bytes = await this.spool.readLog(offset, logChunkBytes);
-        const at = offset;
-        offset = await persistently(
-          () => link.log(this.spool.key, at, bytes, signal),
-          signal,
-          (error) => log.warn({ err: error }, 'the log waits for the coordinator'),
-        );
+        offset = await this.#sendLog(offset, Math.min(size - offset, logChunkBytes), isKnown, signal);
+        isKnown = true;
         // What is left goes at once when it is much, else together with what comes soon.
         if (size - offset < logChunkBytes) await this.#gather(logFlushMs, signal);
         continue;
@@ -120,6 +116,23 @@ export class Delivery {
       signal.throwIfAborted();
       await this.#gather(logFlushMs, signal);
     }
+  }
+
+  /** Resolves to where to go on. Where it is not known how much the coordinator has, that is asked first: a body that broke off may be there in part. */
+  async #sendLog(offset: number, length: number, isKnown: boolean, signal: AbortSignal): Promise<number> {
+    const { link, log } = this.options;
+    const { key } = this.spool;
+    let isFirst = true;
+    return await persistently(
+      async () => {
+        const at = isKnown && isFirst ? offset : await link.log(key, offset, null, signal);
+        isFirst = false;
+        if (at !== offset) return at;
+        return await link.log(key, at, { content: this.spool.readLog(at, length), length }, signal);
+      },
+      signal,
+      (error) => log.warn({ err: error }, 'the log waits for the coordinator'),
+    );
   }
 
   /** Lets lines gather for a moment, but not when nothing more will come. */

@@ -1,10 +1,23 @@
 import { AttemptId, Report, type ReportEvent } from '#libs/contracts';
-import { closeSync, fdatasync, ftruncateSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  closeSync,
+  createReadStream,
+  fdatasync,
+  ftruncateSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import type { AttemptKey } from './coordinator-link.js';
+
+/** Of the log at once, on its way out. */
+const READ_BYTES = 1024 * 1024;
 
 const Key = z.strictObject({ attempt: AttemptId, epoch: z.number().int(), token: z.string() });
 
@@ -107,15 +120,13 @@ export class AttemptSpool {
     );
   }
 
-  /** Up to `most` bytes of the log from `offset` on; empty at its end. */
-  async readLog(offset: number, most: number): Promise<Uint8Array> {
-    const file = await open(this.logPath);
-    try {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(most), 0, most, offset);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
+  /** So many bytes of the log from `offset` on, which are there. */
+  readLog(offset: number, length: number): Readable {
+    return createReadStream(this.logPath, {
+      start: offset,
+      end: offset + length - 1,
+      highWaterMark: READ_BYTES,
+    });
   }
 
   /** All is delivered, or nobody wants it. */

@@ -20,6 +20,7 @@ const MOST_OPEN_FILES = 256;
  */
 export class DirectoryLogStore extends LogStore {
   override readonly description: string;
+  override readonly pieceBytes = 512 * 1024;
   /** The one used last is last. */
   private readonly files = new Map<AttemptId, FileHandle>();
   private readonly turns = new Turns();

@@ -7,6 +7,9 @@ export abstract class LogStore {
   /** For people: where it is. Holds no secrets. */
   abstract readonly description: string;
 
+  /** What to give `append` at once where there is more: less costs calls, more only memory. */
+  abstract readonly pieceBytes: number;
+
   /**
    * Adds bytes at `offset` and resolves to the new length. What is there already is kept and not compared, so the same call again changes nothing, and of
    * one that overlaps the end only the rest is added. Calls for one attempt are done one after the other. Throws WRONG_OFFSET, with

@@ -16,6 +16,8 @@ const MOST_REMEMBERED = 1000;
  */
 export class ObjectLogStore extends LogStore {
   override readonly description: string;
+  /** Every piece is an object, and a request. */
+  override readonly pieceBytes = 8 * 1024 * 1024;
   private readonly turns = new Turns();
   /** All chunks but the last: that one may still be replaced by a longer one of the same call, repeated to another process. */
   private readonly settled = new Map<AttemptId, readonly Chunk[]>();

@@ -28,7 +28,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     GET  wake                           (server-sent events; hints only)       each event: send a heartbeat now
  *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
  *     POST attempts/:id/reports           Reports        -> ReportsResponse
- *     POST attempts/:id/log?offset=&lost= raw bytes      -> LogPosition          WRONG_OFFSET says where to go on
+ *     POST attempts/:id/log?offset=       raw bytes      -> LogPosition          WRONG_OFFSET says where to go on; none: asks only
  *     POST attempts/:id/uploads           StartUpload    -> UploadState
  *     PATCH attempts/:id/uploads/:upload?offset=  raw    -> UploadState          WRONG_OFFSET likewise
  *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
@@ -40,8 +40,10 @@ export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
 export const AGENT_PROTOCOL = 2;
-/** Largest body of a log or upload call. */
+/** Largest body of an upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
+/** Largest body of a log call; neither side holds it in memory. */
+export const MAX_LOG_CHUNK_BYTES = 32 * 1024 * 1024;
 
 const Protocol = z.number().int();
 /** New at each start of the agent's process; tells two agents with one key apart. */
@@ -76,7 +78,7 @@ export const AgentSettings = z.strictObject({
   claimWaitMs: z.number().int().min(100),
   /** The log is sent when this much has gathered, or this old. */
   logFlushMs: z.number().int().min(10),
-  logChunkBytes: z.number().int().min(1024).max(MAX_CHUNK_BYTES),
+  logChunkBytes: z.number().int().min(1024).max(MAX_LOG_CHUNK_BYTES),
   /** What an attempt's log may grow to; the rest is counted, not kept. */
   maxLogBytes: Bytes,
   uploadChunkBytes: z.number().int().min(1024).max(MAX_CHUNK_BYTES),

@@ -2,11 +2,11 @@ import { neutralise } from '../distro-const/neutralise.js';
 import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
 import type { Farm } from './farm.js';
 import { jobLabels } from './job-wording.js';
-import { writeTo } from './io.js';
 import { LogReader } from './log-reader.js';
 import { LogRecords, type LogRecord } from './log-record.js';
-import { formatRecord, type LogFormat } from './log-format.js';
+import type { LogFormat } from './log-format.js';
 import type { Session } from './session.js';
+import { writeRecord } from './write-record.js';
 
 export interface AttemptLogsOptions {
   readonly wants: (record: LogRecord) => boolean;
@@ -71,6 +71,7 @@ export class AttemptLogs {
       for (const record of this.#wanted(records.push(chunk))) await this.#print(record, label);
     }
     for (const record of this.#wanted(records.end())) await this.#print(record, label);
+    if (reader.gap !== null) await this.session.note(reader.gap);
   }
 
   /** All readers lose the same connection: it is told once. */
@@ -90,7 +91,7 @@ export class AttemptLogs {
   async #print(record: LogRecord, label: string): Promise<void> {
     const { session, options } = this;
     const format = options.format ?? { kind: 'text', timestamps: true };
-    await writeTo(session.io.stdout, formatRecord(record, format, label, session.colours));
+    await writeRecord(session, record, format, label);
   }
 }
 

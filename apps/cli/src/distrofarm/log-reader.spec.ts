@@ -58,6 +58,21 @@ describe('LogReader', () => {
     expect(offsets).toEqual([0, 100]);
   });
 
+  it('ends, and says so, when the end of a log never comes', async () => {
+    let calls = 0;
+    await using test = await farmAnswering((_request, response) => {
+      calls += 1;
+      response.setHeader('distrofarm-log-complete', 'false').setHeader('distrofarm-log-missing', '7');
+      response.end(calls === 1 ? LOG : '');
+    });
+    const reader = new LogReader(test.farm, 't-0000000001', never);
+    for await (const chunk of reader.read(true)) expect(chunk.length).toBeGreaterThan(0);
+    expect([calls, reader.offset]).toEqual([2, LOG.length]);
+    expect(reader.gap).toBe(
+      '7 bytes are missing at the end of the log of t-0000000001: they have not come from its agent',
+    );
+  });
+
   it('does not try again when the farm refuses', async () => {
     let calls = 0;
     await using test = await farmAnswering((_request, response) => {

@@ -3,6 +3,7 @@ import { isPassing, pathOf, queryOf, type Farm } from './farm.js';
 import { pauseFor } from './pause-for.js';
 
 const COMPLETE_HEADER = 'distrofarm-log-complete';
+const MISSING_HEADER = 'distrofarm-log-missing';
 /** A step may well be silent that long; asking again costs little and finds a dead connection. */
 const SILENCE_MS = 60_000;
 const MAX_RETRY_MS = 2_000;
@@ -13,6 +14,7 @@ const FAILURES_TO_TELL = 2;
 export class LogReader {
   /** How many bytes have come. */
   offset = 0;
+  #missing = 0;
   #failures = 0;
 
   constructor(
@@ -23,7 +25,15 @@ export class LogReader {
     private readonly onConnection: (lost: string | null) => void = () => undefined,
   ) {}
 
-  /** From where it is to what there is now, or with `follow` until the attempt is over and its log whole. May be called again. */
+  /** What to tell whoever has read to the end of an attempt that is over, when that is not all of its log; else `null`. */
+  get gap(): string | null {
+    if (this.#missing === 0) return null;
+    return `${this.#missing} bytes are missing at the end of the log of ${this.attempt}: they have not come from its agent`;
+  }
+
+  /**
+   * From where it is to what there is now, or with `follow` until the attempt is over and its log whole, or nothing more of it comes. May be called again.
+   */
   async *read(follow: boolean): AsyncGenerator<Buffer> {
     let delays = retryDelays({ maxMs: MAX_RETRY_MS });
     for (;;) {
@@ -49,11 +59,14 @@ export class LogReader {
       options,
     );
     this.#connected();
+    this.#missing = Number(headers[MISSING_HEADER] ?? 0);
+    const before = this.offset;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       this.offset += chunk.length;
       yield chunk;
     }
-    return !follow || headers[COMPLETE_HEADER] === 'true';
+    if (!follow || headers[COMPLETE_HEADER] === 'true') return true;
+    return this.#missing > 0 && this.offset === before;
   }
 
   #failed(error: Error): void {

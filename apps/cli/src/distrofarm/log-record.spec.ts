@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuildLog } from '#libs/build-area';
 import { formatRecord } from './log-format.js';
-import { LogRecords, rawBytes, textOf, wanted, type LogRecord } from './log-record.js';
+import { isLoss, type LogRecord, LogRecords, rawBytes, textOf, wanted } from './log-record.js';
 
 const AT = '2026-11-24T10:00:00.500Z';
 const plain = picocolors.createColors(false);
@@ -90,6 +90,16 @@ describe('wanted', () => {
   it('shows what has no time of its own', () => {
     const [lost] = recordsOf('4096 bytes lost here\n') as [LogRecord];
     expect(wanted({ ...all, since: Date.now() }, lost)).toBe(true);
+  });
+
+  it('shows a loss, whatever is looked for, and takes no script at its word', () => {
+    const [lost, said] = recordsOf(
+      `${AT} - dc | 4096 bytes lost here: disk full\n${AT} im-pop out| 4096 bytes lost here\n`,
+    ) as [LogRecord, LogRecord];
+    const filter = { step: 'im-mod', since: Date.parse(AT), grep: /^E: / };
+    expect([isLoss(lost), wanted(filter, lost)]).toEqual([true, true]);
+    expect([isLoss(said), wanted(filter, said)]).toEqual([false, false]);
+    expect(wanted({ ...filter, since: Date.parse(AT) + 1 }, lost)).toBe(false);
   });
 });
 

@@ -60,8 +60,17 @@ export interface LogFilter {
   readonly grep: RegExp | null;
 }
 
-/** Whether a record is wanted. What has no time of its own is as old as it wants to be: it is shown. */
+/** Whether the agent says that it could not keep what a script wrote. No script can say so: its own lines are of another stream. */
+export function isLoss(record: LogRecord): boolean {
+  return record.stream === 'note' && /^\d+ bytes lost here\b/.test(textOf(record));
+}
+
+/**
+ * Whether a record is wanted. What has no time of its own is as old as it wants to be: it is shown. So is a loss, whatever step or words are looked for: they may be
+ * in what is lost.
+ */
 export function wanted(filter: LogFilter, record: LogRecord): boolean {
+  if (isLoss(record)) return filter.since === null || record.at === null || record.at >= filter.since;
   if (filter.step !== null && record.step !== filter.step) return false;
   if (filter.since !== null && record.at !== null && record.at < filter.since) return false;
   return filter.grep === null || filter.grep.test(textOf(record));

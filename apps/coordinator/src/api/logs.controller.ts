@@ -12,6 +12,8 @@ import { Store } from '../store.js';
 const READ_BYTES = 1024 * 1024;
 /** Wake-ups may get lost, so a follower also looks by itself. */
 const LOOK_MS = 1_000;
+/** An agent that cannot reach the coordinator tries again sooner than this. When nothing more of a log comes for so long, nobody waits for it. */
+const LATE_MS = 30_000;
 /** A follower that does not read for so long is cut off; it goes on by its offset. */
 const STALLED_MS = 30_000;
 
@@ -43,6 +45,7 @@ export class LogsController {
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
       'distrofarm-log-complete': String(await this.#isWhole(attempt)),
+      'distrofarm-log-missing': String(await this.#missing(attempt)),
     });
     response.flushHeaders();
     const gone = new AbortController();
@@ -59,16 +62,21 @@ export class LogsController {
     gone: AbortSignal,
   ): Promise<void> {
     let offset = from;
+    let cameAt = performance.now();
     let wake: () => void = () => undefined;
     const stop = follow ? this.wakes.subscribe(logChannel(attempt.id), () => wake()) : () => undefined;
     try {
       while (!gone.aborted) {
         const woken = new Promise<void>((resolve) => (wake = resolve));
-        const whole = await this.#isWhole((await findAttempt(this.store.db, attempt.id)) ?? attempt);
+        const current = (await findAttempt(this.store.db, attempt.id)) ?? attempt;
+        const whole = await this.#isWhole(current);
         const bytes = await this.logs.read(attempt.id, offset, READ_BYTES);
         offset += bytes.length;
-        if (bytes.length > 0) await writeOrGiveUp(response, bytes, gone);
-        else if (!follow || whole) return;
+        if (bytes.length > 0) {
+          await writeOrGiveUp(response, bytes, gone);
+          cameAt = performance.now();
+        } else if (!follow || whole) return;
+        else if (current.state === 'ended' && performance.now() - cameAt > LATE_MS) return;
         else await Promise.race([woken, pause(LOOK_MS, gone)]);
       }
     } finally {
@@ -76,11 +84,15 @@ export class LogsController {
     }
   }
 
-  /** An attempt that was lost may never send the rest of its log, so being over is enough once nothing has come for a while. */
+  /** Of an attempt that was lost nobody has said how long its log is: then what there is is all. */
   async #isWhole(attempt: AttemptRow): Promise<boolean> {
-    if (attempt.state !== 'ended') return false;
-    if (attempt.log_final_bytes === null) return true;
-    return (await this.logs.length(attempt.id)) >= attempt.log_final_bytes;
+    return attempt.state === 'ended' && (await this.#missing(attempt)) === 0;
+  }
+
+  /** Bytes that the agent says are in the log of an attempt that is over, and that are not here: still on their way, or lost with a disk. */
+  async #missing(attempt: AttemptRow): Promise<number> {
+    if (attempt.state !== 'ended' || attempt.log_final_bytes === null) return 0;
+    return Math.max(0, attempt.log_final_bytes - (await this.logs.length(attempt.id)));
   }
 }
 

@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { MAX_CHUNK_BYTES, type AttemptId } from '#libs/contracts';
+import { MAX_LOG_CHUNK_BYTES, type AttemptId } from '#libs/contracts';
 import { LogStore } from '#libs/artifacts';
 import { Wakes } from '#libs/queue';
-import { addLogChunk, setLogBytes, transact } from '#libs/store';
+import { addLogChunk, findAttempt, setLogBytes, transact } from '#libs/store';
 import { requireKnownAttempt, type AttemptClaim } from '../attempts/own-attempt.js';
 import { OffsetError } from '../error.filter.js';
 import { Clock, Store } from '../store.js';
+import { inPieces } from './in-pieces.js';
 import { limitBytes } from './limit-bytes.js';
 
 /** Channel that tells those who follow a log that it has grown. */
@@ -27,36 +27,48 @@ export class AttemptLogs {
 
   /**
    * Keeps bytes of a log; also of an attempt that is over, whose agent had them in its spool. Resolves to the length of the log. Throws WRONG_OFFSET,
-   * with the right one.
-   *
-   * @param lost bytes that the agent could not keep and that would have stood in front of these
+   * with the right one. Of a body that breaks off, what was written by then is kept.
    */
-  async append(claim: AttemptClaim, offset: number, lost: number, body: Readable): Promise<number> {
+  async append(claim: AttemptClaim, offset: number, body: Readable): Promise<number> {
+    const { attempt } = claim;
     await requireKnownAttempt(this.store.db, claim);
-    const bytes = await buffer(limitBytes(body, MAX_CHUNK_BYTES, 'log'));
-    const marked = lost === 0 ? bytes : Buffer.concat([lossLine(lost, this.clock.now()), bytes]);
-    const before = await this.logs.length(claim.attempt);
+    const before = await this.logs.length(attempt);
     if (offset > before) throw new OffsetError(before);
-    const length = await this.logs.append(claim.attempt, offset, marked);
+    const receiving = this.#receive(attempt, offset, before, limitBytes(body, MAX_LOG_CHUNK_BYTES, 'log'));
+    const length = await receiving.catch(async () => await this.logs.length(attempt));
     if (length > before) {
-      await this.#note(claim.attempt, before, length);
-      void this.wakes.publish(logChannel(claim.attempt), '');
+      await this.#note(attempt, length);
+      void this.wakes.publish(logChannel(attempt), '');
     }
-    return length;
+    return await receiving;
   }
 
-  async #note(attemptId: AttemptId, offset: number, length: number): Promise<void> {
-    const chunk = { attemptId, offset, bytes: length - offset, receivedAt: this.clock.now() };
+  /** A piece is received while the one before it is written. */
+  async #receive(attempt: AttemptId, offset: number, before: number, body: Readable): Promise<number> {
+    let writing = Promise.resolve(before);
+    try {
+      let at = offset;
+      for await (const piece of inPieces(body, this.logs.pieceBytes)) {
+        await writing;
+        writing = this.logs.append(attempt, at, piece);
+        // It is awaited below, and must not end the process until then.
+        writing.catch(() => undefined);
+        at += piece.length;
+      }
+      return await writing;
+    } finally {
+      await Promise.allSettled([writing]);
+    }
+  }
+
+  /** From what was noted last: a process that died may have kept more than it noted. */
+  async #note(attemptId: AttemptId, length: number): Promise<void> {
+    const receivedAt = this.clock.now();
     await transact(this.store.db, async (tx) => {
-      await addLogChunk(tx, chunk);
+      const offset = (await findAttempt(tx, attemptId))?.log_bytes ?? 0;
+      if (length <= offset) return;
+      await addLogChunk(tx, { attemptId, offset, bytes: length - offset, receivedAt });
       await setLogBytes(tx, attemptId, length);
     });
   }
-}
-
-/** Of the form of the log's other lines. */
-function lossLine(lost: number, now: number): Buffer {
-  return Buffer.from(
-    `${new Date(now).toISOString()} - dc | ${lost} bytes lost here: the agent no longer has them\n`,
-  );
 }

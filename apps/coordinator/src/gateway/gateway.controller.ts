@@ -158,13 +158,10 @@ export class GatewayController {
     @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
     @Headers() headers: Record<string, string | undefined>,
     @Query('offset') offset: string | undefined,
-    @Query('lost') lost: string | undefined,
     @Req() request: Request,
   ): Promise<LogPosition> {
     const claim = claimOf(agent, attempt, headers);
-    return {
-      bytes: await this.logs.append(claim, countOf('offset', offset), countOf('lost', lost ?? '0'), request),
-    };
+    return { bytes: await this.logs.append(claim, countOf('offset', offset), request) };
   }
 
   @Post('attempts/:attempt/uploads')

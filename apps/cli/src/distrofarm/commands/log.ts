@@ -7,14 +7,14 @@ import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf, type Farm } from '../farm.js';
 import { followBuild } from '../follow-build.js';
-import { writeTo } from '../io.js';
 import { isAtRest, jobLabels } from '../job-wording.js';
-import { formatRecord, type LogFormat } from '../log-format.js';
+import type { LogFormat } from '../log-format.js';
 import { LogReader } from '../log-reader.js';
 import { LogRecords, wanted, type LogFilter, type LogRecord } from '../log-record.js';
 import { parseMoment } from '../moments.js';
 import { count } from '../options.js';
 import type { Session } from '../session.js';
+import { writeRecord } from '../write-record.js';
 
 interface LogOptions {
   readonly follow?: boolean;
@@ -161,11 +161,11 @@ class LogPrinter {
       [...some].filter((record) => wanted(filter, record));
     for await (const chunk of reader.read(toTheEnd)) yield chosen(records.push(chunk));
     yield chosen(records.end());
+    if (reader.gap !== null) await session.note(reader.gap);
   }
 
   async #write(records: readonly LogRecord[], label: string): Promise<void> {
-    const { io, colours } = this.session;
-    for (const record of records) await writeTo(io.stdout, formatRecord(record, this.format, label, colours));
+    for (const record of records) await writeRecord(this.session, record, this.format, label);
   }
 }
 
