@@ -38,10 +38,16 @@ import { BuildViews } from './build-views.js';
 import { planRows, type VariantRows } from './plan-rows.js';
 import { planSubmission, type PlannedFile, type PlannedSubmission } from './plan-submission.js';
 import { settleBuild } from './settle-build.js';
+import { Turns } from './turns.js';
+
+/** A submission in work may be thousands of rows in memory, and is one transaction. More at a time would end no sooner. */
+const AT_A_TIME = 2;
 
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
 @Injectable()
 export class SubmitBuilds {
+  readonly #turns = new Turns(AT_A_TIME);
+
   constructor(
     private readonly store: Store,
     private readonly blobs: BlobStore,
@@ -52,6 +58,10 @@ export class SubmitBuilds {
   ) {}
 
   async submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
+    return await this.#turns.take(() => this.#submit(submission, caller));
+  }
+
+  async #submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
     const earlier = await this.#earlier(submission, caller);
     if (earlier !== null) return earlier;
     const planned = await this.#plan(submission, caller);
