@@ -35,18 +35,18 @@ import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 import { BuildViews } from './build-views.js';
+import { Gate } from './gate.js';
 import { planRows, type VariantRows } from './plan-rows.js';
 import { planSubmission, type PlannedFile, type PlannedSubmission } from './plan-submission.js';
 import { settleBuild } from './settle-build.js';
-import { Turns } from './turns.js';
 
-/** A submission in work may be thousands of rows in memory, and is one transaction. More at a time would end no sooner. */
-const AT_A_TIME = 2;
+/** A submission in work may be thousands of rows in memory. So many wait for the disk together; more at a time would end no sooner. */
+const AT_A_TIME = 6;
 
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
 @Injectable()
 export class SubmitBuilds {
-  readonly #turns = new Turns(AT_A_TIME);
+  readonly #gate = new Gate(AT_A_TIME);
 
   constructor(
     private readonly store: Store,
@@ -58,7 +58,7 @@ export class SubmitBuilds {
   ) {}
 
   async submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
-    return await this.#turns.take(() => this.#submit(submission, caller));
+    return await this.#gate.admit(() => this.#submit(submission, caller));
   }
 
   async #submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {

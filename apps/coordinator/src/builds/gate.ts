@@ -1,5 +1,5 @@
 /** Lets so many in at a time; the others wait, in the order in which they came. */
-export class Turns {
+export class Gate {
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
@@ -7,8 +7,8 @@ export class Turns {
     this.#free = atATime;
   }
 
-  /** Runs `work` when it is its turn; what it throws is thrown. */
-  async take<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` when there is room; what it throws is thrown. */
+  async admit<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
