@@ -6,6 +6,7 @@
  * second the agents are to report (500), DISTROFARM_BENCH_NODE_OPTIONS is NODE_OPTIONS of the coordinator.
  */
 import type { Enrolment } from '#libs/contracts';
+import { HttpClient } from '#libs/http-client';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -191,12 +192,13 @@ async function submitAll(): Promise<number> {
   const clients = [];
   for (let n = 0; n < USERS; n += 1) {
     const token = await farm.token({ user: `user${n}`, role: 'submitter', rights: ['scripts'] });
-    clients.push(farm.clientFor(token));
+    clients.push(new HttpClient({ url: farm.url, secret: token, ca: null, timeoutMs: 120_000 }));
   }
   await Promise.all(
     clients.map(async (client, n) => {
       for (let at = n; at < builds; at += USERS)
         await client.json('POST', '/api/v1/builds', { ...scenario.submission, wait: true });
+      client.close();
     }),
   );
   return builds;

@@ -16,6 +16,8 @@ import {
   appendAudit,
   appendEvents,
   artifactsOfBuild,
+  attemptsPastLease,
+  attemptStepStartedAt,
   blobsAmong,
   cataloguedAmong,
   checkpointsOfLineages,
@@ -31,6 +33,7 @@ import {
   findAgentByName,
   findArtifact,
   findBlob,
+  findReportedJob,
   findTokenByHash,
   findUpload,
   firstEventSeq,
@@ -38,6 +41,7 @@ import {
   hashSecret,
   holdsDuty,
   insertAgent,
+  insertAttempt,
   insertBlob,
   insertCheckpoint,
   insertTicket,
@@ -72,7 +76,9 @@ import {
   revokeAgent,
   revokeToken,
   setMetaOnce,
+  silentAgents,
   staleUploads,
+  startAttemptStep,
   startUpload,
   takeDuty,
   touchToken,
@@ -82,9 +88,12 @@ import {
   unpauseAgent,
   unpauseDueAgents,
   unreferencedBlobs,
+  updateBuild,
+  updateJob,
   useEnrolment,
   useTicket,
   verifyAudit,
+  waitingJobs,
   type CheckpointRow,
   type Schema,
 } from '#libs/store';
@@ -390,13 +399,17 @@ describeEachDatabase('the tables of record', (open) => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');
       expect(await markAgentLost(db, id, 1000, 1000)).toBe(false);
+      expect(await silentAgents(db, 1000)).toEqual([]);
       await recordHello(db, id, { instance: 'one', facts: FACTS, peer: null }, 10);
+      expect(await silentAgents(db, 10)).toEqual([]);
+      expect(await silentAgents(db, 11)).toEqual([{ id, name: 'mill', lastSeenAt: 10 }]);
       const lost = [
         await markAgentLost(db, id, 10, 50),
         await markAgentLost(db, id, 11, 50),
         await markAgentLost(db, id, 11, 60),
       ];
       expect(lost).toEqual([false, true, false]);
+      expect(await silentAgents(db, 1000)).toEqual([]);
       expect(await findAgent(db, id)).toMatchObject({ lostAt: 50 });
       await recordHeartbeat(
         db,
@@ -669,6 +682,99 @@ describeEachDatabase('the tables of record', (open) => {
       expect(await findArtifact(db, build, 'default', 'LIVE.ISO')).toBeNull();
       await markArtifactsUnavailable(db, build);
       expect(await artifactsOfBuild(db, build)).toEqual([{ ...published, available: false }]);
+    });
+  });
+
+  describe('jobs', () => {
+    it('that wait are those of builds that are to run, with what they go on from', async () => {
+      const { db } = await open();
+      const [build, paused] = [await aBuild(db, 'running'), await aBuild(db, 'paused')];
+      await updateBuild(db, paused, { wish: 'pause' });
+      await updateJob(db, await aJob(db, paused), { state: 'waiting' });
+      const [main, iso, other] = [await aJob(db, build), await aJob(db, build, 1), await aJob(db, build, 2)];
+      await updateJob(db, main, { generation: 3 });
+      await updateJob(db, other, { state: 'waiting' });
+      await updateJob(db, iso, {
+        state: 'waiting',
+        waiting_since: 5,
+        generation: 2,
+        epoch: 1,
+        ancestry: [{ generation: 1, upTo: 'iso', upToIndex: 4 }],
+        avoid: ['a-0000000001' as AgentId],
+      });
+      await db
+        .updateTable('jobs')
+        .set((set) => ({
+          variant_id: set.selectFrom('jobs as main').select('main.variant_id').where('main.id', '=', main),
+          base_job: 0,
+          base_workspace: 'build_data',
+          base_label: '.end_grub',
+        }))
+        .where('id', '=', iso)
+        .execute();
+      const waiting = new Map((await waitingJobs(db)).map((job) => [job.id, job]));
+      expect([...waiting.keys()].toSorted()).toEqual([iso, other].toSorted());
+      expect(waiting.get(iso)).toMatchObject({
+        build,
+        index: 1,
+        lineage: `${build}/v0/1/g2`,
+        ancestors: [`${build}/v0/1/g1`],
+        wasTried: true,
+        base: { jobId: main, lineage: `${build}/v0/0/g3`, label: '.end_grub' },
+        avoid: ['a-0000000001'],
+        waitingSince: 5,
+        user: 'ada',
+        priority: 'normal',
+      });
+      expect(waiting.get(other)).toMatchObject({
+        lineage: `${build}/v2/2/g1`,
+        ancestors: [],
+        wasTried: false,
+        base: null,
+        // When its build came: nobody has noted more.
+        waitingSince: 1,
+      });
+    });
+
+    it('are reported of under their own names', async () => {
+      const { db } = await open();
+      const build = await aBuild(db, 'running');
+      const job = await aJob(db, build);
+      const step = { job_id: job, message: '', state: 'waiting', started_at: null, ended_at: null } as const;
+      await db
+        .insertInto('steps')
+        .values(
+          [0, 1].map((index) => ({ ...step, index, name: `s${index}`, outcome: null, attempt_id: null })),
+        )
+        .execute();
+      expect(await findReportedJob(db, job)).toEqual({
+        id: job,
+        lane: 'main',
+        variant: 'v0',
+        retries: 0,
+        build: { id: build, name: 'live', startedAt: null },
+        steps: new Map([
+          [0, 's0'],
+          [1, 's1'],
+        ]),
+      });
+      expect(await findReportedJob(db, newId('j'))).toBeNull();
+    });
+  });
+
+  describe('attempts', () => {
+    it('are past their lease when nobody renewed it', async () => {
+      const { db } = await open();
+      const build = await aBuild(db, 'running');
+      const [job, agent] = [await aJob(db, build), (await anAgent(db, 'mill')).id];
+      const attempt = { id: newId('t'), job, build, number: 1, epoch: 1, agent, lineage: 'l', now: 1 };
+      await insertAttempt(db, { ...attempt, leaseUntil: 10 });
+      expect(await attemptsPastLease(db, 9)).toEqual([]);
+      expect(await attemptsPastLease(db, 10)).toMatchObject([{ id: attempt.id, lease_until: 10 }]);
+      expect(await attemptStepStartedAt(db, attempt.id, 0)).toBeNull();
+      await startAttemptStep(db, attempt.id, 0, 7);
+      await startAttemptStep(db, attempt.id, 0, 8);
+      expect(await attemptStepStartedAt(db, attempt.id, 0)).toBe(7);
     });
   });
 

@@ -83,6 +83,21 @@ export async function listAgents(db: Db): Promise<readonly AgentRow[]> {
   return rows.map(parseAgent);
 }
 
+/** Those that are not lost yet, nor revoked, and were last seen before `before`. */
+export async function silentAgents(
+  db: Db,
+  before: number,
+): Promise<readonly Pick<AgentRow, 'id' | 'name' | 'lastSeenAt'>[]> {
+  return await db
+    .selectFrom('agents')
+    .select(['id', 'name', 'last_seen_at as lastSeenAt'])
+    .where('last_seen_at', '<', before)
+    .where('lost_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .orderBy('name')
+    .execute();
+}
+
 /** Those that are not revoked. */
 export async function countAgents(db: Db): Promise<number> {
   const { count } = await db

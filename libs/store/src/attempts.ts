@@ -9,10 +9,6 @@ export interface AttemptRow extends Omit<Selectable<AttemptsTable>, 'end'> {
   readonly end: AttemptEnd | null;
 }
 
-export interface AttemptStepRow extends Omit<Selectable<AttemptStepsTable>, 'outcome'> {
-  readonly outcome: StepOutcome | null;
-}
-
 function parseAttempt(row: Selectable<AttemptsTable>): AttemptRow {
   return { ...row, end: row.end === null ? null : fromJson<AttemptsTable['end']>(row.end) };
 }
@@ -108,6 +104,17 @@ export async function countAttempts(db: Db, job: JobId): Promise<number> {
 export async function openAttempts(db: Db, agent?: AgentId): Promise<readonly AttemptRow[]> {
   const all = db.selectFrom('attempts').selectAll().where('state', 'in', ['assigned', 'running']);
   const rows = await (agent === undefined ? all : all.where('agent_id', '=', agent)).execute();
+  return rows.map(parseAttempt);
+}
+
+/** Those that are not over and whose lease was not renewed in time. */
+export async function attemptsPastLease(db: Db, now: number): Promise<readonly AttemptRow[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .selectAll()
+    .where('state', 'in', ['assigned', 'running'])
+    .where('lease_until', '<=', now)
+    .execute();
   return rows.map(parseAttempt);
 }
 
@@ -338,17 +345,15 @@ export async function endAttemptStep(
     .execute();
 }
 
-export async function attemptStepsOf(db: Db, id: AttemptId): Promise<readonly AttemptStepRow[]> {
-  const rows = await db
+/** `null` when the attempt has not started the step. */
+export async function attemptStepStartedAt(db: Db, id: AttemptId, index: number): Promise<number | null> {
+  const row = await db
     .selectFrom('attempt_steps')
-    .selectAll()
+    .select('started_at')
     .where('attempt_id', '=', id)
-    .orderBy('index')
-    .execute();
-  return rows.map((row) => ({
-    ...row,
-    outcome: row.outcome === null ? null : fromJson<AttemptStepsTable['outcome']>(row.outcome),
-  }));
+    .where('index', '=', index)
+    .executeTakeFirst();
+  return row?.started_at ?? null;
 }
 
 export async function keepStepTime(

@@ -113,6 +113,45 @@ export async function findJob(db: Db, id: JobId): Promise<JobRow | null> {
   return row === undefined ? null : parseJob(row);
 }
 
+/** What reports want to know of the job that they are about. */
+export interface ReportedJob {
+  readonly id: JobId;
+  readonly lane: string;
+  readonly variant: string;
+  readonly retries: number;
+  readonly build: { readonly id: BuildId; readonly name: string; readonly startedAt: number | null };
+  /** Names by index. */
+  readonly steps: ReadonlyMap<number, string>;
+}
+
+/** Reports are most of what comes, so this reads no more than they need. */
+export async function findReportedJob(db: Db, id: JobId): Promise<ReportedJob | null> {
+  const row = await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .select([
+      'jobs.lane',
+      'jobs.retries',
+      'jobs.build_id',
+      'variants.name as variant',
+      'builds.name',
+      'builds.started_at',
+    ])
+    .where('jobs.id', '=', id)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const steps = await db.selectFrom('steps').select(['index', 'name']).where('job_id', '=', id).execute();
+  return {
+    id,
+    lane: row.lane,
+    variant: row.variant,
+    retries: row.retries,
+    build: { id: row.build_id, name: row.name, startedAt: row.started_at },
+    steps: new Map(steps.map(({ index, name }) => [index, name])),
+  };
+}
+
 /** In the order of variants, then of the plan. */
 export async function jobsOfBuild(db: Db, build: BuildId): Promise<readonly JobRow[]> {
   const rows = await db
@@ -163,15 +202,20 @@ export async function updateJob(tx: Db, id: JobId, { ancestry, avoid, ...rest }:
     .execute();
 }
 
-/** Jobs that could be placed, of builds that are to run. */
+/** Jobs that could be placed, of builds that are to run. There may be ten thousand, of few builds: so what is the build's is read once for each. */
 export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
+  const builds = await db
+    .selectFrom('builds')
+    .select(['id', 'user', 'priority', 'on_agent', 'created_at'])
+    .where('wish', '=', 'run')
+    .where('id', 'in', (select) =>
+      select.selectFrom('jobs').select('build_id').where('state', '=', 'waiting'),
+    )
+    .execute();
+  const buildById = new Map(builds.map((build) => [build.id, build]));
   const rows = await db
     .selectFrom('jobs')
-    .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
-    .leftJoin('jobs as base', (join) =>
-      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
-    )
     .select([
       'jobs.id',
       'jobs.build_id',
@@ -181,51 +225,70 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'jobs.generation',
       'jobs.epoch',
       'jobs.ancestry',
+      'jobs.base_job',
       'jobs.base_label',
       'jobs.requires',
-      'base.id as base_id',
-      'base.index as base_index',
-      'base.generation as base_generation',
       'jobs.avoid',
       'jobs.waiting_since',
       'jobs.waiting_reason',
-      'builds.user',
-      'builds.priority',
-      'builds.on_agent',
-      'builds.created_at',
     ])
     .where('jobs.state', '=', 'waiting')
-    .where('builds.wish', '=', 'run')
     .execute();
-  // Ten thousand jobs have a few different requirements.
+  const bases = rows.some(({ base_job }) => base_job !== null) ? await basesOfWaiting(db) : NO_BASES;
+  // Most of them say the same.
   const requirementsOf = rememberingJson<JobsTable['requires']>();
-  return rows.map((row) => ({
-    id: row.id,
-    build: row.build_id,
-    variant: row.variant_id,
-    index: row.index,
-    lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
-    wasTried: row.epoch > 0,
-    ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation }) =>
-      lineageOf(row.build_id, row.variant_name, row.index, generation),
-    ),
-    requires: requirementsOf(row.requires),
-    base:
-      row.base_id === null
-        ? null
-        : {
-            jobId: row.base_id,
-            lineage: lineageOf(row.build_id, row.variant_name, row.base_index ?? 0, row.base_generation ?? 0),
-            label: row.base_label ?? '',
-          },
-    avoid: fromJson<JobsTable['avoid']>(row.avoid),
-    waitingSince: row.waiting_since ?? row.created_at,
-    waitingReason: row.waiting_reason,
-    user: row.user,
-    priority: row.priority,
-    onAgent: row.on_agent,
-    createdAt: row.created_at,
-  }));
+  const ancestryOf = rememberingJson<JobsTable['ancestry']>();
+  const avoidOf = rememberingJson<JobsTable['avoid']>();
+  return rows.flatMap((row): WaitingJobRow[] => {
+    const build = buildById.get(row.build_id);
+    if (build === undefined) return [];
+    const lineageAt = (index: number, generation: number): string =>
+      lineageOf(row.build_id, row.variant_name, index, generation);
+    const base = bases.get(row.id);
+    return [
+      {
+        id: row.id,
+        build: row.build_id,
+        variant: row.variant_id,
+        index: row.index,
+        lineage: lineageAt(row.index, row.generation),
+        wasTried: row.epoch > 0,
+        ancestors: ancestryOf(row.ancestry).map(({ generation }) => lineageAt(row.index, generation)),
+        requires: requirementsOf(row.requires),
+        base:
+          base === undefined
+            ? null
+            : {
+                jobId: base.id,
+                lineage: lineageAt(base.index, base.generation),
+                label: row.base_label ?? '',
+              },
+        avoid: avoidOf(row.avoid),
+        waitingSince: row.waiting_since ?? build.created_at,
+        waitingReason: row.waiting_reason,
+        user: build.user,
+        priority: build.priority,
+        onAgent: build.on_agent,
+        createdAt: build.created_at,
+      },
+    ];
+  });
+}
+
+type Bases = ReadonlyMap<JobId, Pick<JobRow, 'id' | 'index' | 'generation'>>;
+const NO_BASES: Bases = new Map();
+
+/** By waiting job the one at whose end it goes on. */
+async function basesOfWaiting(db: Db): Promise<Bases> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('jobs as base', (join) =>
+      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
+    )
+    .select(['jobs.id as waiting', 'base.id', 'base.index', 'base.generation'])
+    .where('jobs.state', '=', 'waiting')
+    .execute();
+  return new Map(rows.map(({ waiting, ...base }) => [waiting, base]));
 }
 
 /** Keeps why jobs wait; those that no longer wait stay as they are. */

@@ -3,11 +3,10 @@ import type { Transaction } from 'kysely';
 import { FarmError, type AgentId, type Holding, type Report, type ReportEvent } from '#libs/contracts';
 import {
   advanceReports,
-  attemptStepsOf,
+  attemptStepStartedAt,
   endAttemptStep,
   findAttempt,
-  findBuild,
-  findJob,
+  findReportedJob,
   hasBlob,
   insertCheckpoint,
   isFurthest,
@@ -21,16 +20,12 @@ import {
   setAttemptPhase,
   setLogFinalBytes,
   startAttemptStep,
-  stepsOfJob,
   updateBuild,
   updateJob,
   updateStep,
-  variantName,
   type AttemptRow,
-  type BuildRow,
-  type JobRow,
+  type ReportedJob,
   type Schema,
-  type StepRow,
 } from '#libs/store';
 import { Work, type Changes } from '../work.js';
 import { EndAttempts } from './end-attempts.js';
@@ -43,11 +38,8 @@ interface Scene {
   readonly changes: Changes;
   readonly now: number;
   readonly attempt: AttemptRow;
-  readonly job: JobRow;
-  readonly build: BuildRow;
-  readonly variant: string;
-  readonly steps: readonly StepRow[];
-  /** When this attempt started its steps, by index; those of this batch too. */
+  readonly job: ReportedJob;
+  /** When the attempt started the steps that it started in this batch, by index. */
   readonly startedAt: Map<number, number>;
 }
 
@@ -127,14 +119,9 @@ async function readScene(
   now: number,
   attempt: AttemptRow,
 ): Promise<Scene> {
-  const job = await findJob(tx, attempt.job_id);
-  const build = await findBuild(tx, attempt.build_id);
-  if (job === null || build === null) throw new RangeError(`attempt ${attempt.id} has no job`);
-  const variant = (await variantName(tx, job.variant_id)) ?? '';
-  const startedAt = new Map(
-    (await attemptStepsOf(tx, attempt.id)).map(({ index, started_at }) => [index, started_at]),
-  );
-  return { tx, changes, now, attempt, job, build, variant, steps: await stepsOfJob(tx, job.id), startedAt };
+  const job = await findReportedJob(tx, attempt.job_id);
+  if (job === null) throw new RangeError(`attempt ${attempt.id} has no job`);
+  return { tx, changes, now, attempt, job, startedAt: new Map() };
 }
 
 async function applyEvent(
@@ -195,14 +182,14 @@ async function applyEvent(
 }
 
 async function stepStarted(scene: Scene, index: number, at: number): Promise<void> {
-  const { tx, attempt, job, build, now } = scene;
+  const { tx, attempt, job, now } = scene;
   requireOwnStep(scene, index);
   await startAttemptStep(tx, attempt.id, index, at);
   scene.startedAt.set(index, at);
   // Started again from an earlier checkpoint: what came after it is to come again.
   await resetSteps(tx, job.id, index);
   await updateStep(tx, job.id, index, { state: 'running', attempt: attempt.id, startedAt: at });
-  if (build.started_at === null) await updateBuild(tx, build.id, { started_at: now });
+  if (job.build.startedAt === null) await updateBuild(tx, job.build.id, { started_at: now });
   tell(scene, 'step-started', stepData(scene, index));
 }
 
@@ -211,21 +198,22 @@ async function stepEnded(
   { step: index, outcome }: Extract<ReportEvent, { type: 'step-ended' }>,
   at: number,
 ): Promise<void> {
-  const { tx, attempt, job, build } = scene;
+  const { tx, attempt, job } = scene;
   const step = requireOwnStep(scene, index);
   await endAttemptStep(tx, attempt.id, index, at, outcome);
   const state =
     outcome.kind === 'succeeded' ? 'succeeded' : outcome.kind === 'interrupted' ? 'interrupted' : 'failed';
   await updateStep(tx, job.id, index, { state, attempt: attempt.id, endedAt: at, outcome });
-  const startedAt = scene.startedAt.get(index);
-  const ms = startedAt === undefined ? null : Math.max(0, at - startedAt);
+  const startedAt = scene.startedAt.get(index) ?? (await attemptStepStartedAt(tx, attempt.id, index));
+  const ms = startedAt === null ? null : Math.max(0, at - startedAt);
   if (state === 'succeeded' && ms !== null) {
-    await keepStepTime(tx, { attempt: attempt.id, distribution: build.name, step: step.name, ms, at });
+    await keepStepTime(tx, { attempt: attempt.id, distribution: job.build.name, step, ms, at });
   }
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
-async function keepCheckpoint({ tx, attempt, build, variant }: Scene, holding: Holding): Promise<void> {
+async function keepCheckpoint({ tx, attempt, job }: Scene, holding: Holding): Promise<void> {
+  const { build, variant } = job;
   await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
 }
 
@@ -263,9 +251,9 @@ async function artifactPublished(
   scene: Scene,
   { name, sha256, bytes }: Extract<ReportEvent, { type: 'artifact-published' }>,
 ): Promise<void> {
-  const { tx, attempt, job, build, variant, now } = scene;
+  const { tx, attempt, job, now } = scene;
   await requireBlob(tx, sha256);
-  const artifact = { build: build.id, variant, name, job: job.id, attempt: attempt.id };
+  const artifact = { build: job.build.id, variant: job.variant, name, job: job.id, attempt: attempt.id };
   await putArtifact(tx, { ...artifact, sha256, bytes }, now);
   tell(scene, 'artifact-published', { name, sha256, bytes });
 }
@@ -275,10 +263,11 @@ async function requireBlob(tx: Transaction<Schema>, sha256: string): Promise<voi
   throw new FarmError('INVALID', `the bytes of ${sha256} were never committed`);
 }
 
-function requireOwnStep({ steps, job }: Scene, index: number): StepRow {
-  const step = steps.find((candidate) => candidate.index === index);
-  if (step === undefined) throw new FarmError('INVALID', `job ${job.id} has no step ${index}`);
-  return step;
+/** The step's name. */
+function requireOwnStep({ job }: Scene, index: number): string {
+  const name = job.steps.get(index);
+  if (name === undefined) throw new FarmError('INVALID', `job ${job.id} has no step ${index}`);
+  return name;
 }
 
 function tell(
@@ -289,15 +278,15 @@ function tell(
   scene.changes.event(type, aboutAttempt(scene), { ...jobData(scene), ...data });
 }
 
-function aboutAttempt({ build, job, attempt }: Scene) {
+function aboutAttempt({ job, attempt }: Scene) {
   const agent: AgentId = attempt.agent_id;
-  return { build: build.id, job: job.id, attempt: attempt.id, agent };
+  return { build: job.build.id, job: job.id, attempt: attempt.id, agent };
 }
 
-function jobData({ variant, job }: Scene): Readonly<Record<string, unknown>> {
-  return { variant, lane: job.lane };
+function jobData({ job }: Scene): Readonly<Record<string, unknown>> {
+  return { variant: job.variant, lane: job.lane };
 }
 
-function stepData({ steps }: Scene, index: number): Readonly<Record<string, unknown>> {
-  return { step: steps.find((step) => step.index === index)?.name ?? String(index), index };
+function stepData({ job }: Scene, index: number): Readonly<Record<string, unknown>> {
+  return { step: job.steps.get(index) ?? String(index), index };
 }

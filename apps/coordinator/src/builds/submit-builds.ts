@@ -35,13 +35,19 @@ import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 import { BuildViews } from './build-views.js';
+import { Gate } from './gate.js';
 import { planRows, type VariantRows } from './plan-rows.js';
 import { planSubmission, type PlannedFile, type PlannedSubmission } from './plan-submission.js';
 import { settleBuild } from './settle-build.js';
 
+/** A submission in work may be thousands of rows in memory. So many wait for the disk together; more at a time would end no sooner. */
+const AT_A_TIME = 6;
+
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
 @Injectable()
 export class SubmitBuilds {
+  readonly #gate = new Gate(AT_A_TIME);
+
   constructor(
     private readonly store: Store,
     private readonly blobs: BlobStore,
@@ -52,6 +58,10 @@ export class SubmitBuilds {
   ) {}
 
   async submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
+    return await this.#gate.admit(() => this.#submit(submission, caller));
+  }
+
+  async #submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
     const earlier = await this.#earlier(submission, caller);
     if (earlier !== null) return earlier;
     const planned = await this.#plan(submission, caller);

@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { listAgents, markAgentLost, openAttempts, unpauseDueAgents, type AgentRow } from '#libs/store';
+import {
+  attemptsPastLease,
+  findAgent,
+  markAgentLost,
+  openAttempts,
+  silentAgents,
+  unpauseDueAgents,
+} from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
 import { expiredAttempts } from '../decide/lease-policy.js';
@@ -39,8 +46,7 @@ export class FindLost {
 
   async #markLost(now: number): Promise<void> {
     const before = now - this.config.leaseMs;
-    for (const agent of await listAgents(this.store.db)) {
-      if (!isSilent(agent, before)) continue;
+    for (const agent of await silentAgents(this.store.db, before)) {
       await this.work.change(async (tx, changes) => {
         if (await markAgentLost(tx, agent.id, before, now))
           changes.event(
@@ -53,10 +59,10 @@ export class FindLost {
   }
 
   async #endExpired(now: number, since: number): Promise<void> {
-    const names = new Map((await listAgents(this.store.db)).map(({ id, name }) => [id, name]));
-    const open = (await openAttempts(this.store.db)).map((row) => ({ ...row, leaseUntil: row.lease_until }));
-    for (const attempt of expiredAttempts(open, now, since, this.config.leaseMs)) {
-      const agent = names.get(attempt.agent_id) ?? attempt.agent_id;
+    const { db } = this.store;
+    const past = (await attemptsPastLease(db, now)).map((row) => ({ ...row, leaseUntil: row.lease_until }));
+    for (const attempt of expiredAttempts(past, now, since, this.config.leaseMs)) {
+      const agent = (await findAgent(db, attempt.agent_id))?.name ?? attempt.agent_id;
       await this.work.change(async (tx, changes, at) => {
         // Renewed meanwhile?
         const still = (await openAttempts(tx, attempt.agent_id)).find(({ id }) => id === attempt.id);
@@ -74,9 +80,4 @@ export class FindLost {
       });
     }
   }
-}
-
-function isSilent(agent: AgentRow, before: number): boolean {
-  if (agent.revokedAt !== null || agent.lostAt !== null) return false;
-  return agent.lastSeenAt !== null && agent.lastSeenAt < before;
 }

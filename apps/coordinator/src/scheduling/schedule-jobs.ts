@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, type AgentId, type BuildId, type JobId } from '#libs/contracts';
 import {
   attemptLoads,
@@ -39,6 +40,9 @@ const BUILDS_PER_TRANSACTION = 10;
  */
 export const MOST_PLACEMENTS = 100;
 
+/** Between the parts of a pass, of which each may take a tenth of a second on a large farm: whoever called meanwhile is answered. */
+const BREATH_MS = 10;
+
 /** One scheduling pass: reads what waits and who is free, decides (placeJobs), and records. */
 @Injectable()
 export class ScheduleJobs {
@@ -57,6 +61,7 @@ export class ScheduleJobs {
     const startedAt = performance.now();
     const rows = await waitingJobs(this.store.db);
     if (rows.length === 0) return 0;
+    await sleep(BREATH_MS);
     const assigned = await this.#place(holder, rows);
     this.metrics.countPass(performance.now() - startedAt);
     return assigned;
@@ -65,8 +70,10 @@ export class ScheduleJobs {
   async #place(holder: string, rows: readonly WaitingJobRow[]): Promise<number> {
     const agents = await listAgents(this.store.db);
     const input = await this.#input(rows, agents);
+    await sleep(BREATH_MS);
     const result = placeJobs({ ...input, limits: { ...input.limits, placements: MOST_PLACEMENTS } });
     this.#served = result.served;
+    await sleep(BREATH_MS);
     await this.#keepReasons(rows, result.waiting);
     const names = new Map(agents.map(({ id, name }) => [id, name]));
     const byId = new Map(rows.map((row) => [row.id, row]));
