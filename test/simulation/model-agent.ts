@@ -18,6 +18,7 @@ import { run, until, type Program } from './virtual-time.js';
 import type { World } from './world.js';
 
 const SLOTS = 2;
+const IDLE_HEARTBEAT_MS = 25_000;
 const CLAIM_TIMEOUT_MS = 35_000;
 const CALL_TIMEOUT_MS = 30_000;
 const FIRST_DELAY_MS = 200;
@@ -197,7 +198,9 @@ export class ModelAgent {
             resume(undefined);
           };
           this.#beatNow = once;
-          this.after(nextHeartbeatMs(HEARTBEAT_MS, this.world.chance.next()), once);
+          // Whoever runs nothing says nothing, and need not say it so often.
+          const everyMs = this.#held.size > 0 ? HEARTBEAT_MS : IDLE_HEARTBEAT_MS;
+          this.after(nextHeartbeatMs(everyMs, this.world.chance.next()), once);
         });
       }
       this.#wantsBeat = false;
@@ -512,7 +515,10 @@ export class ModelAgent {
         if (outcome.kind === 'succeeded') store.write(workspace, [...before, done]);
         this.receive(0, () => resume(outcome));
       };
-      world.after(world.chance.between(1_000, 40_000), () => finish(world.outcomeOf(step)));
+      // One in five outlives a lease.
+      const isLong = world.chance.next() < 0.2;
+      const ms = isLong ? world.chance.between(30_000, 150_000) : world.chance.between(1_000, 25_000);
+      world.after(ms, () => finish(world.outcomeOf(step)));
       control.signal.addEventListener('abort', () => {
         const interrupted = { kind: 'interrupted', reason: 'stopped' } as const;
         world.after(world.chance.between(10, 10_500), () => finish(interrupted));

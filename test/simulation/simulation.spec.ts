@@ -5,14 +5,16 @@ import { expiredAttempts } from '../../apps/coordinator/src/decide/lease-policy.
 import { planResume } from '../../apps/coordinator/src/decide/plan-resume.js';
 import { findResumableInJob } from '#libs/plan';
 import { LEASE_MS, RULES, type Rules } from './rules.js';
-import { anySchedule } from './schedule.js';
+import { anySchedule, schedules, type Schedule } from './schedule.js';
 import { Violation } from './watch.js';
 import { World } from './world.js';
 
-const RUNS = Number(process.env['SIMULATION_RUNS'] ?? 3_000);
-const SEED = process.env['SIMULATION_SEED'];
-/** Within so many runs a rule that is broken is found. */
-const RUNS_TO_FIND = 10_000;
+const RUNS = Number(process.env['SIMULATION_RUNS'] ?? 1_500);
+/** A short run is the same each time, so that nobody meets what another's change has not caused; a longer one is new. */
+const SEED =
+  process.env['SIMULATION_SEED'] ?? (process.env['SIMULATION_RUNS'] === undefined ? '1' : undefined);
+/** Within so many runs a rule that is broken is found; always the same ones, so that the test is no matter of luck. */
+const RUNS_TO_FIND = 5_000;
 
 describe('a simulated farm', () => {
   it('keeps its promises whatever goes wrong', () => {
@@ -43,18 +45,24 @@ describe('a simulated farm', () => {
 });
 
 describe('the simulation finds', () => {
-  const broken: readonly [string, Partial<Rules>, RegExp][] = [
+  const broken: readonly [string, Partial<Rules>, RegExp, fc.Arbitrary<Schedule>?][] = [
     ['that reports of an attempt that is over count', { refusesStale: false }, /stale report/],
-    ['that reports count again', { refusesRepeated: false }, /./],
+    ['that reports count again', { refusesRepeated: false }, /stale report/],
     ['that a message is believed without the record', { claimsOnce: false }, /handed out twice|went from/],
     ['that a repeated hello is taken for a new one', { heedsHelloOnce: false }, /./],
-    ['that a late heartbeat takes an assignment back', { heedsEarlierHeartbeat: false }, /./],
+    [
+      'that a late heartbeat takes an assignment back',
+      { heedsEarlierHeartbeat: false },
+      /never arrived/,
+      schedules(['flush'], 30),
+    ],
     [
       'an agent that stops its step after the coordinator gave it away',
       { selfStopMs: 2 * LEASE_MS },
       /run steps of/,
+      schedules(['cut']),
     ],
-    ['an agent that never stops by itself', { runOut: () => [] }, /run steps of/],
+    ['an agent that never stops by itself', { runOut: () => [] }, /run steps of/, schedules(['cut'])],
     [
       'that retries have no bound',
       { afterAttempt: (job, end) => afterAttempt({ ...job, retries: 0 }, end) },
@@ -85,6 +93,7 @@ describe('the simulation finds', () => {
         },
       },
       /was to run again/,
+      schedules(['user-pause', 'user-resume-from']),
     ],
     [
       'that what depends on a step that runs again is kept',
@@ -95,17 +104,19 @@ describe('the simulation finds', () => {
           return { ...plan, jobs: plan.jobs.filter(({ setBack }) => setBack?.ancestry.length !== 0) };
         },
       },
-      /was to run again|not the attempt/,
+      /./,
+      schedules(['fail-step', 'user-resume-from']),
     ],
   ];
 
-  it.each(broken)('%s', (_, rules, words) => {
-    const property = fc.property(anySchedule, (schedule) => {
+  it.each(broken)('%s', (_, rules, words, some = anySchedule) => {
+    const property = fc.property(some, (schedule) => {
       new World(schedule, { ...RULES, ...rules }).run();
     });
     const { failed, errorInstance, numRuns } = fc.check(property, {
       numRuns: RUNS_TO_FIND,
       endOnFailure: true,
+      seed: 1,
     });
     expect(failed).toBe(true);
     expect(errorInstance).toBeInstanceOf(Violation);

@@ -58,7 +58,9 @@ export class Watch implements RecordWatcher {
   readonly #lastStep = new Map<AttemptId, number>();
   readonly #fetchFailed = new Set<AttemptId>();
   readonly #takenAt = new Map<AttemptId, number>();
-  readonly #pausedAt = new Map<AgentId, number>();
+  /** Not by the end of their lease, but since their agent seemed not to know of them. */
+  readonly #takenBack = new Set<AttemptId>();
+  readonly #stoodStillUntil = new Map<AgentId, number>();
   #coordinatorSince = 0;
 
   constructor(
@@ -79,6 +81,9 @@ export class Watch implements RecordWatcher {
     if (this.#ended.has(id)) throw new Violation(`attempt ${id} ended twice`);
     this.#ended.add(id);
     if (by === 'lease') this.#requireExpired(id, now);
+    if (by === 'coordinator') this.#takenBack.add(id);
+    if (by === 'coordinator' && end.kind === 'withdrawn' && this.#wasNamed(id))
+      throw new Violation(`attempt ${id} was taken back as if it had never arrived`);
     if (end.kind !== 'infrastructure' || end.fault === 'stopped' || state !== 'ended') return;
     const faults = (this.#faults.get(job.index) ?? 0) + 1;
     this.#faults.set(job.index, faults);
@@ -145,8 +150,8 @@ export class Watch implements RecordWatcher {
     const twin = [...this.#running.values()].find((other) => other.job === job.index);
     if (
       twin !== undefined &&
-      !this.#wasPaused(agent.id, attempt) &&
-      !this.#wasPaused(twin.agent.id, twin.attempt)
+      !this.#mayGoOn(agent.id, attempt) &&
+      !this.#mayGoOn(twin.agent.id, twin.attempt)
     )
       throw new Violation(`${agent.id} and ${twin.agent.id} run steps of job ${job.index}`);
     this.#running.set(where, { agent, job: job.index, attempt });
@@ -167,8 +172,12 @@ export class Watch implements RecordWatcher {
     this.#running.delete(`${agent} ${workspace}`);
   }
 
-  agentPaused(agent: AgentId, now: number): void {
-    this.#pausedAt.set(agent, now);
+  agentPaused(agent: AgentId): void {
+    this.#stoodStillUntil.set(agent, Infinity);
+  }
+
+  agentWentOn(agent: AgentId, now: number): void {
+    this.#stoodStillUntil.set(agent, now);
   }
 
   /** When all is over: what the record says is so, and what was published is what a build without faults publishes. */
@@ -203,9 +212,17 @@ export class Watch implements RecordWatcher {
     }
   }
 
-  /** Whoever stood still does not know how late it is, and goes on until it hears. What it does then does not count. */
-  #wasPaused(agent: AgentId, attempt: AttemptId): boolean {
-    return (this.#pausedAt.get(agent) ?? 0) >= (this.#takenAt.get(attempt) ?? Infinity);
+  #wasNamed(id: AttemptId): boolean {
+    return (this.#renewedAt.get(id) ?? 0) > (this.#takenAt.get(id) ?? Infinity);
+  }
+
+  /**
+   * Whoever stood still does not know how late it is, and whose assignment was taken back before its lease was over has not heard of it yet. Both go on for a while;
+   * what they do does not count.
+   */
+  #mayGoOn(agent: AgentId, attempt: AttemptId): boolean {
+    const stoodStill = (this.#stoodStillUntil.get(agent) ?? 0) >= (this.#takenAt.get(attempt) ?? Infinity);
+    return stoodStill || this.#takenBack.has(attempt);
   }
 
   #requireExpired(id: AttemptId, now: number): void {

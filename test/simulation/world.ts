@@ -442,8 +442,11 @@ export class World {
       case 'pause-host': {
         const agent = this.#agentAt(fault.agent);
         agent.pause(fault.kind === 'pause-host' ? 'host' : 'process');
-        this.watch.agentPaused(agent.id, this.now);
-        this.after(fault.forMs, () => agent.goOn());
+        this.watch.agentPaused(agent.id);
+        this.after(fault.forMs, () => {
+          this.watch.agentWentOn(agent.id, this.now);
+          agent.goOn();
+        });
         return;
       }
       case 'cut': {
