@@ -139,7 +139,8 @@ export class RealCoordinator {
         this.#schedule = this.#newSchedule();
         return undefined;
       case 'hello':
-        return await this.#hello(...call.args);
+        await this.#hello(...call.args);
+        return undefined;
       case 'heartbeat':
         return await this.#heartbeat(...call.args);
       case 'takeOverdue': {

@@ -1,4 +1,4 @@
-import { ModelCoordinator } from './model-coordinator.js';
+import type { ModelCoordinator } from './model-coordinator.js';
 
 type Method =
   | 'forget'

@@ -471,7 +471,11 @@ export class World {
       case 'fail-step':
         this.#failing.add(fault.step);
         return;
-      default:
+      case 'user-pause':
+      case 'user-pause-before':
+      case 'user-resume':
+      case 'user-resume-from':
+      case 'user-cancel':
         // Whoever asks a coordinator that is down is told so.
         if (this.#process !== null) this.#wish(fault);
     }
