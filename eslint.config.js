@@ -32,7 +32,7 @@ export default tseslint.config(
   },
   {
     // Nest: modules are empty classes with a decorator, and its options are typed as classes that are plain objects.
-    files: ['apps/**/*.ts'],
+    files: ['apps/**/*.ts', 'test/simulation/**/*.ts'],
     rules: {
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',

@@ -134,6 +134,11 @@ async function prepareWork(
   await fetchMissing(attempt, workshop, loaded, area);
   const checkpoints = await area.store.list(job.workspace);
   const { held: chain } = findResumableInJob(plan, job, checkpoints, assignment);
+  // The coordinator refuses what comes of an attempt that it has given up, so it may know nothing of what that one left here.
+  for (const { boundary, checkpoint } of chain) {
+    const told = reportOf({ type: 'checkpoint-taken', boundary, checkpoint });
+    if (told !== null) attempt.report(told);
+  }
   const mediaPath = join(area.path, job.workspace, MEDIA_FOLDER);
   await mkdir(workshop.cacheFolder, { recursive: true, mode: 0o755 });
   const artifacts = new ArtifactUploads({

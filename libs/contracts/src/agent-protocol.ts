@@ -207,6 +207,7 @@ export const ReportEvent = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('step-started'), step: StepIndex }),
   z.strictObject({ type: z.literal('step-ended'), step: StepIndex, outcome: StepOutcome }),
+  /** Or found by an attempt that goes on from it, which the coordinator may know already. */
   z.strictObject({ type: z.literal('checkpoint-taken'), before: StepIndex.nullable(), holding: Holding }),
   /** A checkpoint came from another agent: `bytes` in `ms`. */
   z.strictObject({

@@ -23,17 +23,17 @@ export async function replaceCheckpoints(
   rows: readonly Omit<CheckpointRow, 'agentId'>[],
 ): Promise<void> {
   await tx.deleteFrom('checkpoints').where('agent_id', '=', agent).execute();
-  await inChunks(rows, 1000, (some) =>
-    insert(
+  await inChunks(rows, 1000, async (some) => {
+    await insert(
       tx,
       some.map((row) => ({ ...row, agentId: agent })),
-    ),
-  );
+    );
+  });
 }
 
-/** One more. One that is there already stays as it is. */
-export async function insertCheckpoint(db: Db, row: CheckpointRow): Promise<void> {
-  await insert(db, [row]);
+/** One more. False: one that is there already stays as it is. */
+export async function insertCheckpoint(db: Db, row: CheckpointRow): Promise<boolean> {
+  return (await insert(db, [row])) > 0;
 }
 
 /** The agent said that it dropped the area. */
@@ -133,12 +133,15 @@ export async function countCheckpoints(db: Db): Promise<ReadonlyMap<AgentId, num
   return new Map(rows.map(({ agent_id, count }) => [agent_id, count]));
 }
 
-async function insert(db: Db, rows: readonly CheckpointRow[]): Promise<void> {
-  await db
+/** How many were not there. */
+async function insert(db: Db, rows: readonly CheckpointRow[]): Promise<number> {
+  const inserted = await db
     .insertInto('checkpoints')
     .values(rows.map(toRow))
     .onConflict((conflict) => conflict.columns(['agent_id', 'id']).doNothing())
+    .returning('id')
     .execute();
+  return inserted.length;
 }
 
 function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {

@@ -20,6 +20,7 @@ import {
   setAttemptPhase,
   setLogFinalBytes,
   startAttemptStep,
+  stepsOfJob,
   updateBuild,
   updateJob,
   updateStep,
@@ -100,6 +101,7 @@ export class TakeReports {
       return;
     }
     await setLogFinalBytes(scene.tx, scene.attempt.id, event.logBytes);
+    if (event.end.kind === 'succeeded') await keepStepsInFront(scene, Infinity);
     // Only an agent that has come back calls its own attempt lost.
     const agentRestarted = event.end.kind === 'infrastructure' && event.end.fault === 'lost';
     await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now, { agentRestarted });
@@ -136,6 +138,7 @@ async function applyEvent(
       tell(scene, 'attempt-phase', { phase: event.phase });
       return;
     case 'resumed':
+      await keepStepsInFront(scene, event.before);
       tell(scene, 'resumed', { ...stepData(scene, event.before), checkpoint: event.checkpoint });
       return;
     case 'output-imported':
@@ -181,6 +184,18 @@ async function applyEvent(
   }
 }
 
+/**
+ * The state that an attempt goes on from, or ends with, proves the steps that led there. That they ended well may never have been heard: their reports came too late, or
+ * were lost with the agent's spool.
+ */
+async function keepStepsInFront({ tx, job }: Scene, end: number): Promise<void> {
+  for (const { index, state, attempt_id } of await stepsOfJob(tx, job.id)) {
+    if (index >= end || state === 'succeeded') continue;
+    const outcome = { kind: 'succeeded' } as const;
+    await updateStep(tx, job.id, index, { state: 'succeeded', attempt: attempt_id, outcome });
+  }
+}
+
 async function stepStarted(scene: Scene, index: number, at: number): Promise<void> {
   const { tx, attempt, job, now } = scene;
   requireOwnStep(scene, index);
@@ -212,9 +227,10 @@ async function stepEnded(
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
-async function keepCheckpoint({ tx, attempt, job }: Scene, holding: Holding): Promise<void> {
+/** False: it was known. */
+async function keepCheckpoint({ tx, attempt, job }: Scene, holding: Holding): Promise<boolean> {
   const { build, variant } = job;
-  await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
+  return await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
 }
 
 async function checkpointFetched(
@@ -231,7 +247,7 @@ async function checkpointTaken(
   { before, holding }: Extract<ReportEvent, { type: 'checkpoint-taken' }>,
 ): Promise<void> {
   const { tx, attempt, job } = scene;
-  await keepCheckpoint(scene, holding);
+  if (!(await keepCheckpoint(scene, holding))) return;
   // A job that gets on may lose as many agents as it has steps.
   if (job.retries > 0 && (await isFurthest(tx, attempt))) await updateJob(tx, job.id, { retries: 0 });
   const data = { label: holding.label, checkpoint: holding.id };

@@ -19,6 +19,7 @@ import {
 } from '#libs/contracts';
 import { AgentInbox } from '#libs/queue';
 import {
+  findAgent,
   findAgentByName,
   findAttempt,
   hashSecret,
@@ -104,14 +105,20 @@ export class AgentSessions {
       );
     }
     const drop = await this.work.change(async (tx, changes, now) => {
+      // What the process has told since its first hello is newer than a hello that comes again.
+      const isRepeated = (await findAgent(tx, agent.id))?.instance === hello.instance;
       await recordHello(
         tx,
         agent.id,
         { instance: hello.instance, facts: hello.facts, peer: hello.peer },
         now,
       );
-      await replaceCheckpoints(tx, agent.id, hello.holdings.flatMap(checkpointOf));
-      await this.#endForgotten(tx, changes, agent, hello, now);
+      const forgotten = await this.#renewSpooled(tx, agent, hello, now);
+      if (!isRepeated) {
+        await replaceCheckpoints(tx, agent.id, hello.holdings.flatMap(checkpointOf));
+        const reason = `agent ${agent.name} was restarted`;
+        for (const attempt of forgotten) await this.#endLost(tx, changes, attempt, now, reason);
+      }
       changes.event(
         'agent-connected',
         { agent: agent.id },
@@ -122,25 +129,18 @@ export class AgentSessions {
     return { agent: agent.id, name: agent.name, farm: this.config.farm, settings: this.settings, drop };
   }
 
-  async #endForgotten(
+  /** Resolves to what else the agent was to run. */
+  async #renewSpooled(
     tx: Transaction<Schema>,
-    changes: Changes,
     agent: AgentRow,
     hello: Hello,
     now: number,
-  ): Promise<void> {
+  ): Promise<readonly AttemptRow[]> {
     const spooled = new Set(hello.spooled.map(({ attempt }) => attempt));
     const open = (await openAttempts(tx, agent.id)).filter(({ state }) => state === 'running');
-    await renewLeases(
-      tx,
-      agent.id,
-      open.map(({ id }) => id).filter((id) => spooled.has(id)),
-      now + this.config.leaseMs,
-    );
-    for (const attempt of open) {
-      if (spooled.has(attempt.id)) continue;
-      await this.#endLost(tx, changes, attempt, now, `agent ${agent.name} was restarted`);
-    }
+    const renewed = open.map(({ id }) => id).filter((id) => spooled.has(id));
+    await renewLeases(tx, agent.id, renewed, now + this.config.leaseMs);
+    return open.filter(({ id }) => !spooled.has(id));
   }
 
   async #endLost(
@@ -214,6 +214,8 @@ export class AgentSessions {
       await this.work.change(async (tx, changes, at) => {
         const attempt = await findAttempt(tx, id);
         if (attempt?.last_seq !== 0) return;
+        // An earlier one named it: this one was on its way for long.
+        if ((attempt.lease_until ?? 0) > (attempt.claimed_at ?? 0) + this.config.leaseMs) return;
         const reason = `agent ${agent.name} never got the assignment`;
         await this.endings.end(tx, changes, attempt, { kind: 'withdrawn', reason }, at);
       });

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AttemptId, Report, ReportEvent } from '#libs/contracts';
+import { migrate, openDatabase, type FarmDatabase } from '#libs/store';
+import { RealCoordinator } from './real-coordinator.js';
+import type { Call } from './recording-coordinator.js';
+import { nameOfAgent } from './schedule.js';
+import { SHAPES, START } from './world.js';
+
+const AGENT = nameOfAgent(0);
+const ATTEMPT = 't-0.1' as AttemptId;
+const KEY = { attempt: ATTEMPT, epoch: 1, token: 'token' };
+const HELLO = { instance: '0'.repeat(32), spooled: [], holdings: [] };
+
+let folder: string;
+let database: FarmDatabase;
+let coordinator: RealCoordinator;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'distrofarm-late-'));
+  database = await openDatabase({ kind: 'sqlite', path: join(folder, 'farm.db'), driver: 'auto' });
+  await migrate(database);
+  coordinator = new RealCoordinator(database);
+  await coordinator.submit(SHAPES[0]!, [AGENT]);
+  await ask('hello', AGENT, HELLO, START);
+  await ask('schedule', START);
+  await ask('take', AGENT, { attempt: ATTEMPT, epoch: 1 }, 'token', START);
+});
+afterEach(async () => {
+  await database.close();
+  await rm(folder, { recursive: true });
+});
+
+async function ask<M extends Call['method']>(
+  method: M,
+  ...args: Extract<Call, { method: M }>['args']
+): Promise<unknown> {
+  return await coordinator.answer({ method, args } as unknown as Call);
+}
+
+async function report(...events: readonly ReportEvent[]): Promise<unknown> {
+  const reports = events.map((event, at): Report => ({ seq: at + 1, at: START, event }));
+  return await ask('report', AGENT, KEY, reports, START);
+}
+
+const HOLDING = {
+  id: 'c-1',
+  lineage: 'b-0000000001/default/0/g1',
+  workspace: 'build_data',
+  label: '.step_b',
+  previous: 'c-0',
+  takenAt: START,
+};
+
+describe('a message that was long on its way', () => {
+  it('a hello that comes again takes nothing from what the process has told since', async () => {
+    await report({ type: 'checkpoint-taken', before: 1, holding: HOLDING });
+    const before = await coordinator.record();
+    await ask('hello', AGENT, HELLO, START);
+    expect(await coordinator.record()).toEqual(before);
+  });
+
+  it('a heartbeat from before the assignment does not take it back once a newer one has named it', async () => {
+    await ask('heartbeat', AGENT, { instance: HELLO.instance, attempts: [KEY] }, START + 1_000);
+    await ask('heartbeat', AGENT, { instance: HELLO.instance, attempts: [] }, START + 60_000);
+    expect(await coordinator.record()).toContainEqual(expect.stringMatching(/^"job" 0 "running"/));
+  });
+
+  it('a heartbeat that does not know of an assignment that nobody has named takes it back', async () => {
+    await ask('heartbeat', AGENT, { instance: HELLO.instance, attempts: [] }, START + 60_000);
+    expect(await coordinator.record()).toContainEqual(expect.stringMatching(/^"job" 0 "waiting"/));
+  });
+});
+
+describe('a checkpoint that the coordinator never heard of', () => {
+  it('proves the steps in front of it when an attempt goes on from it', async () => {
+    await report(
+      { type: 'checkpoint-taken', before: 1, holding: HOLDING },
+      { type: 'resumed', before: 1, checkpoint: HOLDING.id },
+    );
+    const record = await coordinator.record();
+    expect(record).toContainEqual(expect.stringMatching(/^"step" 0 "succeeded"/));
+    expect(record).toContainEqual(expect.stringMatching(/^"step" 1 "waiting"/));
+    expect(record).toContainEqual(expect.stringMatching(/^"checkpoint" "a-0" "c-1"/));
+  });
+
+  it('proves all steps of a job that succeeded', async () => {
+    await report({ type: 'ended', end: { kind: 'succeeded' }, logBytes: 0 });
+    const steps = (await coordinator.record()).filter((row) => row.startsWith('"step"'));
+    expect(steps.every((row) => row.includes('"succeeded"'))).toBe(true);
+  });
+});
