@@ -55,6 +55,47 @@ describe('a job that goes on elsewhere', () => {
     expect(bytes.toString()).toBe('A\nmore\n');
   });
 
+  it('goes on where a person says, and waits for that agent', async () => {
+    const scenario = farm.scenario(steps);
+    const id = await farm.submit(scenario, { pauseBefore: 'c' });
+    const [first] = agentsOf(await farm.atRest(id));
+    const other = first === 'agent0' ? 'agent1' : 'agent0';
+    const resumeOn = async (onAgent: string): Promise<unknown> =>
+      await farm.call('POST', `/builds/${id}/resume`, { onAgent, pauseBefore: 'd' });
+    await expect(resumeOn('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await drain(other);
+    await resumeOn(other);
+    const reason = `waits for agent ${other}, which is drained by admin: moving out`;
+    await farm.buildThat(id, ({ jobs }) => jobs[0]?.waitingReason === reason);
+    await farm.pause(id);
+    await farm.atRest(id);
+    await undrain(other);
+    await resumeOn(other);
+    expect(agentsOf(await farm.atRest(id))).toEqual([first, other]);
+    await farm.call('POST', `/builds/${id}/resume`, { onAgent: first });
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+    expect(agentsOf(ended)).toEqual([first, other, first]);
+    expect(await scenario.began()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('is not sent where it could never run', async () => {
+    const scenario = farm.scenario([{ name: 'a', body: '[ -e "$S/well" ]' }]);
+    const id = await farm.submit(scenario);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'failed' });
+    const strange = await farm.addAgent({ DISTROFARM_AGENT_ARCHITECTURES: 'riscv64' });
+    const refused = farm.call('POST', `/builds/${id}/resume`, { onAgent: strange.name });
+    await expect(refused).rejects.toMatchObject({
+      code: 'UNPLACEABLE',
+      body: {
+        problems: [`lane main: it is to run on agent ${strange.name}, which is for riscv64, not for amd64`],
+      },
+    });
+    await scenario.open('well');
+    await farm.resume(id);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+  });
+
   it('goes on from what there is when its agent is gone', async () => {
     const scenario = farm.scenario(steps);
     const id = await farm.submit(scenario, { pauseBefore: 'c' });

@@ -212,6 +212,8 @@ export const ResumeBuild = z
     from: StepReference.nullable().default(null),
     /** Only this variant. */
     variant: Name.nullable().default(null),
+    /** The resumed jobs go on on this agent (id or name) and on no other, until they end or are resumed again. */
+    onAgent: Name.nullable().default(null),
     /** Pause again before this step. */
     pauseBefore: StepReference.nullable().default(null),
     why: Why,

@@ -58,6 +58,7 @@ export interface WaitingJobRow {
   readonly waitingReason: string;
   readonly user: string;
   readonly priority: Priority;
+  /** Who resumed the job said so, or else who submitted the build. */
   readonly onAgent: AgentId | null;
   readonly createdAt: number;
 }
@@ -172,6 +173,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     .leftJoin('jobs as base', (join) =>
       join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
     )
+    .leftJoin('pins', 'pins.job_id', 'jobs.id')
     .select([
       'jobs.id',
       'jobs.build_id',
@@ -192,6 +194,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'builds.user',
       'builds.priority',
       'builds.on_agent',
+      'pins.agent_id as pinned_to',
       'builds.created_at',
     ])
     .where('jobs.state', '=', 'waiting')
@@ -223,7 +226,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     waitingReason: row.waiting_reason,
     user: row.user,
     priority: row.priority,
-    onAgent: row.on_agent,
+    onAgent: row.pinned_to ?? row.on_agent,
     createdAt: row.created_at,
   }));
 }

@@ -41,6 +41,7 @@ export interface Schema {
   readonly builds: BuildsTable;
   readonly variants: VariantsTable;
   readonly jobs: JobsTable;
+  readonly pins: PinsTable;
   readonly steps: StepsTable;
   readonly attempts: AttemptsTable;
   readonly attempt_steps: AttemptStepsTable;
@@ -248,6 +249,12 @@ export interface JobsTable {
   /** Agents it failed on by no fault of its own. */
   readonly avoid: Json<readonly AgentId[]>;
   readonly ended_at: number | null;
+}
+
+/** Jobs that only one agent may have, because somebody said so when they were resumed. */
+export interface PinsTable {
+  readonly job_id: JobId;
+  readonly agent_id: AgentId;
 }
 
 /** The steps of a job as they stand now; their history is in attempt_steps. */

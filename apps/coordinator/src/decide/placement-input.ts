@@ -31,7 +31,7 @@ export interface WaitingJob {
   /** Index in the plan. */
   readonly index: number;
   readonly requires: JobRequires;
-  /** It may run only there: the submission said so. */
+  /** It may run only there: whoever submitted or resumed it said so. */
   readonly onAgent: AgentId | null;
   /** Agents it failed on by no fault of its own. */
   readonly avoid: readonly AgentId[];
