@@ -105,6 +105,7 @@ function agentOf(n: number, running: number): CandidateAgent {
     reason: '',
     until: null,
     lastAssignedAt: NOW - n,
+    peer: { id: agentId(n), store: 'zfs', listens: true, isGone: false },
   };
 }
 

@@ -411,21 +411,33 @@ describeEachDatabase('the tables of record', (open) => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');
       const state = async () => {
-        const { drained, paused, pausedUntil, reason } = (await findAgent(db, id))!;
-        return { drained, paused, pausedUntil, reason };
+        const { drained, letsFinish, paused, pausedUntil, reason } = (await findAgent(db, id))!;
+        return { drained, letsFinish, paused, pausedUntil, reason };
       };
-      await drainAgent(db, id, 'ada: new disk');
+      await drainAgent(db, id, { reason: 'ada: new disk', letsFinish: true });
       await pauseAgent(db, id, { reason: 'bob: lunch', until: 100 });
-      expect(await state()).toEqual({ drained: true, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      expect(await state()).toMatchObject({
+        drained: true,
+        letsFinish: true,
+        paused: true,
+        pausedUntil: 100,
+        reason: 'bob: lunch',
+      });
       await undrainAgent(db, id);
-      expect(await state()).toEqual({ drained: false, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      expect(await state()).toMatchObject({
+        drained: false,
+        letsFinish: false,
+        paused: true,
+        pausedUntil: 100,
+        reason: 'bob: lunch',
+      });
       expect(await unpauseDueAgents(db, 99)).toEqual([]);
       expect(await unpauseDueAgents(db, 100)).toEqual([id]);
-      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+      expect(await state()).toMatchObject({ drained: false, paused: false, pausedUntil: null, reason: '' });
       await pauseAgent(db, id, { reason: 'bob: for good', until: null });
       expect(await unpauseDueAgents(db, Number.MAX_SAFE_INTEGER)).toEqual([]);
       await unpauseAgent(db, id);
-      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+      expect(await state()).toMatchObject({ drained: false, paused: false, pausedUntil: null, reason: '' });
     });
 
     it('are revoked once, and heard no more', async () => {

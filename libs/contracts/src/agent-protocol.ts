@@ -39,7 +39,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
-export const AGENT_PROTOCOL = 2;
+export const AGENT_PROTOCOL = 3;
 /** Largest body of a log or upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 
@@ -130,6 +130,8 @@ export const HeartbeatResponse = z.strictObject({
       wish: Wish,
       /** The step not to run; it may have changed since the assignment. */
       pauseBefore: StepName.nullable(),
+      /** Stop at the next boundary, since another agent can take the job: why. */
+      handOver: z.string().max(1000).nullable().default(null),
     }),
   ),
   drop: z.array(AreaName),

@@ -313,7 +313,14 @@ export const AgentView = z
 export type AgentView = z.infer<typeof AgentView>;
 export const AgentList = z.strictObject({ agents: z.array(AgentView) }).meta({ id: 'AgentList' });
 
-export const DrainAgent = z.strictObject({ why: Why }).meta({ id: 'DrainAgent' });
+export const DrainAgent = z
+  .strictObject({
+    why: Why,
+    /** Its jobs go on to their ends; else each stops at its next boundary once another agent can take it. */
+    letFinish: z.boolean().default(false),
+  })
+  .meta({ id: 'DrainAgent' });
+export const RevokeAgent = z.strictObject({ why: Why }).meta({ id: 'RevokeAgent' });
 export const PauseAgent = z
   .strictObject({
     why: textOf(500).min(1),

@@ -166,40 +166,22 @@ export async function updateJob(tx: Db, id: JobId, { ancestry, avoid, ...rest }:
 
 /** Jobs that could be placed, of builds that are to run. */
 export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
-  const rows = await db
-    .selectFrom('jobs')
-    .innerJoin('builds', 'builds.id', 'jobs.build_id')
-    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
-    .leftJoin('jobs as base', (join) =>
-      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
-    )
-    .leftJoin('pins', 'pins.job_id', 'jobs.id')
-    .select([
-      'jobs.id',
-      'jobs.build_id',
-      'jobs.variant_id',
-      'variants.name as variant_name',
-      'jobs.index',
-      'jobs.generation',
-      'jobs.epoch',
-      'jobs.ancestry',
-      'jobs.base_label',
-      'jobs.requires',
-      'base.id as base_id',
-      'base.index as base_index',
-      'base.generation as base_generation',
-      'jobs.avoid',
-      'jobs.waiting_since',
-      'jobs.waiting_reason',
-      'builds.user',
-      'builds.priority',
-      'builds.on_agent',
-      'pins.agent_id as pinned_to',
-      'builds.created_at',
-    ])
-    .where('jobs.state', '=', 'waiting')
-    .where('builds.wish', '=', 'run')
-    .execute();
+  return await placeableJobs(db, (select) => select.where('jobs.state', '=', 'waiting'));
+}
+
+/** The same of these jobs, which others than their agents might take over. */
+export async function runningJobs(db: Db, ids: readonly JobId[]): Promise<readonly WaitingJobRow[]> {
+  if (ids.length === 0) return [];
+  return await placeableJobs(db, (select) =>
+    select.where('jobs.state', '=', 'running').where('jobs.id', 'in', [...ids]),
+  );
+}
+
+async function placeableJobs(
+  db: Db,
+  which: (select: PlaceableQuery) => PlaceableQuery,
+): Promise<readonly WaitingJobRow[]> {
+  const rows = await which(selectPlaceable(db)).where('builds.wish', '=', 'run').execute();
   // Ten thousand jobs have a few different requirements.
   const requirementsOf = rememberingJson<JobsTable['requires']>();
   return rows.map((row) => ({
@@ -229,6 +211,42 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
     onAgent: row.pinned_to ?? row.on_agent,
     createdAt: row.created_at,
   }));
+}
+
+type PlaceableQuery = ReturnType<typeof selectPlaceable>;
+
+function selectPlaceable(db: Db) {
+  return db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .leftJoin('jobs as base', (join) =>
+      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
+    )
+    .leftJoin('pins', 'pins.job_id', 'jobs.id')
+    .select([
+      'jobs.id',
+      'jobs.build_id',
+      'jobs.variant_id',
+      'variants.name as variant_name',
+      'jobs.index',
+      'jobs.generation',
+      'jobs.epoch',
+      'jobs.ancestry',
+      'jobs.base_label',
+      'jobs.requires',
+      'base.id as base_id',
+      'base.index as base_index',
+      'base.generation as base_generation',
+      'jobs.avoid',
+      'jobs.waiting_since',
+      'jobs.waiting_reason',
+      'builds.user',
+      'builds.priority',
+      'builds.on_agent',
+      'pins.agent_id as pinned_to',
+      'builds.created_at',
+    ]);
 }
 
 /** Keeps why jobs wait; those that no longer wait stay as they are. */

@@ -116,6 +116,8 @@ export interface AgentsTable {
   /** Of the process that said hello last; calls of another are refused. */
   readonly instance: string | null;
   readonly drained: Flag;
+  /** Drained, it keeps the jobs that it has. */
+  readonly lets_finish: Flag;
   readonly paused: Flag;
   readonly paused_until: number | null;
   /** Why it is drained or paused, and by whom. */

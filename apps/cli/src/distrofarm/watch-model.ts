@@ -69,6 +69,7 @@ export function describeWarning(build: BuildDetail, event: FarmEvent): string | 
   const more = words === '' ? '' : `: ${words}`;
   if (event.type === 'warning') return `${about}${words || 'warning'}`;
   if (event.type === 'job-retried') return `${about}tried again${more}`;
+  if (event.type === 'job-handed-over') return `${about}goes on elsewhere${more}`;
   if (event.type === 'agent-lost') return `${about}agent lost${more}`;
   if (event.type === 'stale-report') return `${about}a report of an attempt that lost its job was refused`;
   return null;

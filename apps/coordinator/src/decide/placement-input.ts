@@ -1,4 +1,5 @@
 import type { AgentId, BuildId, JobId, Priority } from '#libs/contracts';
+import type { Peer } from './can-send-to.js';
 
 /** All that a scheduling pass looks at. Nothing in it is changed by the pass. */
 export interface PlacementInput {
@@ -77,6 +78,8 @@ export interface CandidateAgent {
   /** When a pause or quarantine ends by itself. */
   readonly until: number | null;
   readonly lastAssignedAt: number | null;
+  /** Whether and whom it sends checkpoints. */
+  readonly peer: Peer;
 }
 
 /** Lineage → agents that hold checkpoints of it → index of the newest boundary held; larger is further. */

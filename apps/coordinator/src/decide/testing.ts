@@ -31,6 +31,12 @@ export function agentOf(name: string, over: Partial<CandidateAgent> = {}): Candi
     reason: '',
     until: null,
     lastAssignedAt: null,
+    peer: {
+      id: agentId(name),
+      store: 'zfs',
+      listens: true,
+      isGone: over.state === 'lost' || over.state === 'revoked',
+    },
     ...over,
   };
 }

@@ -43,6 +43,7 @@ import {
 } from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
+import { HandOvers } from '../scheduling/hand-overs.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
 
@@ -60,6 +61,7 @@ export class AgentSessions {
     private readonly config: CoordinatorConfig,
     private readonly endings: EndAttempts,
     private readonly inbox: AgentInbox,
+    private readonly handOvers: HandOvers,
   ) {}
 
   get settings(): AgentSettings {
@@ -167,7 +169,26 @@ export class AgentSessions {
     });
     if (isLockRenewalDue(agent.lastSeenAt ?? 0, now)) this.#mirrorLocks(agent, beat, grantedOf(answers));
     await this.#endNeverArrived(agent, beat, leases, now);
-    return { settings: this.settings, leases: [...answers], drop: [...agent.dropping] as AreaName[] };
+    const given = await this.#givenAway(agent, leases);
+    return {
+      settings: this.settings,
+      leases: answers.map((answer) => ({ ...answer, handOver: given.get(answer.attempt) ?? null })),
+      drop: [...agent.dropping] as AreaName[],
+    };
+  }
+
+  /** Why it is to stop at the next boundary, of each attempt that another agent would take over. */
+  async #givenAway(agent: AgentRow, leases: readonly AgentLease[]): Promise<ReadonlyMap<AttemptId, string>> {
+    const reasons = await this.handOvers.reasonsFor(
+      agent,
+      leases.map(({ job }) => job),
+    );
+    return new Map(
+      leases.flatMap(({ id, job }) => {
+        const reason = reasons.get(job);
+        return reason === undefined ? [] : [[id, reason] as const];
+      }),
+    );
   }
 
   async #noteHeartbeat(
@@ -226,7 +247,7 @@ function isLockRenewalDue(lastSeenAt: number, now: number): boolean {
   return Math.floor(lastSeenAt / LOCK_RENEWAL_MS) !== Math.floor(now / LOCK_RENEWAL_MS);
 }
 
-type LeaseAnswer = HeartbeatResponse['leases'][number];
+type LeaseAnswer = Omit<HeartbeatResponse['leases'][number], 'handOver'>;
 
 function answersTo(beat: Heartbeat, leases: readonly AgentLease[]): readonly LeaseAnswer[] {
   const own = new Map(leases.map((lease) => [lease.id, lease]));

@@ -13,6 +13,7 @@ import {
   lockBuild,
   locksRows,
   publishedEnds,
+  runningJobs,
   setWaitingReasons,
   transact,
   updateJob,
@@ -80,6 +81,11 @@ export class ScheduleJobs {
   /** What the next pass would look at. */
   async readInput(): Promise<PlacementInput> {
     return await this.#input(await waitingJobs(this.store.db), await listAgents(this.store.db));
+  }
+
+  /** The same for jobs that run, as if they waited. */
+  async readInputOfRunning(jobs: readonly JobId[]): Promise<PlacementInput> {
+    return await this.#input(await runningJobs(this.store.db, jobs), await listAgents(this.store.db));
   }
 
   async #input(rows: readonly WaitingJobRow[], agents: readonly AgentRow[]): Promise<PlacementInput> {

@@ -1,12 +1,17 @@
 import type { Kysely, Migration } from 'kysely';
 
-/** People say which agent a job goes on on. */
+/** People say which agent a job goes on on, and whether a drained agent keeps its jobs. */
 export const steering: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
-    await db.schema
+    const { schema } = db;
+    await schema
       .createTable('pins')
       .addColumn('job_id', 'text', (c) => c.primaryKey().references('jobs.id'))
       .addColumn('agent_id', 'text', (c) => c.notNull().references('agents.id'))
+      .execute();
+    await schema
+      .alterTable('agents')
+      .addColumn('lets_finish', 'integer', (c) => c.notNull().defaultTo(0))
       .execute();
   },
 };
