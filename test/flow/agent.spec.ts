@@ -167,7 +167,9 @@ describe('an agent', () => {
       reason: 'drained by ada',
     });
     const tooLarge: readonly FarmStep[] = [{ name: 'a' }, { name: 'b', free: '900T' }];
-    const second = coordinator.give(agent.assignment(tooLarge));
+    const larger = agent.assignment(tooLarge);
+    const lineage = larger.lineage.replace('g1', 'g2');
+    const second = coordinator.give({ ...larger, lineage });
     expect(await coordinator.end(second)).toMatchObject({
       kind: 'handed-over',
       before: 0,

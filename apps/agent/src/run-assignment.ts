@@ -163,8 +163,7 @@ async function fetchMissing(
     const fetched = await fetchCheckpoint(area, assignment.area, wanted, base ?? null, {
       link,
       credentials: () => peers.credentials,
-      onProgress: ({ from, bytes }) =>
-        report({ type: 'transfer-progress', label: wanted.label, from, bytes }),
+      onProgress: (progress) => report({ type: 'transfer-progress', label: wanted.label, ...progress }),
       onFailure: (error) => log.note('-', `checkpoint ${wanted.label}: ${error.message}`),
       signal: control.signal,
     });

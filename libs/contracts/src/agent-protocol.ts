@@ -216,12 +216,14 @@ export const ReportEvent = z.discriminatedUnion('type', [
     bytes: Bytes,
     ms: z.number().int().min(0),
   }),
-  /** One is on its way. */
+  /** One is on its way; `totalBytes` is an estimate. */
   z.strictObject({
     type: z.literal('transfer-progress'),
     label: z.string().max(200),
     from: Name,
     bytes: Bytes,
+    totalBytes: Bytes.nullable(),
+    bytesPerSecond: Bytes,
   }),
   /** A lane's declared output, uploaded and committed. */
   z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),

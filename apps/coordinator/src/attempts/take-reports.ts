@@ -175,7 +175,7 @@ async function applyEvent(
       return;
     }
     case 'transfer-progress':
-      tell(scene, 'transfer-progress', { label: event.label, from: event.from, bytes: event.bytes });
+      transferProgress(scene, event);
       return;
     case 'output-published': {
       await keepOutput(scene, event.path, event.tree);
@@ -236,6 +236,15 @@ async function checkpointFetched(
   await keepCheckpoint(scene, holding);
   const { label, id: checkpoint } = holding;
   tell(scene, 'checkpoint-fetched', { label, checkpoint, from, bytes, ms });
+}
+
+function transferProgress(
+  scene: Scene,
+  { label, from, bytes, totalBytes, bytesPerSecond }: Extract<ReportEvent, { type: 'transfer-progress' }>,
+): void {
+  const isKnown = totalBytes !== null && bytesPerSecond > 0;
+  const secondsLeft = isKnown ? Math.ceil(Math.max(0, totalBytes - bytes) / bytesPerSecond) : null;
+  tell(scene, 'transfer-progress', { label, from, bytes, totalBytes, bytesPerSecond, secondsLeft });
 }
 
 async function checkpointTaken(
