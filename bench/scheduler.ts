@@ -117,6 +117,7 @@ function jobOf(n: number, kind: Kind): WaitingJob {
     user: `user${build % kind.users}`,
     priority: PRIORITIES[build % PRIORITIES.length] ?? 'normal',
     waitingSince: NOW - (n % 5000) * 1000,
+    done: [],
     createdAt: NOW - build * 1000,
     index: n % 4,
     onAgent: null,

@@ -10,6 +10,7 @@ export * from './duties.js';
 export * from './enrolments.js';
 export * from './events.js';
 export type * from './farm-database.js';
+export * from './fetch-times.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './log-chunks.js';

@@ -48,8 +48,10 @@ export interface WaitingJobRow {
   readonly lineage: string;
   /** An agent has had it already, and may hold checkpoints of it. */
   readonly wasTried: boolean;
-  /** Earlier lineages that are good for a part of it. */
-  readonly ancestors: readonly string[];
+  /** Earlier lineages that are good for a part of it: up to the boundary in front of a step, by its index in the plan. */
+  readonly ancestors: readonly { readonly lineage: string; readonly upToIndex: number }[];
+  /** A checkpoint is taken behind its last step. */
+  readonly hasEnd: boolean;
   readonly requires: JobRequirements;
   /** The job at whose end it goes on, and that one's lineage. */
   readonly base: { readonly jobId: JobId; readonly lineage: string; readonly label: string } | null;
@@ -191,9 +193,11 @@ async function placeableJobs(
     index: row.index,
     lineage: lineageOf(row.build_id, row.variant_name, row.index, row.generation),
     wasTried: row.epoch > 0,
-    ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation }) =>
-      lineageOf(row.build_id, row.variant_name, row.index, generation),
-    ),
+    ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation, upToIndex }) => ({
+      lineage: lineageOf(row.build_id, row.variant_name, row.index, generation),
+      upToIndex,
+    })),
+    hasEnd: row.end_label !== null,
     requires: requirementsOf(row.requires),
     base:
       row.base_id === null
@@ -233,6 +237,7 @@ function selectPlaceable(db: Db) {
       'jobs.generation',
       'jobs.epoch',
       'jobs.ancestry',
+      'jobs.end_label',
       'jobs.base_label',
       'jobs.requires',
       'base.id as base_id',

@@ -48,6 +48,7 @@ export interface Schema {
   readonly step_times: StepTimesTable;
   readonly outputs: OutputsTable;
   readonly checkpoints: CheckpointsTable;
+  readonly fetch_times: FetchTimesTable;
   readonly tickets: TicketsTable;
   readonly blobs: BlobsTable;
   readonly uploads: UploadsTable;
@@ -338,6 +339,14 @@ export interface CheckpointsTable {
   readonly taken_at: number;
   /** Id of the checkpoint that it continues; empty for the first of a job. */
   readonly previous: string;
+}
+
+/** How long a checkpoint took from agent to agent. */
+export interface FetchTimesTable {
+  readonly store: AgentFacts['store']['kind'];
+  readonly bytes: number;
+  readonly ms: number;
+  readonly at: number;
 }
 
 /** Leaves to fetch one checkpoint once. */

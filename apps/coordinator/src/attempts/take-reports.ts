@@ -5,12 +5,14 @@ import {
   advanceReports,
   attemptStepsOf,
   endAttemptStep,
+  findAgent,
   findAttempt,
   findBuild,
   findJob,
   hasBlob,
   insertCheckpoint,
   isFurthest,
+  keepFetchTime,
   lockAttempt,
   lockBuild,
   locksRows,
@@ -234,6 +236,8 @@ async function checkpointFetched(
   { holding, from, bytes, ms }: Extract<ReportEvent, { type: 'checkpoint-fetched' }>,
 ): Promise<void> {
   await keepCheckpoint(scene, holding);
+  const store = (await findAgent(scene.tx, scene.attempt.agent_id))?.facts.store.kind;
+  if (store !== undefined) await keepFetchTime(scene.tx, { store, bytes, ms, at: scene.now });
   const { label, id: checkpoint } = holding;
   tell(scene, 'checkpoint-fetched', { label, checkpoint, from, bytes, ms });
 }

@@ -1,7 +1,9 @@
 import type { AgentId, JobId } from '#libs/contracts';
 import { affinityOf, describeChoice, takeSlot } from './agent-room.js';
-import type { PlacementInput, Served, WaitingJob } from './placement-input.js';
+import { CarryOvers, type CarryOver } from './carry-over.js';
+import type { CandidateAgent, PlacementInput, Served, WaitingJob } from './placement-input.js';
 import { ableOf, chooseOf, RequirementClasses, type RequirementClass } from './requirement-class.js';
+import { waitForBusyOne } from './wait-or-move.js';
 import { WaitingLine } from './waiting-line.js';
 import { jobsAhead, whyAllAreBusy, whyOverLimit, WhyNobodyMatches } from './waiting-reason.js';
 
@@ -18,6 +20,8 @@ export interface Placement {
   readonly job: JobId;
   readonly agent: AgentId;
   readonly reason: string;
+  /** What people are warned of: finished steps run again. */
+  readonly loss: string | null;
 }
 
 /**
@@ -35,6 +39,7 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     heldUp: [],
     ableCounts: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
+    carryOvers: new CarryOvers(input),
   };
   const most = input.limits.placements ?? Infinity;
   for (let job = line.next(); job !== undefined; job = line.next()) {
@@ -54,6 +59,7 @@ interface Pass {
   readonly heldUp: { readonly job: WaitingJob; readonly by: RequirementClass }[];
   readonly ableCounts: Map<RequirementClass, number>;
   readonly whyNobodyMatches: WhyNobodyMatches;
+  readonly carryOvers: CarryOvers;
 }
 
 function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
@@ -65,12 +71,25 @@ function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
   else if (!place(job, by, pass)) pass.heldUp.push({ job, by });
 }
 
+/** False when no agent that matches has a slot and the room; else the job is placed, or it is said what it waits for. */
 function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
-  const affinity = affinityOf(job.wants, pass.input.holders);
+  const { carryOvers } = pass;
+  const costOf = (agent: CandidateAgent): CarryOver => carryOvers.of(job, agent);
+  const affinity = affinityOf(job.wants, pass.input.holders, job.done.length === 0 ? null : costOf);
   const room = chooseOf(by, affinity);
   if (room === undefined) return false;
+  const patience = job.done.length === 0 ? null : waitForBusyOne(job, by, room, costOf, pass.input.now);
+  if (patience !== null) {
+    pass.waiting.set(job.id, patience);
+    return true;
+  }
   const reason = describeChoice(room, ableCount(by, pass), affinity);
-  pass.placements.push({ job: job.id, agent: room.agent.id, reason });
+  pass.placements.push({
+    job: job.id,
+    agent: room.agent.id,
+    reason,
+    loss: carryOvers.lossOf(job, room.agent),
+  });
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);
   return true;

@@ -58,6 +58,7 @@ export function jobOf(name: string, over: JobOver = {}): WaitingJob {
     onAgent: null,
     avoid: [],
     wants: { lineage: `b-${name}/default/0/g0`, base: null },
+    done: [],
     ...rest,
     requires: { architecture: 'amd64', labels: [], tools: [], freeBytes: GB, ...requires },
   };
