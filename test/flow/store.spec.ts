@@ -42,6 +42,7 @@ import {
   insertCheckpoint,
   insertTicket,
   isUniqueViolation,
+  keepFetchTime,
   lastEventSeq,
   listAgents,
   listCheckpoints,
@@ -53,6 +54,7 @@ import {
   outputsOfBuild,
   outputsOfJobs,
   pauseAgent,
+  pinJob,
   putArtifact,
   putOutput,
   quarantineAgent,
@@ -71,6 +73,7 @@ import {
   replaceCheckpoints,
   revokeAgent,
   revokeToken,
+  runningJobs,
   setMetaOnce,
   staleUploads,
   startUpload,
@@ -84,6 +87,7 @@ import {
   unreferencedBlobs,
   useEnrolment,
   useTicket,
+  usualFetchTimes,
   verifyAudit,
   type CheckpointRow,
   type Schema,
@@ -479,6 +483,39 @@ describeEachDatabase('the tables of record', (open) => {
       await many(8, (index) => transact(db, (tx) => removeDropping(tx, id, [`area ${index}`, 'unknown'])));
       expect((await findAgent(db, id))?.dropping).toEqual(['always']);
       await transact(db, (tx) => addDropping(tx, newId('a'), ['of nobody']));
+    });
+  });
+
+  describe('jobs', () => {
+    it('are for one agent as long as somebody says so', async () => {
+      const { db } = await open();
+      const { id: agent } = await anAgent(db, 'mill');
+      const job = await aJob(db, await aBuild(db, 'running'));
+      const onAgent = async () => (await runningJobs(db, [job])).map((row) => row.onAgent);
+      expect(await onAgent()).toEqual([null]);
+      for (const pinned of [agent, (await anAgent(db, 'tank')).id, null]) {
+        await pinJob(db, job, pinned);
+        expect(await onAgent()).toEqual([pinned]);
+      }
+    });
+  });
+
+  describe('what fetching a checkpoint takes', () => {
+    it('is usual by store family, and forgotten after a month', async () => {
+      const { db } = await open();
+      expect(await usualFetchTimes(db)).toEqual(new Map());
+      const day = 86_400_000;
+      for (const [index, ms] of [7000, 1000, 3000].entries())
+        await keepFetchTime(db, { store: 'zfs', bytes: 1, ms, at: index });
+      await keepFetchTime(db, { store: 'btrfs', bytes: 1, ms: 50, at: 3 });
+      expect(await usualFetchTimes(db)).toEqual(
+        new Map([
+          ['zfs', 3000],
+          ['btrfs', 50],
+        ]),
+      );
+      await keepFetchTime(db, { store: 'zfs', bytes: 1, ms: 9000, at: 40 * day });
+      expect(await usualFetchTimes(db)).toEqual(new Map([['zfs', 9000]]));
     });
   });
 

@@ -184,7 +184,13 @@ export class ScriptedCoordinator {
     this.drop = this.drop.filter((area) => !heartbeat.dropped.includes(area));
     const leases = heartbeat.attempts.map(({ attempt, epoch }) => {
       const { granted, wish, pauseBefore, handOver, assignment } = this.attempt(attempt);
-      return { attempt, granted: granted && epoch === assignment.epoch, wish, pauseBefore, handOver };
+      return {
+        attempt,
+        granted: granted && epoch === assignment.epoch,
+        wish,
+        pauseBefore,
+        ...(handOver === null ? {} : { handOver }),
+      };
     });
     return { settings: this.settings, leases, drop: this.drop };
   }

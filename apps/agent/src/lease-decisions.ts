@@ -31,7 +31,7 @@ export function newsOf(attempt: AttemptId, { leases }: Pick<HeartbeatResponse, '
   const lease = leases.find((each) => each.attempt === attempt);
   if (lease === undefined) return { kind: 'unanswered' };
   if (!lease.granted) return { kind: 'taken' };
-  const { wish, pauseBefore, handOver } = lease;
+  const { wish, pauseBefore, handOver = null } = lease;
   return { kind: 'renewed', wish, pauseBefore, handOver };
 }
 

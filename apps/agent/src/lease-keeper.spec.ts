@@ -47,7 +47,6 @@ function setUp() {
         granted: true,
         wish: 'run' as const,
         pauseBefore: null,
-        handOver: null,
       };
       return { settings, leases: [{ ...lease, ...outcome }], drop: [] };
     };

@@ -130,8 +130,8 @@ export const HeartbeatResponse = z.strictObject({
       wish: Wish,
       /** The step not to run; it may have changed since the assignment. */
       pauseBefore: StepName.nullable(),
-      /** Stop at the next boundary, since another agent can take the job: why. */
-      handOver: z.string().max(1000).nullable().default(null),
+      /** Stop at the next boundary, since another agent can take the job: why. Left out where it is not, since agents of the version before know nothing of it. */
+      handOver: z.string().max(1000).optional(),
     }),
   ),
   drop: z.array(AreaName),
@@ -222,8 +222,8 @@ export const ReportEvent = z.discriminatedUnion('type', [
     label: z.string().max(200),
     from: Name,
     bytes: Bytes,
-    totalBytes: Bytes.nullable(),
-    bytesPerSecond: Bytes,
+    totalBytes: Bytes.nullable().default(null),
+    bytesPerSecond: Bytes.default(0),
   }),
   /** A lane's declared output, uploaded and committed. */
   z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),

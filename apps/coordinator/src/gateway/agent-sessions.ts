@@ -172,7 +172,10 @@ export class AgentSessions {
     const given = await this.#givenAway(agent, leases);
     return {
       settings: this.settings,
-      leases: answers.map((answer) => ({ ...answer, handOver: given.get(answer.attempt) ?? null })),
+      leases: answers.map((answer) => {
+        const handOver = given.get(answer.attempt);
+        return handOver === undefined ? answer : { ...answer, handOver };
+      }),
       drop: [...agent.dropping] as AreaName[],
     };
   }
@@ -247,7 +250,7 @@ function isLockRenewalDue(lastSeenAt: number, now: number): boolean {
   return Math.floor(lastSeenAt / LOCK_RENEWAL_MS) !== Math.floor(now / LOCK_RENEWAL_MS);
 }
 
-type LeaseAnswer = Omit<HeartbeatResponse['leases'][number], 'handOver'>;
+type LeaseAnswer = HeartbeatResponse['leases'][number];
 
 function answersTo(beat: Heartbeat, leases: readonly AgentLease[]): readonly LeaseAnswer[] {
   const own = new Map(leases.map((lease) => [lease.id, lease]));
