@@ -1,5 +1,5 @@
 import type { AgentId, JobId } from '#libs/contracts';
-import { affinityOf, describeChoice, takeSlot } from './agent-room.js';
+import { affinityOf, describeChoice, hasSlot, takeSlot, type AgentRoom } from './agent-room.js';
 import { CarryOvers, type CarryOver } from './carry-over.js';
 import type { CandidateAgent, PlacementInput, Served, WaitingJob } from './placement-input.js';
 import { ableOf, chooseOf, RequirementClasses, type RequirementClass } from './requirement-class.js';
@@ -38,6 +38,7 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     waiting: new Map(),
     heldUp: [],
     ableCounts: new Map(),
+    ableById: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
     carryOvers: new CarryOvers(input),
   };
@@ -58,6 +59,7 @@ interface Pass {
   /** Jobs that agents match, all of which are busy. */
   readonly heldUp: { readonly job: WaitingJob; readonly by: RequirementClass }[];
   readonly ableCounts: Map<RequirementClass, number>;
+  readonly ableById: Map<RequirementClass, ReadonlyMap<AgentId, AgentRoom>>;
   readonly whyNobodyMatches: WhyNobodyMatches;
   readonly carryOvers: CarryOvers;
 }
@@ -78,7 +80,10 @@ function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
   const affinity = affinityOf(job.wants, pass.input.holders, job.done.length === 0 ? null : costOf);
   const room = chooseOf(by, affinity);
   if (room === undefined) return false;
-  const patience = job.done.length === 0 ? null : waitForBusyOne(job, by, room, costOf, pass.input.now);
+  const patience =
+    job.done.length === 0
+      ? null
+      : waitForBusyOne(job, busyHolders(job, by, pass), room, costOf, pass.input.now);
   if (patience !== null) {
     pass.waiting.set(job.id, patience);
     return true;
@@ -93,6 +98,17 @@ function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);
   return true;
+}
+
+/** Those that match and hold checkpoints of the job, without a slot; in the order of ids. */
+function busyHolders(job: WaitingJob, by: RequirementClass, pass: Pass): readonly AgentRoom[] {
+  const able = pass.ableById.get(by) ?? new Map(ableOf(by).map((room) => [room.agent.id, room]));
+  pass.ableById.set(by, able);
+  const holders = pass.input.holders.get(job.wants.lineage)?.keys() ?? [];
+  return [...holders]
+    .toSorted()
+    .flatMap((id) => able.get(id) ?? [])
+    .filter((room) => !hasSlot(room));
 }
 
 function ableCount(by: RequirementClass, { ableCounts }: Pass): number {
