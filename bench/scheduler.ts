@@ -105,6 +105,7 @@ function agentOf(n: number, running: number): CandidateAgent {
     reason: '',
     until: null,
     lastAssignedAt: NOW - n,
+    peer: { id: agentId(n), store: 'zfs', listens: true, isGone: false },
   };
 }
 
@@ -116,6 +117,7 @@ function jobOf(n: number, kind: Kind): WaitingJob {
     user: `user${build % kind.users}`,
     priority: PRIORITIES[build % PRIORITIES.length] ?? 'normal',
     waitingSince: NOW - (n % 5000) * 1000,
+    done: [],
     createdAt: NOW - build * 1000,
     index: n % 4,
     onAgent: null,

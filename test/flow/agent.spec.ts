@@ -150,6 +150,35 @@ describe('an agent', () => {
     expect(await coordinator.end(missing)).toMatchObject({ kind: 'infrastructure', fault: 'base-missing' });
   });
 
+  it('hands a job over at the next boundary, and does not run a step for which it has no room', async () => {
+    const steps: readonly FarmStep[] = [{ name: 'a', body: waitFor('g') }, { name: 'b' }, { name: 'c' }];
+    const { coordinator } = agent;
+    const first = coordinator.give(agent.assignment(steps));
+    await agent.start();
+    await agent.gate('g-waits');
+    const beats = coordinator.heartbeats.length;
+    coordinator.want(first, { handOver: 'drained by ada' });
+    await coordinator.until(() => coordinator.heartbeats.length > beats + 1);
+    await agent.open('g');
+    expect(await coordinator.end(first)).toEqual({
+      kind: 'handed-over',
+      before: 1,
+      cause: 'asked',
+      reason: 'drained by ada',
+    });
+    const tooLarge: readonly FarmStep[] = [{ name: 'a' }, { name: 'b', free: '900T' }];
+    const larger = agent.assignment(tooLarge);
+    const lineage = larger.lineage.replace('g1', 'g2');
+    const second = coordinator.give({ ...larger, lineage });
+    expect(await coordinator.end(second)).toMatchObject({
+      kind: 'handed-over',
+      before: 0,
+      cause: 'no-space',
+      reason: expect.stringMatching(/are free in the build area, and \d+ MB are needed from here on/),
+    });
+    expect(agent.started(second, tooLarge)).toEqual([]);
+  });
+
   it('pauses at the next boundary, and in front of a step, and goes on from there', async () => {
     const steps = [{ name: 'a', body: waitFor('a') }, { name: 'b' }, { name: 'c' }, { name: 'd' }];
     await agent.start();

@@ -1,6 +1,7 @@
 // Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { BuildDetail } from '#libs/contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentView, BuildDetail } from '#libs/contracts';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
@@ -53,6 +54,92 @@ describe('a job that goes on elsewhere', () => {
     expect(artifacts.map(({ name }) => name).toSorted()).toEqual(['a.iso', 'c.txt', 'd.txt']);
     const bytes = await farm.bytes(`/builds/${id}/artifacts/default/d.txt`);
     expect(bytes.toString()).toBe('A\nmore\n');
+  });
+
+  it('goes on where a person says, and waits for that agent', async () => {
+    const scenario = farm.scenario(steps);
+    const id = await farm.submit(scenario, { pauseBefore: 'c' });
+    const [first] = agentsOf(await farm.atRest(id));
+    const other = first === 'agent0' ? 'agent1' : 'agent0';
+    const resumeOn = async (onAgent: string): Promise<unknown> =>
+      await farm.call('POST', `/builds/${id}/resume`, { onAgent, pauseBefore: 'd' });
+    await expect(resumeOn('nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await drain(other);
+    await resumeOn(other);
+    const reason = `waits for agent ${other}, which is drained by admin: moving out`;
+    await farm.buildThat(id, ({ jobs }) => jobs[0]?.waitingReason === reason);
+    await farm.pause(id);
+    await farm.atRest(id);
+    await undrain(other);
+    await resumeOn(other);
+    expect(agentsOf(await farm.atRest(id))).toEqual([first, other]);
+    await farm.call('POST', `/builds/${id}/resume`, { onAgent: first });
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+    expect(agentsOf(ended)).toEqual([first, other, first]);
+    expect(await scenario.began()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  /** Resolves when the agent has been told what is wished since this was called. */
+  const hasHeard = async (name: string): Promise<void> => {
+    const seen = async (): Promise<number | null> =>
+      (await farm.call<AgentView>('GET', `/agents/${name}`)).lastSeenAt;
+    for (let beat = 0; beat < 2; beat += 1) {
+      for (const before = await seen(); (await seen()) === before;) await sleep(50);
+    }
+  };
+
+  it.each<[string, object, boolean]>([
+    ['leaves a drained agent at the next checkpoint', {}, true],
+    ['stays on a drained agent that is to let it finish', { letFinish: true }, false],
+  ])('%s', async (_, how, leaves) => {
+    const scenario = farm.scenario([{ name: 'a' }, { name: 'b', body: 'hold b' }, { name: 'c' }]);
+    const id = await farm.submit(scenario);
+    await scenario.reached('b');
+    const [first] = agentsOf(await farm.build(id));
+    const other = first === 'agent0' ? 'agent1' : 'agent0';
+    await farm.call('POST', `/agents/${first}/drain`, { why: 'moving out', ...how });
+    await hasHeard(first!);
+    await scenario.open('b');
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded', jobs: [{ retries: 0 }] });
+    expect(agentsOf(ended)).toEqual(leaves ? [first, other] : [first]);
+    expect(await scenario.began()).toEqual(['a', 'b', 'c']);
+    const told = farm.events.of(id).filter(({ type }) => type === 'job-handed-over');
+    const reason = `agent ${first} is drained by admin: moving out`;
+    expect(told.map(({ data }) => [data['step'], data['reason']])).toEqual(leaves ? [['c', reason]] : []);
+    await undrain(first!);
+  });
+
+  it('stays on a drained agent when nobody can take it', async () => {
+    const scenario = farm.scenario([{ name: 'a', body: 'hold a' }, { name: 'b' }]);
+    const id = await farm.submit(scenario);
+    await scenario.reached('a');
+    const [first] = agentsOf(await farm.build(id));
+    await Promise.all([drain('agent0'), drain('agent1')]);
+    await hasHeard(first!);
+    await scenario.open('a');
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+    expect(agentsOf(ended)).toEqual([first]);
+    await Promise.all([undrain('agent0'), undrain('agent1')]);
+  });
+
+  it('is not sent where it could never run', async () => {
+    const scenario = farm.scenario([{ name: 'a', body: '[ -e "$S/well" ]' }]);
+    const id = await farm.submit(scenario);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'failed' });
+    const strange = await farm.addAgent({ DISTROFARM_AGENT_ARCHITECTURES: 'riscv64' });
+    const refused = farm.call('POST', `/builds/${id}/resume`, { onAgent: strange.name });
+    await expect(refused).rejects.toMatchObject({
+      code: 'UNPLACEABLE',
+      body: {
+        problems: [`lane main: it is to run on agent ${strange.name}, which is for riscv64, not for amd64`],
+      },
+    });
+    await scenario.open('well');
+    await farm.resume(id);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
   });
 
   it('goes on from what there is when its agent is gone', async () => {

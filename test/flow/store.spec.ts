@@ -46,6 +46,7 @@ import {
   insertCheckpoint,
   insertTicket,
   isUniqueViolation,
+  keepFetchTime,
   lastEventSeq,
   listAgents,
   listCheckpoints,
@@ -57,6 +58,7 @@ import {
   outputsOfBuild,
   outputsOfJobs,
   pauseAgent,
+  pinJob,
   putArtifact,
   putOutput,
   quarantineAgent,
@@ -75,6 +77,7 @@ import {
   replaceCheckpoints,
   revokeAgent,
   revokeToken,
+  runningJobs,
   setMetaOnce,
   silentAgents,
   staleUploads,
@@ -92,6 +95,7 @@ import {
   updateJob,
   useEnrolment,
   useTicket,
+  usualFetchTimes,
   verifyAudit,
   waitingJobs,
   type CheckpointRow,
@@ -424,21 +428,33 @@ describeEachDatabase('the tables of record', (open) => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');
       const state = async () => {
-        const { drained, paused, pausedUntil, reason } = (await findAgent(db, id))!;
-        return { drained, paused, pausedUntil, reason };
+        const { drained, letsFinish, paused, pausedUntil, reason } = (await findAgent(db, id))!;
+        return { drained, letsFinish, paused, pausedUntil, reason };
       };
-      await drainAgent(db, id, 'ada: new disk');
+      await drainAgent(db, id, { reason: 'ada: new disk', letsFinish: true });
       await pauseAgent(db, id, { reason: 'bob: lunch', until: 100 });
-      expect(await state()).toEqual({ drained: true, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      expect(await state()).toMatchObject({
+        drained: true,
+        letsFinish: true,
+        paused: true,
+        pausedUntil: 100,
+        reason: 'bob: lunch',
+      });
       await undrainAgent(db, id);
-      expect(await state()).toEqual({ drained: false, paused: true, pausedUntil: 100, reason: 'bob: lunch' });
+      expect(await state()).toMatchObject({
+        drained: false,
+        letsFinish: false,
+        paused: true,
+        pausedUntil: 100,
+        reason: 'bob: lunch',
+      });
       expect(await unpauseDueAgents(db, 99)).toEqual([]);
       expect(await unpauseDueAgents(db, 100)).toEqual([id]);
-      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+      expect(await state()).toMatchObject({ drained: false, paused: false, pausedUntil: null, reason: '' });
       await pauseAgent(db, id, { reason: 'bob: for good', until: null });
       expect(await unpauseDueAgents(db, Number.MAX_SAFE_INTEGER)).toEqual([]);
       await unpauseAgent(db, id);
-      expect(await state()).toEqual({ drained: false, paused: false, pausedUntil: null, reason: '' });
+      expect(await state()).toMatchObject({ drained: false, paused: false, pausedUntil: null, reason: '' });
     });
 
     it('are revoked once, and heard no more', async () => {
@@ -480,6 +496,39 @@ describeEachDatabase('the tables of record', (open) => {
       await many(8, (index) => transact(db, (tx) => removeDropping(tx, id, [`area ${index}`, 'unknown'])));
       expect((await findAgent(db, id))?.dropping).toEqual(['always']);
       await transact(db, (tx) => addDropping(tx, newId('a'), ['of nobody']));
+    });
+  });
+
+  describe('jobs', () => {
+    it('are for one agent as long as somebody says so', async () => {
+      const { db } = await open();
+      const { id: agent } = await anAgent(db, 'mill');
+      const job = await aJob(db, await aBuild(db, 'running'));
+      const onAgent = async () => (await runningJobs(db, [job])).map((row) => row.onAgent);
+      expect(await onAgent()).toEqual([null]);
+      for (const pinned of [agent, (await anAgent(db, 'tank')).id, null]) {
+        await pinJob(db, job, pinned);
+        expect(await onAgent()).toEqual([pinned]);
+      }
+    });
+  });
+
+  describe('what fetching a checkpoint takes', () => {
+    it('is usual by store family, and forgotten after a month', async () => {
+      const { db } = await open();
+      expect(await usualFetchTimes(db)).toEqual(new Map());
+      const day = 86_400_000;
+      for (const [index, ms] of [7000, 1000, 3000].entries())
+        await keepFetchTime(db, { store: 'zfs', bytes: 1, ms, at: index });
+      await keepFetchTime(db, { store: 'btrfs', bytes: 1, ms: 50, at: 3 });
+      expect(await usualFetchTimes(db)).toEqual(
+        new Map([
+          ['zfs', 3000],
+          ['btrfs', 50],
+        ]),
+      );
+      await keepFetchTime(db, { store: 'zfs', bytes: 1, ms: 9000, at: 40 * day });
+      expect(await usualFetchTimes(db)).toEqual(new Map([['zfs', 9000]]));
     });
   });
 

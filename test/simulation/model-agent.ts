@@ -229,7 +229,7 @@ export class ModelAgent {
       if (news.kind === 'unanswered' || this.#held.get(lease.attempt) !== lease) continue;
       if (news.kind === 'renewed') {
         lease.renewedAtMs = sentAtMs;
-        lease.control.want(news.wish, news.pauseBefore);
+        lease.control.want(news);
       } else {
         this.#held.delete(lease.attempt);
         lease.control.stop('stale');

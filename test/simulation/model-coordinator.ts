@@ -16,10 +16,11 @@ import {
 import { lineageOf, type AgentRow, type JobAncestor, type JobRow, type StepRow } from '#libs/store';
 import { quarantineMs } from '../../apps/coordinator/src/decide/after-attempt.js';
 import { buildStateOf } from '../../apps/coordinator/src/decide/build-state.js';
-import { canSendTo } from '../../apps/coordinator/src/decide/can-send-to.js';
+import { canSendTo, peerOf } from '../../apps/coordinator/src/decide/can-send-to.js';
 import type { Holders, Served, WaitingJob } from '../../apps/coordinator/src/decide/placement-input.js';
 import { isHeldByPause, readyJobs } from '../../apps/coordinator/src/decide/ready-jobs.js';
 import { candidateOf } from '../../apps/coordinator/src/scheduling/candidate-agents.js';
+import { boundaryPosition, doneSteps } from '../../apps/coordinator/src/scheduling/job-progress.js';
 import { HEARTBEAT_MS, LEASE_MS, type Rules } from './rules.js';
 
 export const VARIANT = 'default';
@@ -52,6 +53,8 @@ export interface ModelStep {
   readonly name: string;
   state: StepState;
   attempt: AttemptId | null;
+  started_at: number | null;
+  ended_at: number | null;
 }
 
 export interface ModelAttempt {
@@ -163,6 +166,7 @@ export class ModelCoordinator {
   /** In memory only. */
   #served: Served | undefined;
   readonly #createdAt: number;
+  #hasFetched = false;
 
   constructor(
     private readonly rules: Rules,
@@ -197,6 +201,8 @@ export class ModelCoordinator {
       name,
       state: 'waiting',
       attempt: null,
+      started_at: null,
+      ended_at: null,
     }));
     for (const agent of agents) this.agents.set(agent.id, agent);
     this.#settle(now, 'farm');
@@ -325,7 +331,7 @@ export class ModelCoordinator {
     if (attempt.state !== 'running' && this.rules.refusesStale) return null;
     if (this.rules.refusesRepeated && fresh[0]!.seq !== attempt.lastSeq + 1) throw new RangeError('a hole');
     attempt.lastSeq = Math.max(attempt.lastSeq, last.seq);
-    for (const { event } of fresh) this.#apply(attempt, event, now);
+    for (const { event, at } of fresh) this.#apply(attempt, event, at, now);
     return attempt.lastSeq;
   }
 
@@ -351,6 +357,8 @@ export class ModelCoordinator {
         ),
       ),
       holders: this.#holders(waiting),
+      // A transfer takes no time here.
+      fetchMs: new Map(this.#hasFetched ? [['directory', 0]] : []),
       runningByUser: new Map([['alice', loads.length]]),
       limits: { runningPerUser: 1000, placements: 100 },
       ...(this.#served === undefined ? {} : { served: this.#served }),
@@ -486,6 +494,7 @@ export class ModelCoordinator {
       requires: job.requires,
       onAgent: null,
       avoid: job.avoid,
+      done: job.epoch > 0 ? doneSteps({ hasEnd: job.end_label !== null }, this.#stepsOf(job)) : [],
       wants: {
         lineage: this.lineageOf(job),
         base:
@@ -501,32 +510,42 @@ export class ModelCoordinator {
 
   #holders(waiting: readonly ModelJob[]): Holders {
     const holders = new Map<string, Map<AgentId, number>>();
-    const count = (key: string, agent: AgentId): void => {
-      const counts = holders.get(key) ?? new Map<AgentId, number>();
-      holders.set(key, counts.set(agent, (counts.get(agent) ?? 0) + 1));
+    const hold = (key: string, agent: AgentId, position: number): void => {
+      const furthest = holders.get(key) ?? new Map<AgentId, number>();
+      if (position > 0) holders.set(key, furthest.set(agent, Math.max(furthest.get(agent) ?? 0, position)));
     };
     for (const { agent, lineage, label } of this.checkpoints) {
-      for (const job of waiting) {
-        if (job.epoch > 0 && this.#lineagesOf(job).includes(lineage)) count(this.lineageOf(job), agent);
+      for (const job of waiting.filter(({ epoch }) => epoch > 0)) {
+        for (const known of this.#lineagesOf(job).filter((each) => each.lineage === lineage))
+          hold(this.lineageOf(job), agent, boundaryPosition(label, this.#stepsOf(job), known.upToIndex));
       }
       const isBase = waiting.some(
         ({ base }) =>
           base !== null && base.label === label && this.lineageOf(this.jobs[base.job]!) === lineage,
       );
-      if (isBase) count(`${lineage}@${label}`, agent);
+      if (isBase) hold(`${lineage}@${label}`, agent, 1);
     }
     return holders;
   }
 
-  #lineagesOf(job: ModelJob): readonly string[] {
-    const ancestors = job.ancestry.map(({ generation }) => this.lineageOf({ index: job.index, generation }));
-    return [this.lineageOf(job), ...ancestors];
+  /** Up to which step their checkpoints are good for the job. */
+  #lineagesOf(job: ModelJob): readonly { readonly lineage: string; readonly upToIndex: number }[] {
+    const ancestors = job.ancestry.map(({ generation, upToIndex }) => ({
+      lineage: this.lineageOf({ index: job.index, generation }),
+      upToIndex,
+    }));
+    return [{ lineage: this.lineageOf(job), upToIndex: Infinity }, ...ancestors];
   }
 
   #assignment(attempt: ModelAttempt, token: string): ModelAssignment {
     const { job } = attempt;
     const receiver = this.agents.get(attempt.agent)!;
-    const lineages = [attempt.lineage, ...this.#lineagesOf(job).slice(1)];
+    const lineages = [
+      attempt.lineage,
+      ...this.#lineagesOf(job)
+        .slice(1)
+        .map(({ lineage }) => lineage),
+    ];
     const { base } = job;
     return {
       attempt: attempt.id,
@@ -540,7 +559,8 @@ export class ModelCoordinator {
       })),
       pauseBefore: this.build.pauseBefore,
       elsewhere: this.checkpoints.filter(
-        ({ agent, lineage }) => lineages.includes(lineage) && canSendTo(this.agents.get(agent)!, receiver),
+        ({ agent, lineage }) =>
+          lineages.includes(lineage) && canSendTo(peerOf(this.agents.get(agent)!), peerOf(receiver)),
       ),
       publishEnd: this.agents.size > 1 && job.end_label !== null,
       imports: job.imports.map(({ path, job: writer }) => ({
@@ -559,23 +579,24 @@ export class ModelCoordinator {
     };
   }
 
-  #apply(attempt: ModelAttempt, event: ReportEvent, now: number): void {
+  #apply(attempt: ModelAttempt, event: ReportEvent, at: number, now: number): void {
     const { job } = attempt;
     this.revision += 1;
     switch (event.type) {
       case 'step-started':
         this.#resetSteps(job, event.step);
-        this.#step(job, event.step, 'running', attempt.id);
+        this.#step(job, event.step, { state: 'running', attempt: attempt.id, started_at: at });
         return;
       case 'step-ended': {
         const { kind } = event.outcome;
         const state = kind === 'succeeded' || kind === 'interrupted' ? kind : 'failed';
-        this.#step(job, event.step, state, attempt.id);
+        this.#step(job, event.step, { state, attempt: attempt.id, ended_at: at });
         if (state === 'succeeded') attempt.succeeded.add(event.step);
         return;
       }
       case 'checkpoint-fetched':
         this.#keepCheckpoint(attempt.agent, event.holding);
+        this.#hasFetched = true;
         return;
       case 'checkpoint-taken':
         if (!this.#keepCheckpoint(attempt.agent, event.holding)) return;
@@ -651,6 +672,7 @@ export class ModelCoordinator {
         pauseIsPending: this.build.pauseBefore !== null,
         agent: attempt.agent,
         agentRestarted,
+        gotFurther: false,
       },
       end,
     );
@@ -663,7 +685,7 @@ export class ModelCoordinator {
     this.#change(job, { state: next.state, retries: next.retries, avoid: next.avoid, waitingSince });
     for (const step of this.steps) {
       if (step.job_id === job.id && step.state === 'running' && step.attempt === attempt.id)
-        step.state = 'interrupted';
+        Object.assign(step, { state: 'interrupted', ended_at: now });
     }
     this.#judgeAgent(attempt.agent, end, next.blamesAgent, now);
     this.toWake.add(attempt.agent);
@@ -724,17 +746,19 @@ export class ModelCoordinator {
     if (job.state !== from) this.watcher.jobChanged(job, from, cause);
   }
 
-  #step(job: ModelJob, index: number, state: StepState, attempt: AttemptId): void {
+  #step(job: ModelJob, index: number, change: Partial<ModelStep>): void {
     const step = this.steps.find((each) => each.job_id === job.id && each.index === index)!;
-    step.state = state;
-    step.attempt = attempt;
+    Object.assign(step, change);
+  }
+
+  #stepsOf(job: ModelJob): readonly ModelStep[] {
+    return this.steps.filter(({ job_id }) => job_id === job.id);
   }
 
   #resetSteps(job: ModelJob, from: number): void {
     for (const step of this.steps) {
       if (step.job_id !== job.id || step.index < from) continue;
-      step.state = 'waiting';
-      step.attempt = null;
+      Object.assign(step, { state: 'waiting', attempt: null, started_at: null, ended_at: null });
     }
   }
 }

@@ -39,6 +39,7 @@ import { Claims } from '../../apps/coordinator/src/gateway/claims.js';
 import { FindLost } from '../../apps/coordinator/src/loops/find-lost.js';
 import type { Metrics } from '../../apps/coordinator/src/metrics.js';
 import { SCHEDULE_DUTY } from '../../apps/coordinator/src/scheduling/duty.js';
+import { HandOvers } from '../../apps/coordinator/src/scheduling/hand-overs.js';
 import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-jobs.js';
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
@@ -114,12 +115,13 @@ export class RealCoordinator {
       extend: () => Promise.resolve(true),
     } as unknown as AgentInbox;
     const endings = new EndAttempts(inbox);
-    this.#sessions = new AgentSessions(this.#work, this.#config, endings, inbox);
     this.#claims = new Claims(this.#store, this.#work, inbox, this.#config, this.#claimClock);
     this.#reports = new TakeReports(this.#work, endings);
     this.#lost = new FindLost(this.#store, this.#work, endings, this.#config, this.#clock);
     this.#actions = new BuildActions(this.#work, endings);
     this.#schedule = this.#newSchedule();
+    const handOvers = new HandOvers(this.#schedule);
+    this.#sessions = new AgentSessions(this.#work, this.#config, endings, inbox, handOvers);
   }
 
   async submit({ rows }: Shape, agents: readonly AgentId[]): Promise<void> {
@@ -188,7 +190,7 @@ export class RealCoordinator {
         return await this.#wish(call.args[1], () =>
           this.#actions.resume(
             BUILD,
-            { from: call.args[0], variant: null, pauseBefore: null, why: '' },
+            { from: call.args[0], variant: null, onAgent: null, pauseBefore: null, why: '' },
             CALLER,
           ),
         );

@@ -3,7 +3,7 @@ import type { Manifest } from '#libs/manifest';
 import type { Plan, PlannedStep } from '#libs/plan';
 import type { AgentRow } from '#libs/store';
 import { planOf } from '../../libs/plan/src/testing.js';
-import { canSendTo } from '../../apps/coordinator/src/decide/can-send-to.js';
+import { canSendTo, peerOf } from '../../apps/coordinator/src/decide/can-send-to.js';
 import { planRows, type VariantRows } from '../../apps/coordinator/src/builds/plan-rows.js';
 import { ModelAgent } from './model-agent.js';
 import {
@@ -70,6 +70,7 @@ const AGENT = {
   load: null,
   instance: null,
   drained: false,
+  letsFinish: false,
   paused: false,
   pausedUntil: null,
   reason: '',
@@ -242,7 +243,7 @@ export class World {
       (checkpoint) =>
         checkpoint.id === id &&
         !without.includes(checkpoint.agent) &&
-        canSendTo(agents.get(checkpoint.agent)!, agents.get(receiver)!),
+        canSendTo(peerOf(agents.get(checkpoint.agent)!), peerOf(agents.get(receiver)!)),
     );
     return holder?.agent ?? null;
   }

@@ -24,6 +24,7 @@ interface AttemptState {
   granted: boolean;
   wish: Wish;
   pauseBefore: string | null;
+  handOver: string | null;
   readonly events: ReportEvent[];
   log: Buffer;
 }
@@ -84,7 +85,14 @@ export class ScriptedCoordinator {
 
   give(assignment: Assignment): AttemptId {
     const { attempt, pauseBefore } = assignment;
-    const state = { granted: true, wish: 'run' as const, pauseBefore, events: [], log: Buffer.alloc(0) };
+    const state = {
+      granted: true,
+      wish: 'run' as const,
+      pauseBefore,
+      handOver: null,
+      events: [],
+      log: Buffer.alloc(0),
+    };
     this.#attempts.set(attempt, { assignment, ...state });
     this.#waiting.push(assignment);
     this.#happened.emit('any');
@@ -92,7 +100,10 @@ export class ScriptedCoordinator {
   }
 
   /** What is answered about the attempt from now on; the agent is woken. */
-  want(attempt: AttemptId, change: Partial<Pick<AttemptState, 'granted' | 'wish' | 'pauseBefore'>>): void {
+  want(
+    attempt: AttemptId,
+    change: Partial<Pick<AttemptState, 'granted' | 'wish' | 'pauseBefore' | 'handOver'>>,
+  ): void {
     Object.assign(this.attempt(attempt), change);
     for (const stream of this.#wakes) stream.write('event: wake\ndata: now\n\n');
   }
@@ -172,8 +183,14 @@ export class ScriptedCoordinator {
     this.heartbeats.push(heartbeat);
     this.drop = this.drop.filter((area) => !heartbeat.dropped.includes(area));
     const leases = heartbeat.attempts.map(({ attempt, epoch }) => {
-      const { granted, wish, pauseBefore, assignment } = this.attempt(attempt);
-      return { attempt, granted: granted && epoch === assignment.epoch, wish, pauseBefore };
+      const { granted, wish, pauseBefore, handOver, assignment } = this.attempt(attempt);
+      return {
+        attempt,
+        granted: granted && epoch === assignment.epoch,
+        wish,
+        pauseBefore,
+        ...(handOver === null ? {} : { handOver }),
+      };
     });
     return { settings: this.settings, leases, drop: this.drop };
   }

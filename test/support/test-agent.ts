@@ -20,6 +20,8 @@ export interface FarmStep {
   readonly name: string;
   readonly lane?: string;
   readonly outputs?: readonly string[];
+  /** Room that must be free, as the manifest has it. */
+  readonly free?: string;
   /** Bash of the step. `$GATES` is a folder that no roll back reaches. */
   readonly body?: string;
 }
@@ -188,9 +190,12 @@ export function planOf(manifest: string): Plan {
 }
 
 function manifestOf(steps: readonly FarmStep[]): string {
-  const scripts = steps.map(({ name, lane, outputs = [] }) => {
+  const scripts = steps.map(({ name, lane, outputs = [], free }) => {
     const attribute = lane === undefined ? '' : ` farm:lane="${lane}"`;
-    const declared = outputs.map((path) => `<farm:output path="${path}"/>`).join('');
+    const declared = [
+      ...outputs.map((path) => `<farm:output path="${path}"/>`),
+      free === undefined ? '' : `<farm:requires free="${free}"/>`,
+    ].join('');
     return `<script name="steps/${name}.sh"${attribute}><checkpoint name="${name}" message="Step ${name}"/>${declared}</script>`;
   });
   return `<?xml version="1.0"?>

@@ -156,6 +156,10 @@ class SerialStore extends SnapshotStore {
     });
   }
 
+  override async estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number | null> {
+    return await this.serialise(() => this.store.estimateSend(checkpoint, base));
+  }
+
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
     await this.serialise(() =>
       this.#alone(checkpoint.workspace, () => this.store.receive(checkpoint, base, stream)),

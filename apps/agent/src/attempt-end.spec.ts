@@ -1,5 +1,5 @@
 import { TreeError } from '#libs/artifacts';
-import { OutputError, SnapshotStoreError, type BuildResult } from '#libs/engine';
+import { OutputError, SnapshotStoreError } from '#libs/engine';
 import { ApiError } from '#libs/http-client';
 import { describe, expect, it } from '@jest/globals';
 import { planOf } from '../../../libs/plan/src/testing.js';
@@ -11,13 +11,12 @@ const plan = planOf(['a', 'b']);
 const [job] = plan.jobs;
 const [, step] = plan.steps;
 
-function end(result: Exclude<BuildResult, { kind: 'finished' }>, stopped: StopKind | null = null): unknown {
+function end(result: Parameters<typeof endOfRun>[0], stopped: StopKind | null = null): unknown {
   return endOfRun(result, job!, stopped === null ? null : new Stopped(stopped));
 }
 
 describe('endOfRun', () => {
-  it('tells a pause and a failure by the number of the step', () => {
-    expect(end({ kind: 'paused', before: step! })).toEqual({ kind: 'paused', before: 1 });
+  it('tells a failure by the number of the step', () => {
     const outcome = { kind: 'exited', status: 2 } as const;
     expect(end({ kind: 'failed', failures: [{ step: step!, outcome }] })).toEqual({
       kind: 'failed',

@@ -22,16 +22,14 @@ export class AttemptFault extends Error {
 
 /**
  * How an attempt ended, as the coordinator is told; `null`: it is not told anything, since the attempt is another's by now. `finished` is no end yet: what the job
- * made has still to be published.
+ * made has still to be published. Of a halt at a boundary, only who asked for it knows what it is.
  */
 export function endOfRun(
-  result: Exclude<BuildResult, { kind: 'finished' }>,
+  result: Exclude<BuildResult, { kind: 'finished' | 'paused' }>,
   job: Job,
   stopped: Stopped | null,
 ): AttemptEnd | null {
   switch (result.kind) {
-    case 'paused':
-      return { kind: 'paused', before: result.before.index };
     case 'interrupted':
       return endOfStop(stopped ?? new Stopped('shutdown'), result.at.index);
     case 'failed':

@@ -27,11 +27,18 @@ export class Stopped extends Error {
   }
 }
 
+interface Wanted {
+  readonly wish: Wish;
+  readonly pauseBefore: string | null;
+  readonly handOver: string | null;
+}
+
 /** What is wanted of an attempt, as it changes while the attempt runs. */
 export class AttemptControl {
   readonly #abort = new AbortController();
   #wish: Wish = 'run';
   #pauseBefore: string | null;
+  #handOver: string | null = null;
 
   constructor(
     readonly key: AttemptKey,
@@ -59,9 +66,15 @@ export class AttemptControl {
     return this.#pauseBefore;
   }
 
-  want(wish: Wish, pauseBefore: string | null): void {
+  /** Why the job is to stop at the next boundary and go on on another agent; `null`: it is not. */
+  get handOver(): string | null {
+    return this.#handOver;
+  }
+
+  want({ wish, pauseBefore, handOver }: Wanted): void {
     this.#wish = wish;
     this.#pauseBefore = pauseBefore;
+    this.#handOver = handOver;
     if (wish === 'cancel') this.stop('cancelled');
   }
 

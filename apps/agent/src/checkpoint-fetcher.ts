@@ -13,14 +13,24 @@ import { holdingOf } from './note-event.js';
 import type { PeerCredentials } from './peer-identity.js';
 import { pause, persistently } from './persistently.js';
 import { TransferError } from './transfer-error.js';
+import { TransferRate } from './transfer-rate.js';
 
 export interface FetchOptions {
   readonly link: Pick<CoordinatorLink, 'askTransfer'>;
   readonly credentials: () => PeerCredentials;
-  readonly onProgress: (progress: { readonly from: string; readonly bytes: number }) => void;
+  readonly onProgress: (progress: TransferProgress) => void;
   readonly onFailure: (error: Error) => void;
   readonly signal: AbortSignal;
   readonly stallMs?: number;
+  readonly progressMs?: number;
+}
+
+export interface TransferProgress {
+  readonly from: string;
+  readonly bytes: number;
+  /** As the source estimates. */
+  readonly totalBytes: number | null;
+  readonly bytesPerSecond: number;
 }
 
 export interface Fetched {
@@ -123,9 +133,16 @@ async function fetchFrom(
   pipeline(response, incoming, () => undefined);
   const abort = (): void => void response.destroy(new Error('not wanted any more'));
   options.signal.addEventListener('abort', abort, { once: true });
-  const timer = setInterval(() => options.onProgress({ from, bytes: incoming.bytes }), PROGRESS_MS);
+  const rate = new TransferRate();
+  let totalBytes: number | null = null;
+  const timer = setInterval(() => {
+    const { bytes } = incoming;
+    rate.note(bytes, performance.now());
+    options.onProgress({ from, bytes, totalBytes, bytesPerSecond: rate.bytesPerSecond });
+  }, options.progressMs ?? PROGRESS_MS);
   try {
-    const { facts } = await incoming.preface;
+    const { facts, bytes: announced } = await incoming.preface;
+    totalBytes = announced;
     const checkpoint = { ...refOf(wanted), facts };
     requireAnnounced(checkpoint, wanted);
     await area.store.receive(checkpoint, base, incoming);

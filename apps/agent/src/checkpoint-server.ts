@@ -114,10 +114,12 @@ export class CheckpointServer {
       );
     };
     const sent = await find(checkpoint);
-    const stream = await store.send(sent, base === null ? null : await findBase(find, base));
+    const from = base === null ? null : await findBase(find, base);
+    const bytes = await store.estimateSend(sent, from);
+    const stream = await store.send(sent, from);
     const hash = createHash('sha256');
     response.writeHead(200, { 'content-type': 'application/octet-stream', trailer: DIGEST_TRAILER });
-    const preface = encodePreface({ facts: sent.facts });
+    const preface = encodePreface({ facts: sent.facts, bytes });
     hash.update(preface);
     response.write(preface);
     await pipeline(stream, hashing(hash), response, { end: false });

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { planOf } from '../../../libs/plan/src/testing.js';
 import { AreaDesk, type EnteredArea } from './area-desk.js';
-import { fetchCheckpoint, type Fetched } from './checkpoint-fetcher.js';
+import { fetchCheckpoint, type Fetched, type TransferProgress } from './checkpoint-fetcher.js';
 import { CheckpointServer } from './checkpoint-server.js';
 import { holdingOf } from './note-event.js';
 import type { PeerCredentials } from './peer-identity.js';
@@ -97,6 +97,7 @@ describe('a checkpoint on its way from agent to agent', () => {
   let port: number;
   let checkpoint: Checkpoint;
   const failures: string[] = [];
+  const progress: TransferProgress[] = [];
   const closing: (HttpsServer | Server)[] = [];
 
   beforeEach(async () => {
@@ -133,7 +134,8 @@ describe('a checkpoint on its way from agent to agent', () => {
     return await fetchCheckpoint(there, AREA, holdingOf(checkpoint)!, null, {
       link: tickets,
       credentials: () => credentials,
-      onProgress: () => undefined,
+      onProgress: (each) => void progress.push(each),
+      progressMs: 20,
       onFailure: ({ message }) => void failures.push(message),
       signal: new AbortController().signal,
       stallMs,
@@ -201,6 +203,23 @@ describe('a checkpoint on its way from agent to agent', () => {
     expect(await fetch()).toMatchObject({ checkpoint, from: SOURCE });
     expect(await there.store.list('build_data')).toEqual([checkpoint]);
     expect(failures).toEqual([]);
+  });
+
+  it('tells how far it is, how fast it comes and about how much it will be', async () => {
+    await proxy((client, source) => {
+      source.on('data', (bytes: Buffer) => {
+        client.write(bytes);
+        source.pause();
+        setTimeout(() => source.resume(), 10);
+      });
+    });
+    await fetch();
+    const last = progress.at(-1);
+    expect(last?.from).toBe(SOURCE);
+    expect(last?.bytesPerSecond).toBeGreaterThan(0);
+    expect(last?.totalBytes).toBeGreaterThan(3_000_000);
+    expect(last?.totalBytes).toBeLessThan(3_100_000);
+    expect(last?.bytes).toBeLessThanOrEqual(3_100_000);
   });
 
   describe('is refused to', () => {

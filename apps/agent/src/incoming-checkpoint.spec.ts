@@ -26,7 +26,7 @@ function read(bytes: Buffer, { digest = sha256(bytes), maxBytes = 1e6, pieces = 
 describe('what another agent sends', () => {
   it.each([1, 2, 40])('is the preface, then the stream, in %d pieces', async (pieces) => {
     const incoming = read(message(PREFACE, 'the stream'), { pieces });
-    expect(await incoming.preface).toEqual({ facts: { build: 'g1' } });
+    expect(await incoming.preface).toEqual({ facts: { build: 'g1' }, bytes: null });
     expect(await text(incoming)).toBe('the stream');
     expect(incoming.bytes).toBe(4 + PREFACE.length + 10);
   });

@@ -20,10 +20,15 @@ describe('runOut', () => {
 
 describe('newsOf', () => {
   const lease = (granted: boolean): Parameters<typeof newsOf>[1] => ({
-    leases: [{ attempt: ONE, granted, wish: 'pause', pauseBefore: 'iso' }],
+    leases: [{ attempt: ONE, granted, wish: 'pause', pauseBefore: 'iso', handOver: 'drained' }],
   });
   it('passes on what is wanted of a lease that was renewed', () => {
-    expect(newsOf(ONE, lease(true))).toEqual({ kind: 'renewed', wish: 'pause', pauseBefore: 'iso' });
+    expect(newsOf(ONE, lease(true))).toEqual({
+      kind: 'renewed',
+      wish: 'pause',
+      pauseBefore: 'iso',
+      handOver: 'drained',
+    });
   });
   it('knows one that was taken', () => expect(newsOf(ONE, lease(false))).toEqual({ kind: 'taken' }));
   it('renews nothing that the answer does not name', () =>

@@ -8,7 +8,12 @@ export interface Lease {
 }
 
 export type LeaseNews =
-  | { readonly kind: 'renewed'; readonly wish: Wish; readonly pauseBefore: string | null }
+  | {
+      readonly kind: 'renewed';
+      readonly wish: Wish;
+      readonly pauseBefore: string | null;
+      readonly handOver: string | null;
+    }
   /** It is another's, or over. */
   | { readonly kind: 'taken' }
   /** The answer says nothing of it: nothing is renewed. */
@@ -26,7 +31,8 @@ export function newsOf(attempt: AttemptId, { leases }: Pick<HeartbeatResponse, '
   const lease = leases.find((each) => each.attempt === attempt);
   if (lease === undefined) return { kind: 'unanswered' };
   if (!lease.granted) return { kind: 'taken' };
-  return { kind: 'renewed', wish: lease.wish, pauseBefore: lease.pauseBefore };
+  const { wish, pauseBefore, handOver = null } = lease;
+  return { kind: 'renewed', wish, pauseBefore, handOver };
 }
 
 const JITTER = 0.2;

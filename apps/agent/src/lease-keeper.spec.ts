@@ -42,7 +42,12 @@ function setUp() {
     now = atMs;
     answer = () => {
       if (outcome instanceof Error) throw outcome;
-      const lease = { attempt: key.attempt, granted: true, wish: 'run' as const, pauseBefore: null };
+      const lease = {
+        attempt: key.attempt,
+        granted: true,
+        wish: 'run' as const,
+        pauseBefore: null,
+      };
       return { settings, leases: [{ ...lease, ...outcome }], drop: [] };
     };
     await keeper.beatOnce(new AbortController().signal);

@@ -133,7 +133,7 @@ export class LeaseKeeper {
     if (news.kind === 'unanswered' || this.#held.get(attempt) !== lease) return;
     if (news.kind === 'renewed') {
       lease.renewedAtMs = sentAtMs;
-      control.want(news.wish, news.pauseBefore);
+      control.want(news);
       return;
     }
     this.options.log.warn({ attempt }, 'the job was taken back');

@@ -1,12 +1,5 @@
 import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
-import {
-  OutputError,
-  runJob,
-  type BuildEvent,
-  type BuildResult,
-  type StepRunner,
-  type Workspace,
-} from '#libs/engine';
+import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
 import {
   findResumableInJob,
   findStep,
@@ -81,6 +74,7 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     const work = await prepareWork(attempt, workshop, loaded, area, inputs);
     attempt.report({ type: 'phase', phase: 'running' });
     const result = await runSteps(work);
+    if (result.kind === 'paused') return work.halt;
     if (result.kind !== 'finished') return endOfRun(result, loaded.job, control.stopped);
     attempt.report({ type: 'phase', phase: 'publishing' });
     await publish(work);
@@ -120,7 +114,11 @@ interface Work {
   readonly chain: readonly HeldBoundary[];
   readonly mediaPath: string;
   readonly artifacts: ArtifactUploads;
+  /** Why the job stopped at a boundary, once it has. */
+  halt: Halt | null;
 }
+
+type Halt = Extract<AttemptEnd, { kind: 'paused' | 'handed-over' }>;
 
 async function prepareWork(
   attempt: RunningAttempt,
@@ -152,7 +150,7 @@ async function prepareWork(
       attempt.report({ type: 'warning', text });
     },
   });
-  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts };
+  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts, halt: null };
 }
 
 /** Brings in what other agents hold beyond what is here. What cannot be had is done without: the job then goes on from an earlier state, or its start. */
@@ -170,8 +168,7 @@ async function fetchMissing(
     const fetched = await fetchCheckpoint(area, assignment.area, wanted, base ?? null, {
       link,
       credentials: () => peers.credentials,
-      onProgress: ({ from, bytes }) =>
-        report({ type: 'transfer-progress', label: wanted.label, from, bytes }),
+      onProgress: (progress) => report({ type: 'transfer-progress', label: wanted.label, ...progress }),
       onFailure: (error) => log.note('-', `checkpoint ${wanted.label}: ${error.message}`),
       signal: control.signal,
     });
@@ -198,6 +195,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
     assignment.base === null || chain.length > 0
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, fetch, control.signal);
+  const runner = await stepRunner(work);
   const request = {
     build: assignment.lineage,
     resumeFrom: chain,
@@ -206,7 +204,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
     stopOnError: true,
     // Media of the job that this one goes on from are that one's to publish.
     begin: async ({ path }: Workspace) => await makeEmpty(join(path, MEDIA_FOLDER)),
-    pausesBefore: (step: PlannedStep) => control.pausesNow || isPausedBefore(work, step),
+    pausesBefore: async (step: PlannedStep) => (work.halt = await haltBefore(work, runner, step)) !== null,
   };
   const report = (event: BuildEvent): void => {
     logEvent(log, event);
@@ -216,7 +214,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   };
   const ports = {
     store: area.store,
-    runner: await stepRunner(work),
+    runner,
     outputs: new FetchedOutputs(assignment.imports, fetch, control.signal),
     report,
     now: () => new Date(),
@@ -230,6 +228,17 @@ async function makeEmpty(folder: string): Promise<void> {
   await chmod(folder, 0o755);
 }
 
+/** A person's pause goes before everything else; what only has to leave this agent goes on elsewhere. */
+async function haltBefore(work: Work, watch: SpaceWatch, step: PlannedStep): Promise<Halt | null> {
+  const { control, log } = work.attempt;
+  if (control.pausesNow || isPausedBefore(work, step)) return { kind: 'paused', before: step.index };
+  const asked = control.handOver;
+  const reason = asked ?? (await watch.shortage(step));
+  if (reason === null) return null;
+  log.note(step.name, `handed over in front of ${step.name}: ${reason}`);
+  return { kind: 'handed-over', before: step.index, cause: asked === null ? 'no-space' : 'asked', reason };
+}
+
 /** "No step from this one on": a pause that is asked for too late still holds at the next boundary. */
 function isPausedBefore({ attempt, loaded }: Work, step: PlannedStep): boolean {
   const name = attempt.control.pauseBefore;
@@ -237,7 +246,7 @@ function isPausedBefore({ attempt, loaded }: Work, step: PlannedStep): boolean {
   return pause !== null && step.index >= pause.index;
 }
 
-async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work): Promise<StepRunner> {
+async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work): Promise<SpaceWatch> {
   const { manifest, job } = loaded;
   const { log, assignment } = attempt;
   const runner = new ScriptRunner({

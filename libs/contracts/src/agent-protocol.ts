@@ -39,7 +39,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
-export const AGENT_PROTOCOL = 2;
+export const AGENT_PROTOCOL = 3;
 /** Largest body of an upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 /** Largest body of a log call; neither side holds it in memory. */
@@ -132,6 +132,8 @@ export const HeartbeatResponse = z.strictObject({
       wish: Wish,
       /** The step not to run; it may have changed since the assignment. */
       pauseBefore: StepName.nullable(),
+      /** Stop at the next boundary, since another agent can take the job: why. Left out where it is not, since agents of the version before know nothing of it. */
+      handOver: z.string().max(1000).optional(),
     }),
   ),
   drop: z.array(AreaName),
@@ -217,12 +219,14 @@ export const ReportEvent = z.discriminatedUnion('type', [
     bytes: Bytes,
     ms: z.number().int().min(0),
   }),
-  /** One is on its way. */
+  /** One is on its way; `totalBytes` is an estimate. */
   z.strictObject({
     type: z.literal('transfer-progress'),
     label: z.string().max(200),
     from: Name,
     bytes: Bytes,
+    totalBytes: Bytes.nullable().default(null),
+    bytesPerSecond: Bytes.default(0),
   }),
   /** A lane's declared output, uploaded and committed. */
   z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),

@@ -66,7 +66,11 @@ export const PeerCertificate = z.strictObject({
 export type PeerCertificate = z.infer<typeof PeerCertificate>;
 
 /** In front of the stream, as a length of four bytes and JSON: what the source's store knows of the checkpoint. */
-export const Preface = z.strictObject({ facts: z.record(z.string().max(31), z.string().max(1000)) });
+export const Preface = z.strictObject({
+  facts: z.record(z.string().max(31), z.string().max(1000)),
+  /** About how much the stream will be; `null`: nobody knows. Only for people to read. */
+  bytes: Bytes.nullable().default(null),
+});
 export type Preface = z.infer<typeof Preface>;
 export const MAX_PREFACE_BYTES = 64 * 1024;
 /** Behind the stream: SHA-256 in hex of all before it, the preface included. */

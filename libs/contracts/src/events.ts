@@ -14,6 +14,8 @@ export const EventType = z.enum([
   'job-started',
   'job-ended',
   'job-retried',
+  /** It stopped at a boundary, to go on on another agent. */
+  'job-handed-over',
   /** `data.phase`: fetching, running or publishing. */
   'attempt-phase',
   'resumed',

@@ -212,6 +212,8 @@ export const ResumeBuild = z
     from: StepReference.nullable().default(null),
     /** Only this variant. */
     variant: Name.nullable().default(null),
+    /** The resumed jobs go on on this agent (id or name) and on no other, until they end or are resumed again. */
+    onAgent: Name.nullable().default(null),
     /** Pause again before this step. */
     pauseBefore: StepReference.nullable().default(null),
     why: Why,
@@ -311,7 +313,14 @@ export const AgentView = z
 export type AgentView = z.infer<typeof AgentView>;
 export const AgentList = z.strictObject({ agents: z.array(AgentView) }).meta({ id: 'AgentList' });
 
-export const DrainAgent = z.strictObject({ why: Why }).meta({ id: 'DrainAgent' });
+export const DrainAgent = z
+  .strictObject({
+    why: Why,
+    /** Its jobs go on to their ends; else each stops at its next boundary once another agent can take it. */
+    letFinish: z.boolean().default(false),
+  })
+  .meta({ id: 'DrainAgent' });
+export const RevokeAgent = z.strictObject({ why: Why }).meta({ id: 'RevokeAgent' });
 export const PauseAgent = z
   .strictObject({
     why: textOf(500).min(1),

@@ -5,7 +5,7 @@ import { z } from 'zod';
  *
  *     blocked ──► waiting ──► assigned ──► running ──► succeeded
  *                    ▲            │           ├──────► failed
- *                    ├────────────┴───────────┤        (infrastructure: back to waiting, at most twice)
+ *                    ├────────────┴───────────┤        (infrastructure: back to waiting, at most twice; handed over: as often as it is)
  *                    │                        ├──────► paused
  *                    └──── resume ◄───────────┴──────► cancelled
  *
@@ -81,6 +81,13 @@ export const AttemptEnd = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('succeeded') }),
   /** At the boundary in front of `before`, whose checkpoint is there. */
   z.strictObject({ kind: z.literal('paused'), before: StepIndex }),
+  /** At the boundary in front of `before`, to go on on another agent: because this one was asked to, or has no room for what comes. */
+  z.strictObject({
+    kind: z.literal('handed-over'),
+    before: StepIndex,
+    cause: z.enum(['asked', 'no-space']),
+    reason: z.string().max(8000),
+  }),
   /** By request; the step that ran is to be repeated. */
   z.strictObject({ kind: z.literal('cancelled'), at: StepIndex.nullable() }),
   /** A step's own verdict. Never retried by itself. */

@@ -19,7 +19,7 @@ export interface BuildRequest {
   /** The checkpoints from the first boundary up to the one to resume from; empty: start from nothing. */
   readonly resumeFrom: readonly HeldBoundary[];
   /** Asked in front of each step, with its checkpoint taken: the answer may change while the build runs. */
-  readonly pausesBefore: (step: PlannedStep) => boolean;
+  readonly pausesBefore: (step: PlannedStep) => boolean | Promise<boolean>;
   /** Off: only what a lane is forked from is kept. */
   readonly checkpoints: boolean;
   /** False: go on behind a failed step, but take no further checkpoint (they would hold broken work). */
@@ -142,7 +142,7 @@ async function runSteps(run: Run, job: Job): Promise<BuildResult | null> {
     const workspace = await openWorkspace(run, job);
     for (const step of steps) {
       at = step;
-      if (request.pausesBefore(step)) return { kind: 'paused', before: step };
+      if (await request.pausesBefore(step)) return { kind: 'paused', before: step };
       if (signal.aborted) return { kind: 'interrupted', at: step, reason: reasonOf(signal) };
       const outcome = await runStep(run, step, workspace);
       if (outcome.kind === 'interrupted') return { kind: 'interrupted', at: step, reason: outcome.reason };

@@ -101,6 +101,27 @@ export function snapshotStoreTransferConformance(
         expect(await there.reopen().list('main')).toEqual(taken);
       });
 
+      it('is about as long as was said before, if anything was', async () => {
+        const { path } = await here.store.startEmpty('main');
+        await writeFile(join(path, 'pkg_image/small'), randomBytes(500_000));
+        const small = await here.store.take('main', 'small', {});
+        await writeFile(join(path, 'pkg_image/large'), randomBytes(3_000_000));
+        const large = await here.store.take('main', 'large', {});
+        for (const [checkpoint, base] of [
+          [small, null],
+          [large, small],
+          [large, null],
+        ] as const) {
+          const said = await here.store.estimateSend(checkpoint, base);
+          let bytes = 0;
+          for await (const chunk of await here.store.send(checkpoint, base))
+            bytes += (chunk as Buffer).length;
+          const share = said === null ? 1 : said / bytes;
+          expect(share).toBeGreaterThan(0.7);
+          expect(share).toBeLessThan(1.3);
+        }
+      });
+
       it('is the same tree, whatever is in it and however it changed', async () => {
         const run = promisify(execFile);
         const { path } = await here.store.startEmpty('main');

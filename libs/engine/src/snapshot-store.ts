@@ -53,6 +53,9 @@ export abstract class SnapshotStore {
    */
   abstract send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable>;
 
+  /** About how many bytes `send` would give; `null`: that shows only when it is sent. Throws NOT_FOUND. */
+  abstract estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number | null>;
+
   /**
    * Takes in a checkpoint that another store has sent, under its own id and with these facts; all or nothing. Without `base` it is the first of its
    * workspace, which is made anew; with a `base` of its workspace that is rolled back to first; with one of another workspace the workspace is made

@@ -45,7 +45,7 @@ export class SpaceWatch extends StepRunner {
 
   override async run(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
     // Looked at only here: before the workspace was opened, it may have held what an earlier build filled the disk with.
-    const shortage = await this.#shortage(step);
+    const shortage = await this.shortage(step);
     return shortage === null
       ? await this.#runWatched(step, workspace, signal)
       : { kind: 'out-of-space', report: shortage };
@@ -78,7 +78,8 @@ export class SpaceWatch extends StepRunner {
     }
   }
 
-  async #shortage(step: PlannedStep): Promise<string | null> {
+  /** What is missing for the step, in words; `null`: it has the room that it needs. */
+  async shortage(step: PlannedStep): Promise<string | null> {
     const needed = Math.max(this.options.floorBytes, this.options.neededBytes(step));
     const freeBytes = await this.#freeBytes(needed);
     if (freeBytes >= needed) return null;

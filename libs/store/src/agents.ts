@@ -13,6 +13,7 @@ export interface AgentRow {
   readonly load: AgentLoad | null;
   readonly instance: string | null;
   readonly drained: boolean;
+  readonly letsFinish: boolean;
   readonly paused: boolean;
   readonly pausedUntil: number | null;
   readonly reason: string;
@@ -46,6 +47,7 @@ export async function insertAgent(db: Db, agent: NewAgent, now: number): Promise
       load: null,
       instance: null,
       drained: 0,
+      lets_finish: 0,
       paused: 0,
       paused_until: null,
       reason: '',
@@ -162,12 +164,16 @@ export async function recordHeartbeat(
   return parseOne(row);
 }
 
-export async function drainAgent(db: Db, id: AgentId, reason: string): Promise<void> {
-  await change(db, id, { drained: 1, reason });
+export async function drainAgent(
+  db: Db,
+  id: AgentId,
+  drain: { readonly reason: string; readonly letsFinish: boolean },
+): Promise<void> {
+  await change(db, id, { drained: 1, lets_finish: drain.letsFinish ? 1 : 0, reason: drain.reason });
 }
 
 export async function undrainAgent(db: Db, id: AgentId): Promise<void> {
-  await change(db, id, { drained: 0 });
+  await change(db, id, { drained: 0, lets_finish: 0 });
   await forgetReason(db, id);
 }
 
@@ -314,6 +320,7 @@ function parseAgent(row: Selectable<AgentsTable>): AgentRow {
     load: fromJson<AgentsTable['load']>(row.load),
     instance: row.instance,
     drained: row.drained === 1,
+    letsFinish: row.lets_finish === 1,
     paused: row.paused === 1,
     pausedUntil: row.paused_until,
     reason: row.reason,

@@ -220,6 +220,7 @@ export async function claimAttempt(
 /** What an agent runs, with what is wished of it. */
 export interface AgentLease {
   readonly id: AttemptId;
+  readonly job: JobId;
   readonly epoch: number;
   readonly tokenHash: string | null;
   readonly wish: Wish;
@@ -235,6 +236,7 @@ export async function leasesOfAgent(db: Db, agent: AgentId): Promise<readonly Ag
     .innerJoin('builds', 'builds.id', 'attempts.build_id')
     .select([
       'attempts.id',
+      'attempts.job_id as job',
       'attempts.epoch',
       'attempts.token_hash as tokenHash',
       'builds.wish',

@@ -48,8 +48,10 @@ export interface WaitingJobRow {
   readonly lineage: string;
   /** An agent has had it already, and may hold checkpoints of it. */
   readonly wasTried: boolean;
-  /** Earlier lineages that are good for a part of it. */
-  readonly ancestors: readonly string[];
+  /** Earlier lineages that are good for a part of it: up to the boundary in front of a step, by its index in the plan. */
+  readonly ancestors: readonly { readonly lineage: string; readonly upToIndex: number }[];
+  /** A checkpoint is taken behind its last step. */
+  readonly hasEnd: boolean;
   readonly requires: JobRequirements;
   /** The job at whose end it goes on, and that one's lineage. */
   readonly base: { readonly jobId: JobId; readonly lineage: string; readonly label: string } | null;
@@ -58,6 +60,7 @@ export interface WaitingJobRow {
   readonly waitingReason: string;
   readonly user: string;
   readonly priority: Priority;
+  /** Who resumed the job said so, or else who submitted the build. */
   readonly onAgent: AgentId | null;
   readonly createdAt: number;
 }
@@ -202,20 +205,40 @@ export async function updateJob(tx: Db, id: JobId, { ancestry, avoid, ...rest }:
     .execute();
 }
 
-/** Jobs that could be placed, of builds that are to run. There may be ten thousand, of few builds: so what is the build's is read once for each. */
+/** Jobs that could be placed, of builds that are to run. */
 export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
+  return await placeableJobs(db, (select) => select.where('jobs.state', '=', 'waiting'));
+}
+
+/** The same of these jobs, which others than their agents might take over. */
+export async function runningJobs(db: Db, ids: readonly JobId[]): Promise<readonly WaitingJobRow[]> {
+  if (ids.length === 0) return [];
+  return await placeableJobs(db, (select) =>
+    select.where('jobs.state', '=', 'running').where('jobs.id', 'in', [...ids]),
+  );
+}
+
+type Selection = ReturnType<typeof selectJobs>;
+
+function selectJobs(db: Db) {
+  return db.selectFrom('jobs');
+}
+
+/** There may be ten thousand, of few builds: so what is the build's is read once for each. */
+async function placeableJobs(
+  db: Db,
+  which: (select: Selection) => Selection,
+): Promise<readonly WaitingJobRow[]> {
   const builds = await db
     .selectFrom('builds')
     .select(['id', 'user', 'priority', 'on_agent', 'created_at'])
     .where('wish', '=', 'run')
-    .where('id', 'in', (select) =>
-      select.selectFrom('jobs').select('build_id').where('state', '=', 'waiting'),
-    )
+    .where('id', 'in', which(selectJobs(db)).select('jobs.build_id'))
     .execute();
   const buildById = new Map(builds.map((build) => [build.id, build]));
-  const rows = await db
-    .selectFrom('jobs')
+  const rows = await which(selectJobs(db))
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .leftJoin('pins', 'pins.job_id', 'jobs.id')
     .select([
       'jobs.id',
       'jobs.build_id',
@@ -225,16 +248,19 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
       'jobs.generation',
       'jobs.epoch',
       'jobs.ancestry',
+      'jobs.end_label',
       'jobs.base_job',
       'jobs.base_label',
       'jobs.requires',
       'jobs.avoid',
       'jobs.waiting_since',
       'jobs.waiting_reason',
+      'pins.agent_id as pinned_to',
     ])
-    .where('jobs.state', '=', 'waiting')
     .execute();
-  const bases = rows.some(({ base_job }) => base_job !== null) ? await basesOfWaiting(db) : NO_BASES;
+  const bases = rows.some(({ base_job }) => base_job !== null)
+    ? await basesOf(which(selectJobs(db)))
+    : NO_BASES;
   // Most of them say the same.
   const requirementsOf = rememberingJson<JobsTable['requires']>();
   const ancestryOf = rememberingJson<JobsTable['ancestry']>();
@@ -253,7 +279,11 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
         index: row.index,
         lineage: lineageAt(row.index, row.generation),
         wasTried: row.epoch > 0,
-        ancestors: ancestryOf(row.ancestry).map(({ generation }) => lineageAt(row.index, generation)),
+        ancestors: ancestryOf(row.ancestry).map(({ generation, upToIndex }) => ({
+          lineage: lineageAt(row.index, generation),
+          upToIndex,
+        })),
+        hasEnd: row.end_label !== null,
         requires: requirementsOf(row.requires),
         base:
           base === undefined
@@ -268,7 +298,7 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
         waitingReason: row.waiting_reason,
         user: build.user,
         priority: build.priority,
-        onAgent: build.on_agent,
+        onAgent: row.pinned_to ?? build.on_agent,
         createdAt: build.created_at,
       },
     ];
@@ -278,17 +308,15 @@ export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
 type Bases = ReadonlyMap<JobId, Pick<JobRow, 'id' | 'index' | 'generation'>>;
 const NO_BASES: Bases = new Map();
 
-/** By waiting job the one at whose end it goes on. */
-async function basesOfWaiting(db: Db): Promise<Bases> {
-  const rows = await db
-    .selectFrom('jobs')
+/** By job the one at whose end it goes on. */
+async function basesOf(selection: Selection): Promise<Bases> {
+  const rows = await selection
     .innerJoin('jobs as base', (join) =>
       join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
     )
-    .select(['jobs.id as waiting', 'base.id', 'base.index', 'base.generation'])
-    .where('jobs.state', '=', 'waiting')
+    .select(['jobs.id as placeable', 'base.id', 'base.index', 'base.generation'])
     .execute();
-  return new Map(rows.map(({ waiting, ...base }) => [waiting, base]));
+  return new Map(rows.map(({ placeable, ...base }) => [placeable, base]));
 }
 
 /** Keeps why jobs wait; those that no longer wait stay as they are. */

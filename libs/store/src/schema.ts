@@ -41,12 +41,14 @@ export interface Schema {
   readonly builds: BuildsTable;
   readonly variants: VariantsTable;
   readonly jobs: JobsTable;
+  readonly pins: PinsTable;
   readonly steps: StepsTable;
   readonly attempts: AttemptsTable;
   readonly attempt_steps: AttemptStepsTable;
   readonly step_times: StepTimesTable;
   readonly outputs: OutputsTable;
   readonly checkpoints: CheckpointsTable;
+  readonly fetch_times: FetchTimesTable;
   readonly tickets: TicketsTable;
   readonly blobs: BlobsTable;
   readonly uploads: UploadsTable;
@@ -115,6 +117,8 @@ export interface AgentsTable {
   /** Of the process that said hello last; calls of another are refused. */
   readonly instance: string | null;
   readonly drained: Flag;
+  /** Drained, it keeps the jobs that it has. */
+  readonly lets_finish: Flag;
   readonly paused: Flag;
   readonly paused_until: number | null;
   /** Why it is drained or paused, and by whom. */
@@ -250,6 +254,12 @@ export interface JobsTable {
   readonly ended_at: number | null;
 }
 
+/** Jobs that only one agent may have, because somebody said so when they were resumed. */
+export interface PinsTable {
+  readonly job_id: JobId;
+  readonly agent_id: AgentId;
+}
+
 /** The steps of a job as they stand now; their history is in attempt_steps. */
 export interface StepsTable {
   readonly job_id: JobId;
@@ -329,6 +339,14 @@ export interface CheckpointsTable {
   readonly taken_at: number;
   /** Id of the checkpoint that it continues; empty for the first of a job. */
   readonly previous: string;
+}
+
+/** How long a checkpoint took from agent to agent. */
+export interface FetchTimesTable {
+  readonly store: AgentFacts['store']['kind'];
+  readonly bytes: number;
+  readonly ms: number;
+  readonly at: number;
 }
 
 /** Leaves to fetch one checkpoint once. */

@@ -37,6 +37,8 @@ export function describeEnd(end: AttemptEnd, job: Pick<JobView, 'steps'>): strin
       return 'succeeded';
     case 'paused':
       return `paused before ${nameOf(end.before)}`;
+    case 'handed-over':
+      return `handed over in front of ${nameOf(end.before)}: ${end.reason}`;
     case 'cancelled':
       return end.at === null ? 'cancelled' : `cancelled in ${nameOf(end.at)}`;
     case 'failed':

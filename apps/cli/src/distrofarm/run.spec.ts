@@ -57,6 +57,14 @@ describe('run', () => {
     expect(JSON.parse(io.out())).toEqual({ error: body });
   });
 
+  it('completes what an option names', async () => {
+    const agents = [{ name: 'tank', state: 'idle' }];
+    await using test = await farmAnswering((_request, response) => response.end(JSON.stringify({ agents })));
+    const io = ioOf({ env: { ...NOWHERE, DISTROFARM_URL: test.url } });
+    expect(await run(['complete', '--', 'resume', 'latest', '--on', ''], io)).toBe(EXIT.ok);
+    expect(io.out()).toMatch(/^tank\tidle/);
+  });
+
   it('gives the answer of the farm unchanged as JSON', async () => {
     const build = buildOf({ note: '\u001b[31mred\u009b' });
     await using test = await farmAnswering((_request, response) => response.end(JSON.stringify(build)));

@@ -2,6 +2,7 @@ import type { Artifact, BuildDetail, FarmEvent } from '#libs/contracts';
 import { changesBetween, whereItStands, type Change } from './build-changes.js';
 import { formatBytes } from './byte-count.js';
 import { cleaned, toJson } from './cleaned.js';
+import { describeTransfer } from './describe-transfer.js';
 import { formatDuration } from './durations.js';
 import { EXIT, exitForBuild } from './exit-codes.js';
 import { pathOf, type Farm } from './farm.js';
@@ -118,10 +119,13 @@ async function followWithLogs(
   return last;
 }
 
+const TRANSFER_LINE_MS = 10_000;
+
 /** One line per change, with its time. */
 class LineWatcher implements BuildWatcher {
   #before: BuildDetail | null = null;
   #lost = false;
+  #transferToldAt = 0;
 
   constructor(private readonly session: Session) {}
 
@@ -132,6 +136,7 @@ class LineWatcher implements BuildWatcher {
   }
 
   event(event: FarmEvent): void {
+    if (event.type === 'transfer-progress') this.#transfer(event);
     const text = this.#before === null ? null : describeWarning(this.#before, event);
     if (text !== null)
       this.#print({ at: event.at, text: event.type === 'warning' ? `warning: ${text}` : text });
@@ -142,6 +147,13 @@ class LineWatcher implements BuildWatcher {
     this.#lost = lost !== null;
     const text = lost === null ? 'connected again' : `not connected: ${lost}; trying again`;
     this.#print({ at: null, text });
+  }
+
+  /** Now and then: they come each second. */
+  #transfer({ at, data }: FarmEvent): void {
+    if (at - this.#transferToldAt < TRANSFER_LINE_MS) return;
+    this.#transferToldAt = at;
+    this.#print({ at, text: describeTransfer(data) });
   }
 
   #print({ at, text }: Change): void {

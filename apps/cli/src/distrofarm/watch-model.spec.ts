@@ -39,6 +39,36 @@ describe('jobLabels', () => {
   });
 });
 
+describe('a job that fetches a checkpoint', () => {
+  it('shows how far it is', () => {
+    const job = jobOf({ id: id('1'), attempts: [attemptOf({ phase: 'fetching' })] });
+    const model = startModel(buildOf({ jobs: [job] }));
+    const data = {
+      label: '.step_b',
+      from: 'tank',
+      bytes: 500,
+      totalBytes: 1000,
+      bytesPerSecond: 100,
+      secondsLeft: 5,
+    };
+    const event = {
+      seq: 1,
+      at: 1,
+      type: 'transfer-progress',
+      build: null,
+      job: job.id,
+      attempt: null,
+      agent: null,
+      data,
+    };
+    const remarkOf = (seen: typeof model) => viewOf(seen).rows[0]?.remark;
+    expect(remarkOf(model)).toBe('fetches its inputs');
+    expect(remarkOf(withEvent(model, event as FarmEvent))).toBe(
+      'fetching checkpoint b from tank: 500 B of 1.0 kB, 100 B/s, 5.0s left',
+    );
+  });
+});
+
 describe('describeEnd', () => {
   const job = { steps: [step(3, 'im-pop'), step(4, 'im-mod')] };
   it.each<[AttemptEnd, string]>([

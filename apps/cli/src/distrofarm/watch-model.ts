@@ -1,4 +1,5 @@
-import type { BuildDetail, BuildState, FarmEvent, JobState, JobView, StepView } from '#libs/contracts';
+import type { BuildDetail, BuildState, FarmEvent, JobId, JobState, JobView, StepView } from '#libs/contracts';
+import { describeTransfer } from './describe-transfer.js';
 import { describeEnd, jobLabels } from './job-wording.js';
 
 /** What a watcher knows: the newest view of the build, and what only events tell. */
@@ -6,6 +7,8 @@ export interface WatchModel {
   readonly build: BuildDetail;
   /** The newest thing that should not have happened. */
   readonly warning: { readonly at: number; readonly text: string } | null;
+  /** What jobs fetch from other agents, in words. */
+  readonly transfers: ReadonlyMap<JobId, string>;
   /** Why events do not come in just now; `null` while they do. */
   readonly lost: string | null;
 }
@@ -43,7 +46,7 @@ export interface WatchView {
 }
 
 export function startModel(build: BuildDetail): WatchModel {
-  return { build, warning: null, lost: null };
+  return { build, warning: null, transfers: new Map(), lost: null };
 }
 
 /** A newer view replaces the older one; an answer that overtook another is not taken. */
@@ -54,7 +57,11 @@ export function withBuild(model: WatchModel, build: BuildDetail): WatchModel {
 /** What the view of the build itself will not show. All else follows from the next view. */
 export function withEvent(model: WatchModel, event: FarmEvent): WatchModel {
   const text = describeWarning(model.build, event);
-  return text === null ? model : { ...model, warning: { at: event.at, text } };
+  if (text !== null) return { ...model, warning: { at: event.at, text } };
+  const transfer = event.type === 'transfer-progress' ? describeTransfer(event.data) : null;
+  return event.job === null || transfer === null
+    ? model
+    : { ...model, transfers: new Map([...model.transfers, [event.job, transfer]]) };
 }
 
 export function withConnection(model: WatchModel, lost: string | null): WatchModel {
@@ -69,6 +76,7 @@ export function describeWarning(build: BuildDetail, event: FarmEvent): string | 
   const more = words === '' ? '' : `: ${words}`;
   if (event.type === 'warning') return `${about}${words || 'warning'}`;
   if (event.type === 'job-retried') return `${about}tried again${more}`;
+  if (event.type === 'job-handed-over') return `${about}goes on elsewhere${more}`;
   if (event.type === 'agent-lost') return `${about}agent lost${more}`;
   if (event.type === 'stale-report') return `${about}a report of an attempt that lost its job was refused`;
   return null;
@@ -82,7 +90,7 @@ function wordsOf(data: FarmEvent['data']): string {
   return typeof found === 'string' ? found : '';
 }
 
-export function viewOf({ build, warning, lost }: WatchModel): WatchView {
+export function viewOf({ build, warning, transfers, lost }: WatchModel): WatchView {
   const labels = jobLabels(build);
   return {
     name: build.name,
@@ -92,7 +100,7 @@ export function viewOf({ build, warning, lost }: WatchModel): WatchView {
     since: build.startedAt ?? build.createdAt,
     endedAt: build.endedAt,
     steps: build.steps,
-    rows: build.jobs.map((job) => rowOf(build, job, labels.get(job.id) ?? job.lane)),
+    rows: build.jobs.map((job) => rowOf(build, job, labels.get(job.id) ?? job.lane, transfers.get(job.id))),
     warning,
     lost,
   };
@@ -103,7 +111,7 @@ function pendingWish({ wish, state }: BuildDetail): WatchView['wish'] {
   return open && wish !== 'run' ? wish : null;
 }
 
-function rowOf(build: BuildDetail, job: JobView, label: string): WatchRow {
+function rowOf(build: BuildDetail, job: JobView, label: string, transfer: string | undefined): WatchRow {
   const running = job.state === 'running' ? job.steps.find(({ state }) => state === 'running') : undefined;
   const holder = job.state === 'assigned' || job.state === 'running' ? job.attempts.at(-1) : undefined;
   return {
@@ -120,7 +128,7 @@ function rowOf(build: BuildDetail, job: JobView, label: string): WatchRow {
             since: running.startedAt ?? build.createdAt,
             usualMs: running.usualMs,
           },
-    remark: remarkOn(build, job),
+    remark: remarkOn(build, job, transfer),
   };
 }
 
@@ -146,7 +154,7 @@ function markOf({ state }: StepView, pausedHere: boolean): StepMark {
   }
 }
 
-function remarkOn(build: BuildDetail, job: JobView): string {
+function remarkOn(build: BuildDetail, job: JobView, transfer = 'fetches its inputs'): string {
   const last = job.attempts.at(-1);
   switch (job.state) {
     case 'blocked':
@@ -158,7 +166,7 @@ function remarkOn(build: BuildDetail, job: JobView): string {
       return '';
     case 'running':
       return last?.phase === 'fetching'
-        ? 'fetches its inputs'
+        ? transfer
         : last?.phase === 'publishing'
           ? 'publishes its outputs'
           : '';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
 import type { z } from 'zod';
-import type { AgentView, CreateEnrolment, Enrolment, EventType } from '#libs/contracts';
+import type { AgentView, CreateEnrolment, DrainAgent, Enrolment, EventType } from '#libs/contracts';
 import {
   appendAudit,
   createEnrolment,
@@ -49,10 +49,14 @@ export class AgentActions {
     return { token, expiresAt, caFingerprint, command };
   }
 
-  /** It finishes what it runs and gets nothing new, until it is undrained. */
-  async drain(agent: AgentRow, why: string, caller: Caller): Promise<AgentView> {
+  /** It gets nothing new until it is undrained, and gives away at their next boundaries the jobs that others can take, or lets all finish. */
+  async drain(
+    agent: AgentRow,
+    { why, letFinish }: z.output<typeof DrainAgent>,
+    caller: Caller,
+  ): Promise<AgentView> {
     return await this.#change(agent, 'agent-drained', 'agent.drain', why, caller, async (tx) => {
-      await drainAgent(tx, agent.id, reasonOf(caller, why));
+      await drainAgent(tx, agent.id, { reason: reasonOf(caller, why), letsFinish: letFinish });
     });
   }
 

@@ -1,7 +1,15 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { AgentList, AgentView, CreateEnrolment, DrainAgent, Enrolment, PauseAgent } from '#libs/contracts';
+import {
+  AgentList,
+  AgentView,
+  CreateEnrolment,
+  DrainAgent,
+  Enrolment,
+  PauseAgent,
+  RevokeAgent,
+} from '#libs/contracts';
 import { Needs, TheCaller, type Caller } from '../access/caller.js';
 import { AgentActions } from '../agents/agent-actions.js';
 import { AgentViews } from '../agents/agent-views.js';
@@ -46,7 +54,7 @@ export class AgentsController {
     @Body({ schema: DrainAgent }) body: z.output<typeof DrainAgent>,
     @TheCaller() caller: Caller,
   ): Promise<AgentView> {
-    return await this.actions.drain(await this.views.resolve(reference), body.why, caller);
+    return await this.actions.drain(await this.views.resolve(reference), body, caller);
   }
 
   @Post(':agent/undrain')
@@ -83,7 +91,7 @@ export class AgentsController {
   @ApiOkResponse({ standardSchema: AgentView })
   async revoke(
     @Param('agent') reference: string,
-    @Body({ schema: DrainAgent }) body: z.output<typeof DrainAgent>,
+    @Body({ schema: RevokeAgent }) body: z.output<typeof RevokeAgent>,
     @TheCaller() caller: Caller,
   ): Promise<AgentView> {
     return await this.actions.revoke(await this.views.resolve(reference), body.why, caller);

@@ -8,6 +8,7 @@ import {
   endAttempt,
   findAgent,
   findJob,
+  isFurthest,
   lockBuild,
   quarantineAgent,
   removeMessage,
@@ -17,6 +18,7 @@ import {
   variantName,
   type AttemptRow,
   type Schema,
+  type StepRow,
 } from '#libs/store';
 import { settleBuild } from '../builds/settle-build.js';
 import { afterAttempt, quarantineMs, type NextForJob } from '../decide/after-attempt.js';
@@ -50,6 +52,7 @@ export class EndAttempts {
         pauseIsPending: build.pause_before !== null,
         agent: attempt.agent_id,
         agentRestarted,
+        gotFurther: end.kind === 'handed-over' && (await isFurthest(tx, attempt)),
       },
       end,
     );
@@ -61,14 +64,24 @@ export class EndAttempts {
       waiting_since: next.state === 'waiting' ? now : null,
       ended_at: next.state === 'waiting' || next.state === 'paused' ? null : now,
     });
-    await this.#stopSteps(tx, attempt, now);
+    const steps = await stepsOfJob(tx, attempt.job_id);
+    await this.#stopSteps(tx, attempt, steps, now);
     await this.#judgeAgent(tx, attempt, next, end, now);
     const variant = (await variantName(tx, job.variant_id)) ?? '';
     const agentName = (await findAgent(tx, attempt.agent_id))?.name ?? attempt.agent_id;
     const about = { build: build.id, job: job.id, attempt: attempt.id, agent: attempt.agent_id };
     const data = { variant, lane: job.lane, end, state: next.state, agentName };
     changes.event('job-ended', about, data);
-    if (next.state === 'waiting')
+    if (end.kind === 'handed-over')
+      changes.event('job-handed-over', about, {
+        variant,
+        lane: job.lane,
+        step: steps.find(({ index }) => index === end.before)?.name ?? String(end.before),
+        agentName,
+        cause: end.cause,
+        reason: next.reason,
+      });
+    else if (next.state === 'waiting')
       changes.event('job-retried', about, {
         variant,
         lane: job.lane,
@@ -81,13 +94,17 @@ export class EndAttempts {
 
   /** Tells BullMQ, last of all: that it does not know any more changes nothing. */
   async finishMessage({ agent, attempt, epoch, token }: AttemptClaim, end: AttemptEnd): Promise<void> {
-    const well = end.kind === 'succeeded' || end.kind === 'paused';
+    const well = end.kind === 'succeeded' || end.kind === 'paused' || end.kind === 'handed-over';
     await this.inbox.finish(agent, { attempt, epoch }, token, well, end.kind);
   }
 
   /** A step that the attempt did not live to end. */
-  async #stopSteps(tx: Transaction<Schema>, attempt: AttemptRow, now: number): Promise<void> {
-    const steps = await stepsOfJob(tx, attempt.job_id);
+  async #stopSteps(
+    tx: Transaction<Schema>,
+    attempt: AttemptRow,
+    steps: readonly StepRow[],
+    now: number,
+  ): Promise<void> {
     for (const step of steps.filter(
       ({ state, attempt_id }) => state === 'running' && attempt_id === attempt.id,
     )) {

@@ -16,7 +16,7 @@ import {
   type OutputRow,
   type Schema,
 } from '#libs/store';
-import { canSendTo } from '../decide/can-send-to.js';
+import { canSendTo, peerOf } from '../decide/can-send-to.js';
 
 /** Everything an agent has to know of the attempt it fetched. Throws RangeError when the record is broken. */
 export async function makeAssignment(
@@ -84,7 +84,9 @@ async function heldElsewhere(
   const holders = new Set(all.map(({ agentId }) => agentId));
   const agents = await Promise.all([...holders].map((id) => findAgent(db, id)));
   const sources = new Set(
-    agents.flatMap((agent) => (agent !== null && canSendTo(agent, receiver) ? [agent.id] : [])),
+    agents.flatMap((agent) =>
+      agent !== null && canSendTo(peerOf(agent), peerOf(receiver)) ? [agent.id] : [],
+    ),
   );
   return all
     .filter(({ agentId }) => sources.has(agentId))

@@ -5,11 +5,13 @@ import {
   advanceReports,
   attemptStepStartedAt,
   endAttemptStep,
+  findAgent,
   findAttempt,
   findReportedJob,
   hasBlob,
   insertCheckpoint,
   isFurthest,
+  keepFetchTime,
   lockAttempt,
   lockBuild,
   locksRows,
@@ -165,7 +167,7 @@ async function applyEvent(
       return;
     }
     case 'transfer-progress':
-      tell(scene, 'transfer-progress', { label: event.label, from: event.from, bytes: event.bytes });
+      transferProgress(scene, event);
       return;
     case 'output-published': {
       await keepOutput(scene, event.path, event.tree);
@@ -238,8 +240,19 @@ async function checkpointFetched(
   { holding, from, bytes, ms }: Extract<ReportEvent, { type: 'checkpoint-fetched' }>,
 ): Promise<void> {
   await keepCheckpoint(scene, holding);
+  const store = (await findAgent(scene.tx, scene.attempt.agent_id))?.facts.store.kind;
+  if (store !== undefined) await keepFetchTime(scene.tx, { store, bytes, ms, at: scene.now });
   const { label, id: checkpoint } = holding;
   tell(scene, 'checkpoint-fetched', { label, checkpoint, from, bytes, ms });
+}
+
+function transferProgress(
+  scene: Scene,
+  { label, from, bytes, totalBytes, bytesPerSecond }: Extract<ReportEvent, { type: 'transfer-progress' }>,
+): void {
+  const isKnown = totalBytes !== null && bytesPerSecond > 0;
+  const secondsLeft = isKnown ? Math.ceil(Math.max(0, totalBytes - bytes) / bytesPerSecond) : null;
+  tell(scene, 'transfer-progress', { label, from, bytes, totalBytes, bytesPerSecond, secondsLeft });
 }
 
 async function checkpointTaken(

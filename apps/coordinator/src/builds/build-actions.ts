@@ -3,6 +3,7 @@ import type { Transaction } from 'kysely';
 import type { z } from 'zod';
 import {
   FarmError,
+  type AgentId,
   type BuildId,
   type CancelBuild,
   type PauseBuild,
@@ -11,10 +12,13 @@ import {
 } from '#libs/contracts';
 import {
   appendAudit,
+  findAgent,
+  findAgentByName,
   jobsOfBuild,
   lockBuild,
   openAttempts,
   openAttemptOf,
+  pinJob,
   resetSteps,
   stepsOfBuild,
   updateBuild,
@@ -27,7 +31,9 @@ import {
 } from '#libs/store';
 import type { Caller } from '../access/caller.js';
 import { EndAttempts } from '../attempts/end-attempts.js';
+import { couldEverRun } from '../decide/could-ever-run.js';
 import { planResume } from '../decide/plan-resume.js';
+import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Work, type Changes } from '../work.js';
 import { settleBuild } from './settle-build.js';
 
@@ -80,17 +86,27 @@ export class BuildActions {
   }
 
   /** From where each job stopped; or a named step, and all that depends on it, runs again. */
-  async resume(id: BuildId, { from, variant, pauseBefore, why }: Resume, caller: Caller): Promise<void> {
-    await this.#act(id, caller, 'resume', why, { from, variant, pauseBefore }, async (act) => {
+  async resume(id: BuildId, resume: Resume, caller: Caller): Promise<void> {
+    const { from, variant, onAgent, pauseBefore, why } = resume;
+    await this.#act(id, caller, 'resume', why, { from, variant, onAgent, pauseBefore }, async (act) => {
       const { tx, build } = act;
       if (build.collected_at !== null)
         throw conflict(build, 'was collected: its checkpoints are gone', 'Submit it again.');
       const jobs = await this.#chosenJobs(act, variant);
-      const resume = planResume(jobs, act.steps, from);
+      const plan = planResume(jobs, act.steps, from);
       const pauseIsPending = build.wish === 'pause' || build.pause_before !== null;
-      if (resume.kind === 'refused' && (from !== null || !pauseIsPending))
-        throw conflict(build, resume.reason, resume.hint);
-      for (const { job, setBack, fromStep } of resume.kind === 'refused' ? [] : resume.jobs) {
+      if (plan.kind === 'refused' && (from !== null || onAgent !== null || !pauseIsPending))
+        throw conflict(build, plan.reason, plan.hint);
+      const resumed = plan.kind === 'refused' ? [] : plan.jobs;
+      const agent =
+        onAgent === null
+          ? null
+          : await requireAbleAgent(
+              act,
+              onAgent,
+              resumed.map(({ job }) => job),
+            );
+      for (const { job, setBack, fromStep } of resumed) {
         await updateJob(tx, job.id, {
           state: 'blocked',
           ...(setBack === null ? {} : { generation: job.generation + 1, ancestry: setBack.ancestry }),
@@ -100,11 +116,12 @@ export class BuildActions {
           ended_at: null,
         });
         if (fromStep !== null) await resetSteps(tx, job.id, fromStep);
+        await pinJob(tx, job.id, agent);
       }
       const step =
         pauseBefore === null ? null : requireStepAhead({ ...act, jobs, resumed: true }, pauseBefore);
       await updateBuild(tx, id, { wish: 'run', pause_before: step, ended_at: null });
-      act.changes.event('build-resumed', { build: id }, { from, variant, by: caller.user, why });
+      act.changes.event('build-resumed', { build: id }, { from, variant, onAgent, by: caller.user, why });
     });
   }
 
@@ -184,6 +201,30 @@ function isOver({ state }: BuildRow): boolean {
 
 function conflict(build: BuildRow, what: string, hint: string | null = null): FarmError {
   return new FarmError('CONFLICT', `build ${build.id} ${what}`, hint);
+}
+
+/** An agent that could run all of the jobs, however busy, drained or far away it is now. Throws NOT_FOUND, CONFLICT and UNPLACEABLE. */
+async function requireAbleAgent(
+  { tx, now }: Act,
+  nameOrId: string,
+  jobs: readonly JobRow[],
+): Promise<AgentId> {
+  const agent = (await findAgentByName(tx, nameOrId)) ?? (await findAgent(tx, nameOrId as AgentId));
+  const hint = 'distrofarm agents list shows those that can be named.';
+  if (agent === null) throw new FarmError('NOT_FOUND', `there is no agent "${nameOrId}"`, hint);
+  if (agent.revokedAt !== null) throw new FarmError('CONFLICT', `agent ${agent.name} was revoked`, hint);
+  const candidate = candidateOf(agent, [], now);
+  const problems = jobs.flatMap(({ lane, requires }) => {
+    const { possible, sentence } = couldEverRun({ requires, onAgent: agent.id }, [candidate]);
+    return possible ? [] : [`lane ${lane}: ${sentence}`];
+  });
+  if (problems.length === 0) return agent.id;
+  throw new FarmError(
+    'UNPLACEABLE',
+    `agent ${agent.name} could never run this`,
+    'Name another agent, or none: then any that can may have it.',
+    [...new Set(problems)],
+  );
 }
 
 /** The name of the step, which some variant has not reached yet. Throws NOT_FOUND and CONFLICT. */

@@ -10,6 +10,8 @@ const ZEUS = agentId('zeus');
 const SUCCEEDED: AttemptEnd = { kind: 'succeeded' };
 const PAUSED: AttemptEnd = { kind: 'paused', before: 3 };
 const CANCELLED: AttemptEnd = { kind: 'cancelled', at: 2 };
+const HANDED_OVER: AttemptEnd = { kind: 'handed-over', before: 3, cause: 'asked', reason: 'drained' };
+const FULL: AttemptEnd = { kind: 'handed-over', before: 3, cause: 'no-space', reason: 'full' };
 const FAILED: AttemptEnd = { kind: 'failed', step: 2, outcome: { kind: 'exited', status: 1 } };
 const OUTPUT: AttemptEnd = { kind: 'output', step: 2, reason: 'no such file' };
 const WITHDRAWN: AttemptEnd = { kind: 'withdrawn', reason: 'drained' };
@@ -27,6 +29,7 @@ function after(end: AttemptEnd, over: Partial<EndedJob> = {}): NextForJob {
       pauseIsPending: false,
       agent: TANK,
       agentRestarted: false,
+      gotFurther: false,
       ...over,
     },
     end,
@@ -39,6 +42,8 @@ describe('what becomes of a job', () => {
     [SUCCEEDED, 'succeeded', 'succeeded', 'succeeded'],
     [PAUSED, 'waiting', 'paused', 'cancelled'],
     [CANCELLED, 'cancelled', 'cancelled', 'cancelled'],
+    [HANDED_OVER, 'waiting', 'paused', 'cancelled'],
+    [FULL, 'waiting', 'paused', 'cancelled'],
     [FAILED, 'failed', 'failed', 'cancelled'],
     [OUTPUT, 'failed', 'failed', 'cancelled'],
     [WITHDRAWN, 'waiting', 'paused', 'cancelled'],
@@ -96,6 +101,28 @@ describe('what becomes of a job', () => {
       blamesAgent: false,
     });
     expect(after(fault('refused'), { avoid: [TANK], retries: MOST_RETRIES }).state).toBe('failed');
+  });
+
+  it('is not counted when it was to go elsewhere, and may come back', () => {
+    expect(after(HANDED_OVER, { retries: MOST_RETRIES })).toEqual({
+      state: 'waiting',
+      retries: MOST_RETRIES,
+      avoid: [],
+      reason: 'drained',
+      blamesAgent: false,
+    });
+  });
+
+  it('is not counted when it got further before its agent was full', () => {
+    expect(after(FULL, { retries: MOST_RETRIES, gotFurther: true })).toEqual({
+      state: 'waiting',
+      retries: MOST_RETRIES,
+      avoid: [TANK],
+      reason: 'full',
+      blamesAgent: false,
+    });
+    expect(after(FULL)).toMatchObject({ state: 'waiting', retries: 1, avoid: [TANK] });
+    expect(after(FULL, { retries: MOST_RETRIES })).toMatchObject({ state: 'failed' });
   });
 
   it('is not counted when it was taken back', () => {

@@ -20,6 +20,8 @@ export interface EndedJob {
   readonly agent: AgentId;
   /** The agent itself is back, with its checkpoints: no reason to go elsewhere. */
   readonly agentRestarted: boolean;
+  /** The attempt took a checkpoint further on than any before it. */
+  readonly gotFurther: boolean;
 }
 
 /**
@@ -40,6 +42,8 @@ export function afterAttempt(job: EndedJob, end: AttemptEnd): NextForJob {
     case 'paused':
       // Resumed while the agent was still on its way to the pause: then it goes on.
       return { ...stay, state: job.wish === 'pause' || job.pauseIsPending ? 'paused' : 'waiting' };
+    case 'handed-over':
+      return afterHandOver(job, end);
     case 'cancelled':
       return { ...stay, state: 'cancelled' };
     case 'failed':
@@ -50,6 +54,20 @@ export function afterAttempt(job: EndedJob, end: AttemptEnd): NextForJob {
     case 'infrastructure':
       return afterFault(job, end);
   }
+}
+
+/** Where it was only asked for, it costs nothing. An agent without room is one to avoid, and one after the other may have none. */
+function afterHandOver(job: EndedJob, end: Extract<AttemptEnd, { kind: 'handed-over' }>): NextForJob {
+  if (end.cause === 'no-space' && !job.gotFurther)
+    return afterFault(job, { kind: 'infrastructure', fault: 'no-space', at: end.before, reason: end.reason });
+  const full = end.cause === 'no-space' && !job.avoid.includes(job.agent);
+  return {
+    state: job.wish === 'pause' ? 'paused' : 'waiting',
+    retries: job.retries,
+    avoid: full ? [...job.avoid, job.agent] : job.avoid,
+    reason: end.reason,
+    blamesAgent: false,
+  };
 }
 
 function afterFault(job: EndedJob, end: Extract<AttemptEnd, { kind: 'infrastructure' }>): NextForJob {

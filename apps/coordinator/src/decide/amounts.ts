@@ -13,6 +13,14 @@ export function humanSize(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit] ?? ''}`;
 }
 
+/** `about 4 s`, `about 5 min`, `about 3 h`: one number, as an estimate deserves. */
+export function roughDuration(ms: number): string {
+  if (ms < 99_500) return `about ${Math.max(1, Math.round(ms / 1000))} s`;
+  return ms < 99.5 * 60_000
+    ? `about ${Math.round(ms / 60_000)} min`
+    : `about ${Math.round(ms / 3_600_000)} h`;
+}
+
 /** `1 job`, `12 jobs`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

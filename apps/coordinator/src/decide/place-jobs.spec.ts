@@ -308,35 +308,30 @@ describe('why a job waits', () => {
       { holders: onTank },
     ],
     [
-      'it is to run on agent tank, which is drained by bob: new disk',
+      'waits for agent tank, which is drained by bob: new disk',
       { onAgent: agentId('tank') },
       [agentOf('tank', { state: 'drained', reason: 'bob: new disk' }), agentOf('b')],
       {},
     ],
     [
-      'it is to run on agent tank, which is for arm64, not for amd64',
+      'waits for agent tank, which is for arm64, not for amd64',
       { onAgent: agentId('tank') },
       [agentOf('tank', arm)],
       {},
     ],
     [
-      'it is to run on agent tank, which needs 1.0 GB more free space',
+      'waits for agent tank, which needs 1.0 GB more free space',
       { onAgent: agentId('tank') },
       [agentOf('tank', { freeBytes: 0 })],
       {},
     ],
     [
-      'it is to run on agent tank, all 4 slots are in use; it is next in line',
+      'waits for agent tank, all 4 slots are in use; it is next in line',
       { onAgent: agentId('tank') },
       [agentOf('tank', full), agentOf('b')],
       {},
     ],
-    [
-      'it is to run on agent a-tank, which is not in the farm',
-      { onAgent: agentId('tank') },
-      [agentOf('b')],
-      {},
-    ],
+    ['waits for agent a-tank, which is not in the farm', { onAgent: agentId('tank') }, [agentOf('b')], {}],
   ])('%s', (expected, over, agents, more) => {
     expect(placeJobs(inputOf([jobOf('x', over)], agents, more)).waiting.get(jobId('x'))).toBe(expected);
   });

@@ -1,7 +1,9 @@
 import type { AgentId, JobId } from '#libs/contracts';
-import { affinityOf, describeChoice, takeSlot } from './agent-room.js';
-import type { PlacementInput, Served, WaitingJob } from './placement-input.js';
+import { affinityOf, describeChoice, hasSlot, takeSlot, type AgentRoom } from './agent-room.js';
+import { CarryOvers, type CarryOver } from './carry-over.js';
+import type { CandidateAgent, PlacementInput, Served, WaitingJob } from './placement-input.js';
 import { ableOf, chooseOf, RequirementClasses, type RequirementClass } from './requirement-class.js';
+import { waitForBusyOne } from './wait-or-move.js';
 import { WaitingLine } from './waiting-line.js';
 import { jobsAhead, whyAllAreBusy, whyOverLimit, WhyNobodyMatches } from './waiting-reason.js';
 
@@ -18,6 +20,8 @@ export interface Placement {
   readonly job: JobId;
   readonly agent: AgentId;
   readonly reason: string;
+  /** What people are warned of: finished steps run again. */
+  readonly loss: string | null;
 }
 
 /**
@@ -34,7 +38,9 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     waiting: new Map(),
     heldUp: [],
     ableCounts: new Map(),
+    ableById: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
+    carryOvers: new CarryOvers(input),
   };
   const most = input.limits.placements ?? Infinity;
   for (let job = line.next(); job !== undefined; job = line.next()) {
@@ -53,7 +59,9 @@ interface Pass {
   /** Jobs that agents match, all of which are busy. */
   readonly heldUp: { readonly job: WaitingJob; readonly by: RequirementClass }[];
   readonly ableCounts: Map<RequirementClass, number>;
+  readonly ableById: Map<RequirementClass, ReadonlyMap<AgentId, AgentRoom>>;
   readonly whyNobodyMatches: WhyNobodyMatches;
+  readonly carryOvers: CarryOvers;
 }
 
 function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
@@ -65,15 +73,42 @@ function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
   else if (!place(job, by, pass)) pass.heldUp.push({ job, by });
 }
 
+/** False when no agent that matches has a slot and the room; else the job is placed, or it is said what it waits for. */
 function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
-  const affinity = affinityOf(job.wants, pass.input.holders);
+  const { carryOvers } = pass;
+  const costOf = (agent: CandidateAgent): CarryOver => carryOvers.of(job, agent);
+  const affinity = affinityOf(job.wants, pass.input.holders, job.done.length === 0 ? null : costOf);
   const room = chooseOf(by, affinity);
   if (room === undefined) return false;
+  const patience =
+    job.done.length === 0
+      ? null
+      : waitForBusyOne(job, busyHolders(job, by, pass), room, costOf, pass.input.now);
+  if (patience !== null) {
+    pass.waiting.set(job.id, patience);
+    return true;
+  }
   const reason = describeChoice(room, ableCount(by, pass), affinity);
-  pass.placements.push({ job: job.id, agent: room.agent.id, reason });
+  pass.placements.push({
+    job: job.id,
+    agent: room.agent.id,
+    reason,
+    loss: carryOvers.lossOf(job, room.agent),
+  });
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);
   return true;
+}
+
+/** Those that match and hold checkpoints of the job, without a slot; in the order of ids. */
+function busyHolders(job: WaitingJob, by: RequirementClass, pass: Pass): readonly AgentRoom[] {
+  const able = pass.ableById.get(by) ?? new Map(ableOf(by).map((room) => [room.agent.id, room]));
+  pass.ableById.set(by, able);
+  const holders = pass.input.holders.get(job.wants.lineage)?.keys() ?? [];
+  return [...holders]
+    .toSorted()
+    .flatMap((id) => able.get(id) ?? [])
+    .filter((room) => !hasSlot(room));
 }
 
 function ableCount(by: RequirementClass, { ableCounts }: Pass): number {

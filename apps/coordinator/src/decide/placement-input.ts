@@ -1,4 +1,5 @@
 import type { AgentId, BuildId, JobId, Priority } from '#libs/contracts';
+import type { Peer } from './can-send-to.js';
 
 /** All that a scheduling pass looks at. Nothing in it is changed by the pass. */
 export interface PlacementInput {
@@ -6,6 +7,8 @@ export interface PlacementInput {
   readonly jobs: readonly WaitingJob[];
   readonly agents: readonly CandidateAgent[];
   readonly holders: Holders;
+  /** What fetching a checkpoint usually takes, by store family; see DEFAULT_FETCH_MS. */
+  readonly fetchMs?: ReadonlyMap<string, number>;
   /** Attempts assigned or running, by user. */
   readonly runningByUser: ReadonlyMap<string, number>;
   readonly limits: {
@@ -31,11 +34,13 @@ export interface WaitingJob {
   /** Index in the plan. */
   readonly index: number;
   readonly requires: JobRequires;
-  /** It may run only there: the submission said so. */
+  /** It may run only there: whoever submitted or resumed it said so. */
   readonly onAgent: AgentId | null;
   /** Agents it failed on by no fault of its own. */
   readonly avoid: readonly AgentId[];
   readonly wants: WantedState;
+  /** Steps that earlier attempts finished and kept with a checkpoint, from the job's first on, and what each took: what has to be carried or repeated elsewhere. */
+  readonly done: readonly { readonly name: string; readonly ms: number }[];
 }
 
 export interface JobRequires {
@@ -77,9 +82,11 @@ export interface CandidateAgent {
   /** When a pause or quarantine ends by itself. */
   readonly until: number | null;
   readonly lastAssignedAt: number | null;
+  /** Whether and whom it sends checkpoints. */
+  readonly peer: Peer;
 }
 
-/** Lineage → agents that hold checkpoints of it → index of the newest boundary held; larger is further. */
+/** Lineage → agents that hold checkpoints of it → how many of the job's boundaries, from its first on, up to the newest that is held. */
 export type Holders = ReadonlyMap<string, ReadonlyMap<AgentId, number>>;
 
 /** The job of a user and priority that was placed last: when, and where in the line it stood. By `servedKey`. */

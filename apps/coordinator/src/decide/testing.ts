@@ -31,6 +31,12 @@ export function agentOf(name: string, over: Partial<CandidateAgent> = {}): Candi
     reason: '',
     until: null,
     lastAssignedAt: null,
+    peer: {
+      id: agentId(name),
+      store: 'zfs',
+      listens: true,
+      isGone: over.state === 'lost' || over.state === 'revoked',
+    },
     ...over,
   };
 }
@@ -52,6 +58,7 @@ export function jobOf(name: string, over: JobOver = {}): WaitingJob {
     onAgent: null,
     avoid: [],
     wants: { lineage: `b-${name}/default/0/g0`, base: null },
+    done: [],
     ...rest,
     requires: { architecture: 'amd64', labels: [], tools: [], freeBytes: GB, ...requires },
   };

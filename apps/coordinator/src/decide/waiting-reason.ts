@@ -42,8 +42,8 @@ export class WhyNobodyMatches {
 
   private whyNotOn(id: AgentId, job: WaitingJob): string {
     const agent = this.byId.get(id);
-    if (agent === undefined) return `it is to run on agent ${id}, which is not in the farm`;
-    return `it is to run on agent ${agent.name}, ${this.which(agent, job)}`;
+    if (agent === undefined) return `waits for agent ${id}, which is not in the farm`;
+    return `waits for agent ${agent.name}, ${this.which(agent, job)}`;
   }
 
   private whyStateOutOfReach(holding: readonly AgentId[], job: WaitingJob): string {
@@ -95,7 +95,7 @@ function whoMatches(able: readonly AgentRoom[], { onAgent }: WaitingJob): string
   const [only] = able;
   if (only === undefined || able.length > 1) return `${able.length} agents match`;
   const { name } = only.agent;
-  return onAgent === null ? `1 agent (${name}) matches` : `it is to run on agent ${name}`;
+  return onAgent === null ? `1 agent (${name}) matches` : `waits for agent ${name}`;
 }
 
 const COUNTED_EXACTLY = 20;

@@ -44,6 +44,7 @@ import {
 } from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
+import { HandOvers } from '../scheduling/hand-overs.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
 
@@ -61,6 +62,7 @@ export class AgentSessions {
     private readonly config: CoordinatorConfig,
     private readonly endings: EndAttempts,
     private readonly inbox: AgentInbox,
+    private readonly handOvers: HandOvers,
   ) {}
 
   get settings(): AgentSettings {
@@ -167,7 +169,29 @@ export class AgentSessions {
     });
     if (isLockRenewalDue(agent.lastSeenAt ?? 0, now)) this.#mirrorLocks(agent, beat, grantedOf(answers));
     await this.#endNeverArrived(agent, beat, leases, now);
-    return { settings: this.settings, leases: [...answers], drop: [...agent.dropping] as AreaName[] };
+    const given = await this.#givenAway(agent, leases);
+    return {
+      settings: this.settings,
+      leases: answers.map((answer) => {
+        const handOver = given.get(answer.attempt);
+        return handOver === undefined ? answer : { ...answer, handOver };
+      }),
+      drop: [...agent.dropping] as AreaName[],
+    };
+  }
+
+  /** Why it is to stop at the next boundary, of each attempt that another agent would take over. */
+  async #givenAway(agent: AgentRow, leases: readonly AgentLease[]): Promise<ReadonlyMap<AttemptId, string>> {
+    const reasons = await this.handOvers.reasonsFor(
+      agent,
+      leases.map(({ job }) => job),
+    );
+    return new Map(
+      leases.flatMap(({ id, job }) => {
+        const reason = reasons.get(job);
+        return reason === undefined ? [] : [[id, reason] as const];
+      }),
+    );
   }
 
   async #noteHeartbeat(

@@ -21,7 +21,7 @@ import {
   type AgentRow,
   type CheckpointInArea,
 } from '#libs/store';
-import { canSendTo } from '../decide/can-send-to.js';
+import { canSendTo, peerOf } from '../decide/can-send-to.js';
 import { Clock, Store } from '../store.js';
 
 /** Long enough for a handshake; the stream itself may take hours. */
@@ -85,7 +85,7 @@ export class Transfers {
     const agents = await Promise.all(asked.map((id) => findAgent(this.store.db, id)));
     return agents
       .filter((agent) => agent !== null)
-      .filter((agent) => canSendTo(agent, receiver))
+      .filter((agent) => canSendTo(peerOf(agent), peerOf(receiver)))
       .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))[0];
   }
 

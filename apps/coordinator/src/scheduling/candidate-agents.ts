@@ -1,4 +1,5 @@
 import type { AgentRow, AttemptLoad } from '#libs/store';
+import { peerOf } from '../decide/can-send-to.js';
 import type { AgentCondition, CandidateAgent } from '../decide/placement-input.js';
 
 /** An agent as the scheduler sees it. What has been assigned since it last told its free space may not show in that yet. */
@@ -27,6 +28,7 @@ export function candidateOf(agent: AgentRow, loads: readonly AttemptLoad[], now:
           ? agent.quarantinedUntil
           : null,
     lastAssignedAt: loads.length === 0 ? null : Math.max(...loads.map(({ assignedAt }) => assignedAt)),
+    peer: peerOf(agent),
   };
 }
 

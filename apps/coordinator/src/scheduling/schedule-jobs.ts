@@ -9,17 +9,23 @@ import {
   findJob,
   groupBy,
   holdsDuty,
+  inChunks,
   insertAttempt,
   listAgents,
   lockBuild,
   locksRows,
   publishedEnds,
+  runningJobs,
   setWaitingReasons,
+  stepsOfJobs,
   transact,
   updateJob,
+  usualFetchTimes,
+  variantName,
   waitingJobs,
   type AgentRow,
   type Schema,
+  type StepRow,
   type WaitingJobRow,
 } from '#libs/store';
 import { settleState } from '../builds/settle-build.js';
@@ -31,6 +37,7 @@ import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
+import { boundaryPosition, doneSteps } from './job-progress.js';
 
 /** Builds whose jobs are assigned in one transaction: few, since nothing else is answered meanwhile. */
 const BUILDS_PER_TRANSACTION = 10;
@@ -77,9 +84,9 @@ export class ScheduleJobs {
     await this.#keepReasons(rows, result.waiting);
     const names = new Map(agents.map(({ id, name }) => [id, name]));
     const byId = new Map(rows.map((row) => [row.id, row]));
-    const placements = result.placements.flatMap(({ job, agent, reason }) => {
+    const placements = result.placements.flatMap(({ job, agent, reason, loss }) => {
       const row = byId.get(job);
-      return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, reason }];
+      return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, reason, loss }];
     });
     return await this.#assignAll(holder, placements);
   }
@@ -87,6 +94,11 @@ export class ScheduleJobs {
   /** What the next pass would look at. */
   async readInput(): Promise<PlacementInput> {
     return await this.#input(await waitingJobs(this.store.db), await listAgents(this.store.db));
+  }
+
+  /** The same for jobs that run, as if they waited. */
+  async readInputOfRunning(jobs: readonly JobId[]): Promise<PlacementInput> {
+    return await this.#input(await runningJobs(this.store.db, jobs), await listAgents(this.store.db));
   }
 
   async #input(rows: readonly WaitingJobRow[], agents: readonly AgentRow[]): Promise<PlacementInput> {
@@ -98,6 +110,7 @@ export class ScheduleJobs {
       db,
       rows.flatMap(({ base }) => (base === null ? [] : [base.jobId])),
     );
+    const steps = await this.#stepsOfTried(rows);
     const jobs = rows.map((row): WaitingJob => ({
       id: row.id,
       build: row.build,
@@ -114,11 +127,13 @@ export class ScheduleJobs {
         base:
           row.base === null ? null : { lineage: baseKey(row.base), published: published.has(row.base.jobId) },
       },
+      done: doneSteps(row, steps.get(row.id) ?? []),
     }));
     return {
       jobs,
       agents: agents.map((agent) => candidateOf(agent, byAgent.get(agent.id) ?? [], now)),
-      holders: await this.#holders(rows),
+      holders: await this.#holders(rows, steps),
+      fetchMs: await usualFetchTimes(db),
       runningByUser: countBy(loads.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },
       ...(this.#served === undefined ? {} : { served: this.#served }),
@@ -126,23 +141,44 @@ export class ScheduleJobs {
     };
   }
 
+  /** What jobs have done that an agent has had before; the others have nothing behind them. */
+  async #stepsOfTried(rows: readonly WaitingJobRow[]): Promise<ReadonlyMap<JobId, readonly StepRow[]>> {
+    const tried = rows.filter(({ wasTried }) => wasTried).map(({ id }) => id);
+    const steps: StepRow[] = [];
+    await inChunks(tried, 500, async (ids) => {
+      steps.push(...(await stepsOfJobs(this.store.db, ids)));
+    });
+    return groupBy(steps, ({ job_id }) => job_id);
+  }
+
   /** Who holds how much of what the jobs have done, and the very boundary that others go on from. */
-  async #holders(rows: readonly WaitingJobRow[]): Promise<Holders> {
+  async #holders(
+    rows: readonly WaitingJobRow[],
+    steps: ReadonlyMap<JobId, readonly StepRow[]>,
+  ): Promise<Holders> {
     const holders = new Map<string, Map<AgentId, number>>();
-    const descendants = new Map<string, string[]>();
-    for (const { lineage, ancestors } of rows.filter(({ wasTried }) => wasTried)) {
-      for (const each of [lineage, ...ancestors])
-        descendants.set(each, [...(descendants.get(each) ?? []), lineage]);
+    const descendants = new Map<string, Descendant[]>();
+    for (const { id, lineage, ancestors } of rows.filter(({ wasTried }) => wasTried)) {
+      const own = steps.get(id) ?? [];
+      for (const each of [{ lineage, upToIndex: Infinity }, ...ancestors])
+        descendants.set(each.lineage, [
+          ...(descendants.get(each.lineage) ?? []),
+          { lineage, positionOf: (label) => boundaryPosition(label, own, each.upToIndex) },
+        ]);
     }
     const bases = rows.flatMap(({ base }) => (base === null ? [] : [base]));
     const wanted = new Set([...descendants.keys(), ...bases.map(({ lineage }) => lineage)]);
     const baseKeys = new Set(bases.map(baseKey));
     for (const checkpoint of await checkpointsOfLineages(this.store.db, [...wanted])) {
       const key = baseKey(checkpoint);
-      const keys = [...(descendants.get(checkpoint.lineage) ?? []), ...(baseKeys.has(key) ? [key] : [])];
-      for (const each of keys) {
-        const counts = holders.get(each) ?? new Map<AgentId, number>();
-        holders.set(each, counts.set(checkpoint.agentId, (counts.get(checkpoint.agentId) ?? 0) + 1));
+      const held = (descendants.get(checkpoint.lineage) ?? []).map(
+        ({ lineage, positionOf }) => [lineage, positionOf(checkpoint.label)] as const,
+      );
+      for (const [each, position] of baseKeys.has(key) ? [...held, [key, 1] as const] : held) {
+        const furthest = holders.get(each) ?? new Map<AgentId, number>();
+        const { agentId } = checkpoint;
+        if (position > 0)
+          holders.set(each, furthest.set(agentId, Math.max(furthest.get(agentId) ?? 0, position)));
       }
     }
     return holders;
@@ -189,7 +225,7 @@ export class ScheduleJobs {
     const build = await lockBuild(tx, id);
     if (build?.wish !== 'run') return 0;
     let count = 0;
-    for (const { row, agent, agentName, reason } of placements) {
+    for (const { row, agent, agentName, reason, loss } of placements) {
       const job = await findJob(tx, row.id);
       if (job?.state !== 'waiting') continue;
       const epoch = job.epoch + 1;
@@ -211,6 +247,12 @@ export class ScheduleJobs {
         { build: id, job: job.id, attempt, agent },
         { lane: job.lane, agentName, reason },
       );
+      if (loss !== null)
+        changes.event(
+          'warning',
+          { build: id, job: job.id, attempt, agent },
+          { variant: (await variantName(tx, job.variant_id)) ?? '', lane: job.lane, text: loss },
+        );
       count += 1;
     }
     await settleState(tx, changes, now, build);
@@ -228,6 +270,14 @@ interface Placed {
   readonly agent: AgentId;
   readonly agentName: string;
   readonly reason: string;
+  readonly loss: string | null;
+}
+
+/** A job that may go on from checkpoints of a lineage, its own or an earlier one. */
+interface Descendant {
+  readonly lineage: string;
+  /** Which of the job's boundaries the label is, from 1; 0: none that is good for it. */
+  readonly positionOf: (label: string) => number;
 }
 
 function countBy<T>(items: readonly T[]): ReadonlyMap<T, number> {

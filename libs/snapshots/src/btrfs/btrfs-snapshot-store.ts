@@ -159,6 +159,12 @@ export class BtrfsSnapshotStore extends SnapshotStore {
     return frameStream(this.#btrfs.send(...from, tree), { checkpoint, base, times });
   }
 
+  /** btrfs finds out while it sends. */
+  override async estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number | null> {
+    for (const each of [checkpoint, base]) if (each !== null) await this.#records.find(each);
+    return null;
+  }
+
   /** What comes is received beside what is there, and takes its place when it is whole. */
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
     try {

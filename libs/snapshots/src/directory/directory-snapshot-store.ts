@@ -32,7 +32,7 @@ import {
   type Beginning,
 } from './directory-records.js';
 import { compareIndexes, parseIndex, settled } from './tree-index.js';
-import { receiveTree, sendTree } from './tree-transfer.js';
+import { type KeptTree, receiveTree, sendTree, sizeOfTree } from './tree-transfer.js';
 import { identifyFolder, writeJson, type WorkspaceRecord } from './workspace-record.js';
 
 export interface DirectorySnapshotStoreOptions {
@@ -144,13 +144,19 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
-    return await inStoreWords(async () => {
-      for (const each of [checkpoint, base]) if (each !== null) await this.#records.find(each);
-      return await sendTree(
-        this.#records.treeOf(checkpoint),
-        base === null ? null : this.#records.treeOf(base),
-      );
-    });
+    return await inStoreWords(async () => sendTree(...(await this.#treesToSend(checkpoint, base))));
+  }
+
+  override async estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number> {
+    return await inStoreWords(async () => sizeOfTree(...(await this.#treesToSend(checkpoint, base))));
+  }
+
+  async #treesToSend(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+  ): Promise<readonly [tree: KeptTree, base: KeptTree | null]> {
+    for (const each of [checkpoint, base]) if (each !== null) await this.#records.find(each);
+    return [this.#records.treeOf(checkpoint), base === null ? null : this.#records.treeOf(base)];
   }
 
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {

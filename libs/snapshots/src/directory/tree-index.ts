@@ -72,6 +72,11 @@ export function typeOf(entry: string | undefined): string | undefined {
   return entry?.charAt(0);
 }
 
+/** Bytes of a file; 0 of everything else. */
+export function sizeOf(entry: string): number {
+  return typeOf(entry) === 'f' ? Number(entry.split(' ')[3] ?? 0) : 0;
+}
+
 function inodeOf(entry: string): string {
   return entry.split(' ')[1] ?? '';
 }

@@ -7,7 +7,7 @@ import { copyTree, findEntries, linkInto, linkTree, removeEntries, removeTrees }
 import { packEntries, unpackEntries } from './pack-entries.js';
 import { checkMembers } from './tar-members.js';
 import { findIncrement, outdatedEntries } from './tree-increment.js';
-import { parseIndex, type TreeIndex } from './tree-index.js';
+import { parseIndex, sizeOf, type TreeIndex } from './tree-index.js';
 import { decodeTree, encodeTree } from './tree-stream.js';
 
 /** A checkpoint that is here. */
@@ -28,6 +28,16 @@ export async function sendTree({ id, tree }: KeptTree, base: KeptTree | null): P
   });
 }
 
+/** About how long that stream is: the files as they are, and a head for each entry. */
+export async function sizeOfTree({ tree }: KeptTree, base: KeptTree | null): Promise<number> {
+  const index = await indexOf(tree);
+  const { sent } = findIncrement(base === null ? new Map() : await indexOf(base.tree), index);
+  const sizes = sent.map((path) => sizeOf(index.get(path.toString('latin1')) ?? ''));
+  return sizes.reduce((sum, bytes) => sum + bytes + HEAD_BYTES, 0);
+}
+
+/** Of a tar member, with what fills its last block. */
+const HEAD_BYTES = 1024;
 const READ_AHEAD_BYTES = 256 * 1024;
 
 /**

@@ -12,6 +12,7 @@ import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
 import { forksGoingWith, originsOf } from './forks.js';
 import { asBadStream, readBegin } from './received-stream.js';
+import { parseSendSize } from './send-size.js';
 import { SpaceReserve } from './space-reserve.js';
 import {
   emptySnapshot,
@@ -116,11 +117,26 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
+    return this.#zfs.send(...(await this.#sendArgs(checkpoint, base)));
+  }
+
+  /** zfs-send(8) -nP; zfs-fuse has neither option. */
+  override async estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number | null> {
+    const args = await this.#sendArgs(checkpoint, base);
+    try {
+      return parseSendSize(await this.#zfs.zfs('send', '-nP', ...args));
+    } catch (error) {
+      if (error instanceof SnapshotStoreError && error.code === 'FAILED') return null;
+      throw error;
+    }
+  }
+
+  async #sendArgs(checkpoint: Checkpoint, base: Checkpoint | null): Promise<readonly string[]> {
     const { state, snapshot } = await this.#find(checkpoint);
     const whole = snapshotName(state.dataset, snapshot.label);
-    if (base === null) return this.#zfs.send(whole);
+    if (base === null) return [whole];
     const { state: baseState } = await this.#find(base);
-    return this.#zfs.send('-i', snapshotName(baseState.dataset, base.label), whole);
+    return ['-i', snapshotName(baseState.dataset, base.label), whole];
   }
 
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {

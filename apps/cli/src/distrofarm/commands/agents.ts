@@ -19,7 +19,12 @@ export function agents(command: Command, session: Session): void {
     command.command('enrol').description('a one-use token, and the command to run on the new host'),
     session,
   );
-  drain(command.command('drain').description('finish what it has, take nothing new'), session);
+  drain(
+    command
+      .command('drain')
+      .description('take nothing new, and hand over what it runs at the next checkpoint'),
+    session,
+  );
   undrain(command.command('undrain').description('take work again'), session);
   pause(command.command('pause').description('take nothing new for a while'), session);
   unpause(command.command('unpause').description('end a pause'), session);
@@ -154,11 +159,19 @@ async function change(
 
 function drain(command: Command, session: Session): void {
   example(
-    command.argument('<agent...>', IDS).option('--why <text>', 'for the others to read'),
+    command
+      .argument('<agent...>', IDS)
+      .option('--let-finish', 'its jobs go on to their ends there')
+      .option('--why <text>', 'for the others to read'),
     'distrofarm agents drain builder-1 --why "new disks"',
-  ).action(async (named: readonly string[], { why }: { readonly why?: string }) => {
-    await change(session, named, 'drain', { why: why ?? '' });
-  });
+  ).action(
+    async (named: readonly string[], options: { readonly letFinish?: boolean; readonly why?: string }) => {
+      await change(session, named, 'drain', {
+        why: options.why ?? '',
+        letFinish: options.letFinish ?? false,
+      });
+    },
+  );
 }
 
 function undrain(command: Command, session: Session): void {

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { example } from '../example.js';
 import type { KnownCommand } from '../known-command.js';
 import type { Session } from '../session.js';
-import type { Argument as TabArgument } from '@bomb.sh/tab';
 
 /** Somebody waits with a finger on the tab key. */
 const ASK_MS = 1_500;
@@ -23,9 +22,15 @@ export function complete(command: Command, session: Session, all: readonly Known
   command.argument('[word...]').action(async (words: readonly string[]) => {
     const { default: tab } = await import('@bomb.sh/tab/commander');
     const root = tab(await wholeProgram(command, session, all), { completionCommandName: 'completion' });
-    const suggest = suggester(session, words.at(-1) ?? '');
+    const offerOf = async (kind: string): Promise<Offering> =>
+      offering(await suggestions(session, kind, words.at(-1) ?? ''));
     for (const name of [words[0] ?? '', words.slice(0, 2).join(' ')]) {
-      for (const argument of root.commands.get(name)?.arguments.values() ?? []) await suggest(argument);
+      const named = root.commands.get(name);
+      for (const argument of named?.arguments.values() ?? [])
+        argument.handler = (await offerOf(argument.name)) ?? argument.handler ?? offerNothing;
+      const option = named?.options.get(words.at(-2)?.replace(/^--/, '') ?? '');
+      if (option !== undefined)
+        option.handler = (await offerOf(OPTION_KINDS[option.value] ?? '')) ?? option.handler ?? offerNothing;
     }
     await session.print(captured(() => root.parse([...words])).trimEnd());
   });
@@ -46,13 +51,15 @@ async function wholeProgram(
   return program;
 }
 
-/** Gives an argument of a command what may stand there: builds, agents, files. */
-function suggester(session: Session, word: string): (argument: TabArgument) => Promise<void> {
-  return async (argument) => {
-    const values = await suggestions(session, argument.name, word);
-    if (values.length === 0) return;
-    argument.handler = (offer) => values.forEach(([value, what]) => offer(value, what));
-  };
+/** Of options whose value is the name of something. */
+const OPTION_KINDS: Readonly<Record<string, string>> = { on: 'agent', agent: 'agent', build: 'build' };
+
+const offerNothing = (): void => undefined;
+
+type Offering = ((offer: (value: string, what: string) => void) => void) | null;
+
+function offering(values: readonly Suggestion[]): Offering {
+  return values.length === 0 ? null : (offer) => values.forEach(([value, what]) => offer(value, what));
 }
 
 type Suggestion = readonly [value: string, description: string];

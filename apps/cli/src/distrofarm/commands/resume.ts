@@ -8,6 +8,7 @@ import type { Session } from '../session.js';
 interface ResumeOptions {
   readonly from?: string;
   readonly variant?: string;
+  readonly on?: string;
   readonly pause?: string;
   readonly why?: string;
   readonly watch?: boolean;
@@ -19,6 +20,7 @@ export function resume(command: Command, session: Session): void {
       .argument('<build...>', 'ids, beginnings of ids, "latest", or "-" to read them from standard input')
       .option('-r, --from <step>', 'run this step again, and all that depends on it; by name or number')
       .option('-V, --variant <name>', 'only this variant')
+      .option('--on <agent>', 'go on there and nowhere else, until it is resumed again; by name or id')
       .option('-p, --pause <step>', 'pause again before this step')
       .option('--why <text>', 'for the audit')
       .option('-w, --watch', 'watch it, when it is one'),
@@ -38,8 +40,14 @@ export function resume(command: Command, session: Session): void {
   });
 }
 
-function resumeBody({ from, variant, pause, why }: ResumeOptions): ResumeBuild {
-  return { from: from ?? null, variant: variant ?? null, pauseBefore: pause ?? null, why: why ?? '' };
+function resumeBody({ from, variant, on, pause, why }: ResumeOptions): ResumeBuild {
+  return {
+    from: from ?? null,
+    variant: variant ?? null,
+    onAgent: on ?? null,
+    pauseBefore: pause ?? null,
+    why: why ?? '',
+  };
 }
 
 export function resumedLines({ id, state, summary }: BuildDetail): readonly string[] {

@@ -1,0 +1,142 @@
+import type { AgentId } from '#libs/contracts';
+import { counted, listed, roughDuration } from './amounts.js';
+import { canSendTo, type Peer } from './can-send-to.js';
+import type { CandidateAgent, PlacementInput, WaitingJob } from './placement-input.js';
+
+/** What an agent would have to do before a job is as far there as it was. */
+export interface CarryOver {
+  /** Checkpoints that come from `from`. */
+  readonly fetched: number;
+  readonly from: CandidateAgent | null;
+  readonly fetchMs: number;
+  /** Finished steps that run again, since nobody can send the checkpoints behind them. */
+  readonly repeated: number;
+  readonly repeatMs: number;
+  /** What would run again if nothing were fetched. */
+  readonly savedSteps: number;
+  readonly savedMs: number;
+  readonly costMs: number;
+}
+
+/** Of a store family that has moved nothing yet: a checkpoint of some hundred megabytes at 100 MB/s, with the handshakes. */
+export const DEFAULT_FETCH_MS = 5_000;
+
+/** Weighs fetching against running again, for every job that has finished steps and every agent: cheap, since a pass may ask a million times. */
+export class CarryOvers {
+  readonly #agents: ReadonlyMap<AgentId, CandidateAgent>;
+  /** Who is furthest of those that send, by lineage and store family; the best two, since nobody fetches from itself. */
+  readonly #sources = new Map<string, ReadonlyMap<Peer['store'], readonly CandidateAgent[]>>();
+
+  readonly #ofOthers = new Map<WaitingJob, Map<string, CarryOver>>();
+
+  constructor(private readonly input: Pick<PlacementInput, 'agents' | 'holders' | 'fetchMs'>) {
+    this.#agents = new Map(input.agents.map((agent) => [agent.id, agent]));
+  }
+
+  of(job: WaitingJob, agent: CandidateAgent): CarryOver {
+    if (this.input.holders.get(job.wants.lineage)?.has(agent.id) === true) return this.#workOut(job, agent);
+    // Who holds nothing is like all others of its family.
+    const known = this.#ofOthers.get(job) ?? new Map<string, CarryOver>();
+    const kind = `${agent.peer.store}${agent.peer.listens ? '' : ' alone'}`;
+    const over = known.get(kind) ?? this.#workOut(job, agent);
+    this.#ofOthers.set(job, known.set(kind, over));
+    return over;
+  }
+
+  #workOut(job: WaitingJob, agent: CandidateAgent): CarryOver {
+    const here = this.#held(job, agent.id);
+    const from = this.#sourceFor(job, agent);
+    const there = from === null ? 0 : this.#held(job, from.id);
+    const fetched = Math.max(0, there - here);
+    const usualMs = this.input.fetchMs?.get(agent.peer.store) ?? DEFAULT_FETCH_MS;
+    const kept = keptSteps(job, Math.max(here, there));
+    const keptHere = keptSteps(job, here);
+    const fetchMs = fetched * usualMs;
+    const repeatMs = sumMs(job, kept, job.done.length);
+    return {
+      fetched,
+      from: fetched > 0 ? from : null,
+      fetchMs,
+      repeated: job.done.length - kept,
+      repeatMs,
+      savedSteps: kept - keptHere,
+      savedMs: sumMs(job, keptHere, kept),
+      costMs: fetchMs + repeatMs,
+    };
+  }
+
+  /**
+   * What is said of it where finished steps run again: whose checkpoints would have saved them. `null` where nothing is lost.
+   */
+  lossOf(job: WaitingJob, agent: CandidateAgent): string | null {
+    const { repeated } = this.of(job, agent);
+    const first = job.done.length - repeated;
+    if (repeated === 0) return null;
+    const steps = listed(job.done.slice(first).map(({ name }) => name));
+    const where = first === 0 ? 'it begins anew' : 'it goes on from an earlier one';
+    return `${this.#whyOutOfReach(job, first)}: ${where}, and ${steps} ${repeated === 1 ? 'runs' : 'run'} again`;
+  }
+
+  #whyOutOfReach(job: WaitingJob, kept: number): string {
+    const holders = [...(this.input.holders.get(job.wants.lineage) ?? [])]
+      .filter(([, held]) => keptSteps(job, held) > kept)
+      .flatMap(([id]) => this.#agents.get(id) ?? []);
+    if (holders.length === 0) return 'no agent holds the newest checkpoint any more';
+    const where = holders.map(({ name, peer }) => `${name}${peer.isGone ? ', which is gone' : ''}`);
+    return `the newest checkpoint is out of reach, on agent ${listed(where.sort())}`;
+  }
+
+  #held(job: WaitingJob, agent: AgentId): number {
+    return this.input.holders.get(job.wants.lineage)?.get(agent) ?? 0;
+  }
+
+  #sourceFor(job: WaitingJob, agent: CandidateAgent): CandidateAgent | null {
+    const { lineage } = job.wants;
+    const known = this.#sources.get(lineage) ?? this.#bestSources(job);
+    this.#sources.set(lineage, known);
+    return known.get(agent.peer.store)?.find(({ peer }) => canSendTo(peer, agent.peer)) ?? null;
+  }
+
+  #bestSources(job: WaitingJob): ReadonlyMap<Peer['store'], readonly CandidateAgent[]> {
+    const best = new Map<Peer['store'], readonly CandidateAgent[]>();
+    const furthest = [...(this.input.holders.get(job.wants.lineage) ?? [])].toSorted(
+      ([a, heldByA], [b, heldByB]) => heldByB - heldByA || (a < b ? -1 : 1),
+    );
+    for (const [id] of furthest) {
+      const agent = this.#agents.get(id);
+      if (agent === undefined || agent.peer.isGone || !agent.peer.listens) continue;
+      const family = best.get(agent.peer.store) ?? [];
+      if (family.length < 2) best.set(agent.peer.store, [...family, agent]);
+    }
+    return best;
+  }
+}
+
+/** The first checkpoint is in front of the first step, and keeps none. */
+function keptSteps({ done }: WaitingJob, held: number): number {
+  return Math.min(done.length, Math.max(0, held - 1));
+}
+
+function sumMs({ done }: WaitingJob, from: number, to: number): number {
+  return done.slice(from, to).reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/** `fetches 3 checkpoints from tank (about 15 s), cheaper than running 2 steps again (about 4 min)`; empty where the agent has all of it. */
+export function describeCarryOver(over: CarryOver): string {
+  const fetch =
+    over.from === null
+      ? []
+      : [
+          `fetches ${counted(over.fetched, 'checkpoint')} from ${over.from.name} (${roughDuration(over.fetchMs)})`,
+          ...(over.savedSteps === 0
+            ? []
+            : [
+                `instead of running ${counted(over.savedSteps, 'step')} again (${roughDuration(over.savedMs)})`,
+              ]),
+        ];
+  const repeat =
+    over.repeated === 0
+      ? []
+      : [`runs ${counted(over.repeated, 'step')} again (${roughDuration(over.repeatMs)})`];
+  return [fetch.join(' '), ...repeat].filter((part) => part !== '').join(', and ');
+}
