@@ -17,6 +17,7 @@ export * from './meta.js';
 export { migrate } from './migrate.js';
 export * from './open-database.js';
 export * from './outputs.js';
+export * from './replicas.js';
 export * from './schema.js';
 export * from './scripts.js';
 export * from './secret.js';

@@ -2,6 +2,7 @@ import { Migrator, sql, type Kysely, type Migration } from 'kysely';
 import type { FarmDatabase } from './farm-database.js';
 import { firstSchema } from './migrations/0001-first-schema.js';
 import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
+import { replicas } from './migrations/0004-replicas.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -9,6 +10,7 @@ import { StoreError } from './store-error.js';
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-schema': firstSchema,
   '0002-moving-checkpoints': movingCheckpoints,
+  '0004-replicas': replicas,
 };
 
 /**

@@ -28,6 +28,7 @@ export function buildOf(part: Partial<BuildDetail>): BuildDetail {
     manifestPath: 'live.xml',
     sourceDateEpoch: 0,
     pauseBefore: null,
+    replicas: 0,
     jobs: [],
     eventSeq: 0,
     ...part,

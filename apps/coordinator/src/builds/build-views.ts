@@ -133,6 +133,7 @@ export class BuildViews {
       manifestPath: build.manifest_path,
       sourceDateEpoch: build.source_date_epoch,
       pauseBefore: build.pause_before,
+      replicas: build.replicas,
       jobs: views,
       eventSeq,
     };

@@ -1,0 +1,84 @@
+import type { AgentId, BuildId } from '#libs/contracts';
+import type { Db } from './farm-database.js';
+import { lineageOf } from './jobs.js';
+import { fromJson, rememberingJson } from './json.js';
+import type { JobRequirements, JobsTable } from './schema.js';
+
+/** A job that an agent has begun and that is not done, of a build whose checkpoints are to be on several agents. */
+export interface ReplicatedJobRow {
+  readonly build: BuildId;
+  /** Name of its variant. */
+  readonly variant: string;
+  /** Copies on other agents. */
+  readonly replicas: number;
+  readonly lineage: string;
+  /** Earlier lineages, and the label of the boundary up to which each is good for it; the newest last. */
+  readonly ancestors: readonly { readonly lineage: string; readonly upTo: string }[];
+  readonly base: { readonly workspace: string; readonly label: string; readonly lineage: string } | null;
+  readonly requires: JobRequirements;
+  /** Who has the job now. */
+  readonly agent: AgentId | null;
+}
+
+/** In the order of submission. Also those of builds that failed, until they are collected: they can be resumed. */
+export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .leftJoin('jobs as base', (join) =>
+      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
+    )
+    .leftJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').on('attempts.state', 'in', ['assigned', 'running']),
+    )
+    .select([
+      'jobs.build_id',
+      'variants.name as variant_name',
+      'builds.replicas',
+      'jobs.index',
+      'jobs.generation',
+      'jobs.ancestry',
+      'jobs.requires',
+      'jobs.base_workspace',
+      'jobs.base_label',
+      'base.index as base_index',
+      'base.generation as base_generation',
+      'attempts.agent_id',
+    ])
+    .where('builds.replicas', '>', 0)
+    .where('builds.state', 'in', ['waiting', 'running', 'paused', 'failed'])
+    .where('builds.collected_at', 'is', null)
+    .where('jobs.state', 'in', ['waiting', 'assigned', 'running', 'paused', 'failed'])
+    .where('jobs.epoch', '>', 0)
+    .orderBy('builds.created_at')
+    .orderBy('jobs.build_id')
+    .orderBy('variants.name')
+    .orderBy('jobs.index')
+    .execute();
+  const requirementsOf = rememberingJson<JobsTable['requires']>();
+  return rows.map((row) => {
+    const lineage = (index: number, generation: number): string =>
+      lineageOf(row.build_id, row.variant_name, index, generation);
+    return {
+      build: row.build_id,
+      variant: row.variant_name,
+      replicas: row.replicas,
+      lineage: lineage(row.index, row.generation),
+      ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation, upTo }) => ({
+        lineage: lineage(row.index, generation),
+        upTo: `.step_${upTo}`,
+      })),
+      base:
+        row.base_workspace === null || row.base_label === null
+          ? null
+          : {
+              workspace: row.base_workspace,
+              label: row.base_label,
+              lineage: lineage(row.base_index ?? 0, row.base_generation ?? 0),
+            },
+      requires: requirementsOf(row.requires),
+      agent: row.agent_id,
+    };
+  });
+}
