@@ -39,6 +39,7 @@ import { Loops } from './loops/loops.js';
 import { Metrics } from './metrics.js';
 import type { Resources } from './open-resources.js';
 import { Duty } from './scheduling/duty.js';
+import { Replication } from './scheduling/replication.js';
 import { ScheduleJobs } from './scheduling/schedule-jobs.js';
 import { SendMessages } from './scheduling/send-messages.js';
 import { Clock, Store } from './store.js';
@@ -80,6 +81,7 @@ import { describeIssues } from './api/describe-issues.js';
     Duty,
     ScheduleJobs,
     SendMessages,
+    Replication,
     FindLost,
     CollectBuilds,
     // Carries

@@ -225,8 +225,12 @@ async function stepEnded(
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
-async function keepCheckpoint({ tx, attempt, build, variant }: Scene, holding: Holding): Promise<void> {
+async function keepCheckpoint(
+  { tx, attempt, build, variant, changes }: Scene,
+  holding: Holding,
+): Promise<void> {
   await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
+  if (build.replicas > 0) changes.wantsReplicas = true;
 }
 
 async function checkpointFetched(

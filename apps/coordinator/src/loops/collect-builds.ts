@@ -20,6 +20,7 @@ import {
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
 import { collectBuilds, type AgentSpace, type Collection } from '../decide/collect-policy.js';
+import { spaceFloorOf } from '../decide/space-floor.js';
 import { Log } from '../log.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
@@ -28,9 +29,6 @@ import { Work } from '../work.js';
 const YOUNG_BLOB_MS = 6 * 3_600_000;
 const STALE_UPLOAD_MS = 24 * 3_600_000;
 const BLOBS_PER_PASS = 500;
-/** An agent keeps so much room free, or this share of a small store. */
-const FLOOR_BYTES = 4 * 1024 ** 3;
-const FLOOR_SHARE = 0.1;
 
 /** Retention: decides (collectBuilds) and removes. */
 @Injectable()
@@ -114,12 +112,11 @@ export class CollectBuilds {
 }
 
 function spaceOf({ id, name, facts, dropping }: AgentRow): AgentSpace {
-  const { freeBytes, usedBytes } = facts;
   return {
     id,
     name,
-    freeBytes,
-    floorBytes: Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE),
+    freeBytes: facts.freeBytes,
+    floorBytes: spaceFloorOf(facts),
     isDropping: dropping.length > 0,
   };
 }
