@@ -1,12 +1,11 @@
 import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '#libs/contracts';
-import { SnapshotStoreError } from '#libs/engine';
+import { SnapshotStoreError, type SnapshotStore } from '#libs/engine';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { pipeline } from 'node:stream';
-import type { EnteredArea } from './area-desk.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { IncomingCheckpoint } from './incoming-checkpoint.js';
 import { holdingOf } from './note-event.js';
@@ -21,6 +20,11 @@ export interface FetchOptions {
   readonly onFailure: (error: Error) => void;
   readonly signal: AbortSignal;
   readonly stallMs?: number;
+}
+
+/** Where a checkpoint is to go. */
+export interface Receiving {
+  readonly store: Pick<SnapshotStore, 'receive'>;
 }
 
 export interface Fetched {
@@ -42,7 +46,7 @@ const LONGEST_DELAY_MS = 5_000;
  * what is wrong here, not there: no room, somebody else's data in the way.
  */
 export async function fetchCheckpoint(
-  area: EnteredArea,
+  area: Receiving,
   areaName: AreaName,
   wanted: Holding,
   base: Checkpoint | null,
@@ -109,7 +113,7 @@ async function askFor(
 }
 
 async function fetchFrom(
-  area: EnteredArea,
+  area: Receiving,
   wanted: Holding,
   base: Checkpoint | null,
   ticket: TransferTicket,
