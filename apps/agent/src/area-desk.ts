@@ -42,7 +42,10 @@ export class AreaDesk {
   async enter(name: string, workspace: string | null = null): Promise<EnteredArea> {
     this.#users.set(name, this.#count(name) + 1);
     const working = this.#workingIn(name);
-    if (workspace !== null) working.push(workspace);
+    if (workspace !== null) {
+      working.push(workspace);
+      this.#toDrop.delete(name);
+    }
     const forget = (): void => {
       if (workspace !== null) working.splice(working.indexOf(workspace), 1);
     };
@@ -80,8 +83,12 @@ export class AreaDesk {
     throw new SnapshotStoreError('NOT_FOUND', `the area ${name} is not here`);
   }
 
-  /** Removes the area, now or when the last job has left it. `onGone` is told when it is gone; it may be told to remove it again. */
+  /**
+   * Removes the area, now or when nobody uses it any more. `onGone` is told when it is gone; it may be told to remove it again. An order that meets a job does nothing:
+   * it may be from before the job came, and is repeated if it is not.
+   */
   async drop(name: string, onGone: (area: string) => void): Promise<void> {
+    if (this.#workingIn(name).length > 0) return;
     this.#toDrop.set(name, onGone);
     await this.#movingOf(name).stopReceiving();
     await this.#settle(name);
@@ -162,11 +169,17 @@ class Moving {
 
   async send(workspace: string, begin: () => Promise<Readable>): Promise<Readable> {
     const mayGo = new AbortController();
-    const stream = begin();
-    const sending = { workspace, mayGo, begun: settled(stream) };
+    const found = begin();
+    const sending = { workspace, mayGo, begun: settled(found) };
     this.#sending.add(sending);
     try {
-      return this.#until(mayGo.signal, await stream, () => this.#sending.delete(sending));
+      const stream = await found;
+      stream.once('close', () => this.#sending.delete(sending));
+      stream.on('error', () => undefined);
+      mayGo.signal.addEventListener('abort', () => stream.destroy(mayGo.signal.reason as Error));
+      if (mayGo.signal.aborted) stream.destroy();
+      mayGo.signal.throwIfAborted();
+      return stream;
     } catch (error) {
       this.#sending.delete(sending);
       throw error;
@@ -178,14 +191,6 @@ class Moving {
     const receiving = { workspace, stream, ended: settled(received) };
     this.#receiving.add(receiving);
     return received.finally(() => this.#receiving.delete(receiving));
-  }
-
-  #until(signal: AbortSignal, stream: Readable, onClose: () => void): Readable {
-    const stop = (): void => void stream.destroy(signal.reason as Error);
-    stream.once('close', onClose);
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-    return stream;
   }
 }
 

@@ -104,6 +104,8 @@ export const StepView = z.strictObject({
   agent: AgentId.nullable(),
   /** The checkpoint in front of the step, where some agent holds one. */
   checkpoint: z.string().nullable(),
+  /** Names of the agents that hold it. */
+  checkpointOn: z.array(Name),
   /** Median of past successful runs of the step of that name and distribution; `null` without any. */
   usualMs: z.number().nullable(),
 });

@@ -1,4 +1,5 @@
-import type { AgentId, BuildId } from '#libs/contracts';
+import type { AgentId, BuildId, BuildState } from '#libs/contracts';
+import type { CheckpointRow } from './checkpoints.js';
 import type { Db } from './farm-database.js';
 import { lineageOf } from './jobs.js';
 import { fromJson, rememberingJson } from './json.js';
@@ -20,7 +21,10 @@ export interface ReplicatedJobRow {
   readonly agent: AgentId | null;
 }
 
-/** In the order of submission. Also those of builds that failed, until they are collected: they can be resumed. */
+/** A failed build can be resumed until it is collected. */
+const CAN_GO_ON: BuildState[] = ['waiting', 'running', 'paused', 'failed'];
+
+/** In the order of submission. */
 export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[]> {
   const rows = await db
     .selectFrom('jobs')
@@ -47,7 +51,7 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
       'attempts.agent_id',
     ])
     .where('builds.replicas', '>', 0)
-    .where('builds.state', 'in', ['waiting', 'running', 'paused', 'failed'])
+    .where('builds.state', 'in', CAN_GO_ON)
     .where('builds.collected_at', 'is', null)
     .where('jobs.state', 'in', ['waiting', 'assigned', 'running', 'paused', 'failed'])
     .where('jobs.epoch', '>', 0)
@@ -81,4 +85,25 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
       agent: row.agent_id,
     };
   });
+}
+
+/** All checkpoints of builds that can go on and whose checkpoints are to be on several agents. */
+export async function checkpointsOfReplicated(
+  db: Db,
+): Promise<readonly Pick<CheckpointRow, 'agentId' | 'id' | 'buildId' | 'variant' | 'takenAt'>[]> {
+  const rows = await db
+    .selectFrom('checkpoints')
+    .innerJoin('builds', 'builds.id', 'checkpoints.build_id')
+    .select(['agent_id', 'checkpoints.id', 'build_id', 'variant', 'taken_at'])
+    .where('builds.replicas', '>', 0)
+    .where('builds.state', 'in', CAN_GO_ON)
+    .where('builds.collected_at', 'is', null)
+    .execute();
+  return rows.map((row) => ({
+    agentId: row.agent_id,
+    id: row.id,
+    buildId: row.build_id,
+    variant: row.variant,
+    takenAt: row.taken_at,
+  }));
 }

@@ -63,6 +63,7 @@ export function stepOf(part: Partial<StepView>): StepView {
     attempt: null,
     agent: null,
     checkpoint: null,
+    checkpointOn: [],
     usualMs: null,
     ...part,
   };

@@ -101,7 +101,7 @@ class Pass {
     const area = areaOf(job);
     const copies = this.input.agents.filter(
       (agent) =>
-        agent.id === job.agent || (isStaying(agent) && this.#reach(chain, agent.id) === chain.length),
+        agent.id === job.agent || (isStaying(agent.state) && this.#reach(chain, agent.id) === chain.length),
     );
     const wanted = Math.max(0, job.replicas + 1 - copies.length);
     this.missing += wanted;
@@ -174,7 +174,7 @@ class Pass {
 }
 
 /** What is on it is there tomorrow, as far as anybody knows. */
-function isStaying({ state }: ReplicaAgent): boolean {
+export function isStaying(state: AgentCondition): boolean {
   return state === 'ready' || state === 'paused' || state === 'quarantined';
 }
 
