@@ -5,7 +5,7 @@ import { lineageOf } from './jobs.js';
 import { fromJson, rememberingJson } from './json.js';
 import type { JobRequirements, JobsTable } from './schema.js';
 
-/** A job that an agent has begun and that is not done, of a build whose checkpoints are to be on several agents. */
+/** A job that an agent has begun, of a build whose checkpoints are to be on several agents. It is not done, or one that goes on from it is not. */
 export interface ReplicatedJobRow {
   readonly build: BuildId;
   /** Name of its variant. */
@@ -53,7 +53,22 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
     .where('builds.replicas', '>', 0)
     .where('builds.state', 'in', CAN_GO_ON)
     .where('builds.collected_at', 'is', null)
-    .where('jobs.state', 'in', ['waiting', 'assigned', 'running', 'paused', 'failed'])
+    .where((where) =>
+      where.or([
+        where('jobs.state', 'in', ['waiting', 'assigned', 'running', 'paused', 'failed']),
+        where.and([
+          where('jobs.state', '=', 'succeeded'),
+          where.exists(
+            where
+              .selectFrom('jobs as next')
+              .select('next.id')
+              .whereRef('next.variant_id', '=', 'jobs.variant_id')
+              .whereRef('next.base_job', '=', 'jobs.index')
+              .where('next.state', 'not in', ['succeeded', 'cancelled']),
+          ),
+        ]),
+      ]),
+    )
     .where('jobs.epoch', '>', 0)
     .orderBy('builds.created_at')
     .orderBy('jobs.build_id')
