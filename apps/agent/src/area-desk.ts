@@ -77,6 +77,11 @@ export class AreaDesk {
     }
   }
 
+  /** Whether a job works in any area. */
+  get isBusy(): boolean {
+    return [...this.#working.values()].some((working) => working.length > 0);
+  }
+
   /** The same, of an area that is there: nothing is made. Throws NOT_FOUND. */
   async visit(name: string): Promise<EnteredArea> {
     if ((await this.areas.list()).includes(name)) return await this.enter(name);

@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { IncomingCheckpoint } from './incoming-checkpoint.js';
 import { holdingOf } from './note-event.js';
+import { Pace } from './pace.js';
 import type { PeerCredentials } from './peer-identity.js';
 import { pause, persistently } from './persistently.js';
 import { TransferError } from './transfer-error.js';
@@ -19,6 +20,8 @@ export interface FetchOptions {
   readonly onProgress: (progress: { readonly from: string; readonly bytes: number }) => void;
   readonly onFailure: (error: Error) => void;
   readonly signal: AbortSignal;
+  /** Whether there is something that it must not slow. Default: never. */
+  readonly isBusy?: () => boolean;
   readonly stallMs?: number;
 }
 
@@ -124,7 +127,7 @@ async function fetchFrom(
   const { response, whyCut } = await openStream(ticket, options);
   const incoming = new IncomingCheckpoint(ticket.maxBytes, () => response.trailers);
   // Also when the answer was cut before anybody looked.
-  pipeline(response, incoming, () => undefined);
+  pipeline(response, new Pace({ isBusy: options.isBusy ?? (() => false) }), incoming, () => undefined);
   const abort = (): void => void response.destroy(new Error('not wanted any more'));
   options.signal.addEventListener('abort', abort, { once: true });
   const timer = setInterval(() => options.onProgress({ from, bytes: incoming.bytes }), PROGRESS_MS);

@@ -94,7 +94,7 @@ export class ReplicaKeeper {
     base: Checkpoint | null,
     signal: AbortSignal,
   ): Promise<Checkpoint | null> {
-    const { link, peers, log } = this.options;
+    const { desk, link, peers, log } = this.options;
     const { label } = wanted;
     const fetched = await fetchCheckpoint({ store: area.beside }, name, wanted, base, {
       link,
@@ -102,6 +102,7 @@ export class ReplicaKeeper {
       onProgress: () => undefined,
       onFailure: (error) =>
         log.warn({ err: error, area: name, label }, 'a copy of a checkpoint did not come'),
+      isBusy: () => desk.isBusy,
       signal,
     });
     if (fetched === null) return null;

@@ -47,8 +47,8 @@ export class Transfers {
     agent: AgentRow,
     { area, checkpoint, base, without, gone }: AskTransfer,
   ): Promise<TransferTicket> {
-    const place =
-      (await this.#placeOfWork(agent, area)) ?? (await this.#placeOfReplica(agent, area, checkpoint));
+    const work = await this.#placeOfWork(agent, area);
+    const place = work ?? (await this.#placeOfReplica(agent, area, checkpoint));
     if (place === null)
       throw new FarmError(
         'FORBIDDEN',
@@ -70,7 +70,10 @@ export class Transfers {
       {
         hash: hashSecret(ticket),
         source: source.id,
-        transfer: { receiver: agent.id, area, checkpoint, base },
+        transfer: {
+          ...{ receiver: agent.id, area, checkpoint, base },
+          ...(work === null ? { background: true as const } : {}),
+        },
         expiresAt: now + TICKET_MS,
       },
       now,
