@@ -10,7 +10,7 @@ jest.setTimeout(300_000);
 describe('a job whose host is lost, with one replica', () => {
   let farm: TestFarm;
   beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 3, leaseSeconds: 4 });
+    farm = await TestFarm.start({ database: 'sqlite', agents: 3, leaseSeconds: 12 });
   });
   afterAll(() => farm.stop());
 

@@ -5,6 +5,7 @@ import type { AreaDesk, EnteredArea } from './area-desk.js';
 import { heldBase } from './base-checkpoint.js';
 import { fetchCheckpoint } from './checkpoint-fetcher.js';
 import type { CoordinatorLink } from './coordinator-link.js';
+import { holdingOf } from './note-event.js';
 import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
 import { Wakeable } from './wakeable.js';
@@ -79,6 +80,7 @@ export class ReplicaKeeper {
     );
     const lacking = held.indexOf(undefined);
     if (lacking < 0) return;
+    refuseToLose(here, checkpoints);
     let last = held[lacking - 1] ?? (await heldBase(area.store, base)) ?? null;
     for (const wanted of checkpoints.slice(lacking)) {
       last = await this.#fetch(area, name, wanted, last, signal);
@@ -114,4 +116,15 @@ export class ReplicaKeeper {
     );
     return checkpoint;
   }
+}
+
+/** The coordinator may not know yet how far a job got here that it believes to be lost. Throws then. */
+function refuseToLose(here: readonly Checkpoint[], wanted: readonly Holding[]): void {
+  const tip = wanted.at(-1);
+  const newer = here
+    .filter(({ id }) => wanted.every((each) => each.id !== id))
+    .flatMap((checkpoint) => holdingOf(checkpoint) ?? [])
+    .find(({ lineage, takenAt }) => lineage === tip?.lineage && takenAt >= tip.takenAt);
+  if (newer === undefined) return;
+  throw new Error(`the job got further here, to ${newer.label}, than what is to be copied`);
 }

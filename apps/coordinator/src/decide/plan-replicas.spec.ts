@@ -161,6 +161,16 @@ describe('what is copied', () => {
       ['b-one ab to host'],
       1,
     ],
+    [
+      'to nobody who has got further in another way, of which the beginning is not known',
+      {
+        jobs: [jobOf('one', { on: null })],
+        agents: [host, buddy],
+        held: [...held, ...heldBy('buddy', one, 'd', { previous: 'unknown', takenAt: NOW + 9 })],
+      },
+      [],
+      1,
+    ],
     ['nothing of which the beginning is nowhere', { held: held.slice(1) }, [], 0],
     [
       'what a job that was set back begins with, and no more',

@@ -138,9 +138,19 @@ class Pass {
   #canTake(agent: ReplicaAgent, area: string, chain: readonly Holding[]): boolean {
     if (agent.state !== 'ready' || agent.dropping.includes(area)) return false;
     if (agent.freeBytes < FLOORS_FREE * agent.floorBytes) return false;
+    if (this.#hasNewer(agent.id, chain)) return false;
     return chain
       .slice(this.#reach(chain, agent.id))
       .every(({ id }) => this.#sources(id).some((source) => canSendTo(source, agent)));
+  }
+
+  /** It went on from elsewhere, and further as far as anybody knows: a copy would take the place of that. */
+  #hasNewer(agent: AgentId, chain: readonly Holding[]): boolean {
+    const tip = chain.at(-1);
+    return (this.#byLineage.get(tip?.lineage ?? '') ?? []).some(
+      ({ agentId, id, takenAt }) =>
+        agentId === agent && takenAt >= (tip?.takenAt ?? 0) && chain.every((each) => each.id !== id),
+    );
   }
 
   /** Those that hold it and could send it to somebody. */
