@@ -80,6 +80,7 @@ export class SimulatedAgent {
         link: this.link,
         instance: this.#instance,
         space: async () => await Promise.resolve({ freeBytes: FREE_BYTES, usedBytes: GB }),
+        onReplicate: () => undefined,
         onDrop: () => undefined,
         onRefused,
         log,

@@ -964,6 +964,7 @@ async function aBuild(
       pause_before: null,
       state,
       waits: 0,
+      replicas: 0,
       created_at: 1,
       started_at: null,
       ended_at: null,

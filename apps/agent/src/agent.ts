@@ -17,6 +17,7 @@ import type { FixedFacts } from './host-facts.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
+import { ReplicaKeeper } from './replica-keeper.js';
 import { reconcile } from './reconcile.js';
 import { runAssignment, type Workshop } from './run-assignment.js';
 import { AttemptSpool } from './spool.js';
@@ -60,9 +61,12 @@ export class Agent {
   readonly #delivering = new Set<Promise<void>>();
   readonly #leaving = new AbortController();
   readonly #end = new AbortController();
+  readonly #replicas: ReplicaKeeper;
   #refusal: ApiError | null = null;
 
-  constructor(private readonly parts: AgentParts) {}
+  constructor(private readonly parts: AgentParts) {
+    this.#replicas = new ReplicaKeeper(parts);
+  }
 
   /** Resolves when the agent has left. Throws AgentRefused when the coordinator does not want it. */
   async run(): Promise<void> {
@@ -82,7 +86,11 @@ export class Agent {
     const keeper = this.#leaseKeeper(hello);
     this.#drop(keeper, hello.drop);
     for (const spool of left) this.#deliver(keeper, new Delivery(spool, this.#deliveryOptions(keeper), true));
-    const loops = [keeper.run(this.#end.signal), keeper.listen(this.#end.signal)];
+    const loops = [
+      keeper.run(this.#end.signal),
+      keeper.listen(this.#end.signal),
+      this.#replicas.run(AbortSignal.any([this.#end.signal, this.#leaving.signal])),
+    ];
     await this.#claimUntilLeft(keeper);
     await Promise.race([Promise.allSettled([...this.#delivering]), delayed(LAST_DELIVERY_MS)]);
     this.#end.abort(new Error('the agent ends'));
@@ -130,6 +138,7 @@ export class Agent {
         instance: this.#instance,
         space: () => areas.space(),
         onDrop: (names) => this.#drop(keeper, names),
+        onReplicate: () => this.#replicas.wake(),
         onRefused: (error) => {
           this.#refusal ??= error;
           this.stopNow('stale');

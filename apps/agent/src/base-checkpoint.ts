@@ -8,6 +8,7 @@ import type { EnteredArea } from './area-desk.js';
 import { AttemptFault } from './attempt-end.js';
 
 type Base = NonNullable<Assignment['base']>;
+type BasePlace = Pick<Base, 'workspace' | 'label' | 'lineage'>;
 
 /**
  * The checkpoint that a job goes on from: the one held here, or else made of its published tree. Throws AttemptFault `base-missing` when there is neither.
@@ -46,11 +47,14 @@ export async function baseCheckpoint(
 }
 
 /** The same, when it is held here. */
-export async function heldBase(store: SnapshotStore, base: Base | null): Promise<Checkpoint | undefined> {
+export async function heldBase(
+  store: SnapshotStore,
+  base: BasePlace | null,
+): Promise<Checkpoint | undefined> {
   return base === null ? undefined : await find(store, base);
 }
 
-async function find(store: SnapshotStore, base: Base): Promise<Checkpoint | undefined> {
+async function find(store: SnapshotStore, base: BasePlace): Promise<Checkpoint | undefined> {
   const checkpoints = await store.list(base.workspace);
   return checkpoints.find(({ label, facts }) => label === base.label && facts['build'] === base.lineage);
 }

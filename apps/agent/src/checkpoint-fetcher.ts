@@ -1,15 +1,15 @@
 import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '#libs/contracts';
-import { SnapshotStoreError } from '#libs/engine';
+import { SnapshotStoreError, type SnapshotStore } from '#libs/engine';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { pipeline } from 'node:stream';
-import type { EnteredArea } from './area-desk.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { IncomingCheckpoint } from './incoming-checkpoint.js';
 import { holdingOf } from './note-event.js';
+import { Pace } from './pace.js';
 import type { PeerCredentials } from './peer-identity.js';
 import { pause, persistently } from './persistently.js';
 import { TransferError } from './transfer-error.js';
@@ -21,6 +21,8 @@ export interface FetchOptions {
   readonly onProgress: (progress: TransferProgress) => void;
   readonly onFailure: (error: Error) => void;
   readonly signal: AbortSignal;
+  /** Whether there is something that it must not slow. Default: never. */
+  readonly isBusy?: () => boolean;
   readonly stallMs?: number;
   readonly progressMs?: number;
 }
@@ -31,6 +33,11 @@ export interface TransferProgress {
   /** As the source estimates. */
   readonly totalBytes: number | null;
   readonly bytesPerSecond: number;
+}
+
+/** Where a checkpoint is to go. */
+export interface Receiving {
+  readonly store: Pick<SnapshotStore, 'receive'>;
 }
 
 export interface Fetched {
@@ -52,7 +59,7 @@ const LONGEST_DELAY_MS = 5_000;
  * what is wrong here, not there: no room, somebody else's data in the way.
  */
 export async function fetchCheckpoint(
-  area: EnteredArea,
+  area: Receiving,
   areaName: AreaName,
   wanted: Holding,
   base: Checkpoint | null,
@@ -119,7 +126,7 @@ async function askFor(
 }
 
 async function fetchFrom(
-  area: EnteredArea,
+  area: Receiving,
   wanted: Holding,
   base: Checkpoint | null,
   ticket: TransferTicket,
@@ -130,7 +137,7 @@ async function fetchFrom(
   const { response, whyCut } = await openStream(ticket, options);
   const incoming = new IncomingCheckpoint(ticket.maxBytes, () => response.trailers);
   // Also when the answer was cut before anybody looked.
-  pipeline(response, incoming, () => undefined);
+  pipeline(response, new Pace({ isBusy: options.isBusy ?? (() => false) }), incoming, () => undefined);
   const abort = (): void => void response.destroy(new Error('not wanted any more'));
   options.signal.addEventListener('abort', abort, { once: true });
   const rate = new TransferRate();

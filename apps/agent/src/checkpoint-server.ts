@@ -12,6 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { AreaDesk, EnteredArea } from './area-desk.js';
+import { Pace } from './pace.js';
 import type { PeerCredentials } from './peer-identity.js';
 
 export interface CheckpointServerOptions {
@@ -100,7 +101,7 @@ export class CheckpointServer {
 
   async #send(
     { store }: EnteredArea,
-    { checkpoint, base }: RedeemedTicket,
+    { checkpoint, base, background }: RedeemedTicket,
     response: ServerResponse,
   ): Promise<void> {
     const find = async (ref: RedeemedTicket['checkpoint']): Promise<Checkpoint> => {
@@ -122,7 +123,8 @@ export class CheckpointServer {
     const preface = encodePreface({ facts: sent.facts, bytes });
     hash.update(preface);
     response.write(preface);
-    await pipeline(stream, hashing(hash), response, { end: false });
+    const isBusy = (): boolean => background === true && this.options.desk.isBusy;
+    await pipeline(stream, new Pace({ isBusy }), hashing(hash), response, { end: false });
     response.addTrailers({ [DIGEST_TRAILER]: hash.digest('hex') });
     response.end();
     await once(response, 'close');

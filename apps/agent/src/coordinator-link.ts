@@ -12,11 +12,13 @@ import {
   ReportsResponse,
   TransferTicket,
   UploadState,
+  WantedReplicas,
   type AskPeerCertificate,
   type AskTransfer,
   type AttemptId,
   type EnrolRequest,
   type Heartbeat,
+  type HeldReplica,
   type Hello,
   type Report,
   type StartUpload,
@@ -132,6 +134,15 @@ export class CoordinatorLink {
   /** Leave to fetch a checkpoint from another agent. ApiError 404: nobody can send it. */
   async askTransfer(body: AskTransfer, signal: AbortSignal): Promise<TransferTicket> {
     return TransferTicket.parse(await this.http.json('POST', '/agent/v1/transfers', body, { signal }));
+  }
+
+  /** What this agent is to keep a copy of. */
+  async wantedReplicas(signal: AbortSignal): Promise<WantedReplicas> {
+    return WantedReplicas.parse(await this.http.json('GET', '/agent/v1/replicas', undefined, { signal }));
+  }
+
+  async heldReplica(body: HeldReplica, signal: AbortSignal): Promise<void> {
+    await this.http.json('POST', '/agent/v1/replicas', body, { signal });
   }
 
   /** What another agent's ticket is for; it is used up then. */

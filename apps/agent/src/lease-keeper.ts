@@ -15,6 +15,8 @@ export interface LeaseKeeperOptions {
   readonly space: () => Promise<Space>;
   /** Told to remove these areas; may be told again. */
   readonly onDrop: (areas: readonly AreaName[]) => void;
+  /** There may be checkpoints to copy. */
+  readonly onReplicate: () => void;
   /** Another process uses this agent's key, or the key is no longer good. */
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
@@ -87,7 +89,8 @@ export class LeaseKeeper {
       try {
         for await (const hint of this.options.link.wake(signal)) {
           this.options.log.debug({ hint: hint.event }, 'woken');
-          this.beatNow();
+          if (hint.event === REPLICATE_HINT) this.options.onReplicate();
+          else this.beatNow();
         }
       } catch (error) {
         // Only hints are lost, and the next heartbeat comes anyway.
@@ -161,6 +164,7 @@ export class LeaseKeeper {
   }
 }
 
+const REPLICATE_HINT = 'replicate';
 const MOST_DROPPED = 1000;
 const RECONNECT_MS = 1_000;
 

@@ -70,7 +70,7 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     const bundle = await workshop.bundles.open(assignment, inputs.get);
     loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
     for (const { tree } of assignment.imports) await inputs.get(tree);
-    area = await workshop.desk.enter(assignment.area);
+    area = await workshop.desk.enter(assignment.area, loaded.job.workspace);
     const work = await prepareWork(attempt, workshop, loaded, area, inputs);
     attempt.report({ type: 'phase', phase: 'running' });
     const result = await runSteps(work);

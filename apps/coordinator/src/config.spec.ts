@@ -95,11 +95,13 @@ describe('CoordinatorConfig', () => {
       problems({
         DISTROFARM_DATABSE: 'sqlite',
         DISTROFARM_LEASE_SECONDS: 'soon',
+        DISTROFARM_REPLICAS: '4',
         DISTROFARM_AGENT_SLOTS: '4',
         DISTROFARM_TOKEN: 'dfu_x',
       }),
     ).toEqual([
       expect.stringMatching(/^DISTROFARM_LEASE_SECONDS: /),
+      'DISTROFARM_REPLICAS: expected a number from 0 to 3: each copy is one more agent’s',
       'DISTROFARM_DATABSE: no such setting; docs/operations.md lists them',
     ]);
     expect(

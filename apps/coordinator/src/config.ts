@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MOST_REPLICAS } from '#libs/contracts';
 import type { DatabaseConfig } from '#libs/store';
 import type { RedisConfig } from '#libs/queue';
 import { hostname } from 'node:os';
@@ -51,6 +52,8 @@ export class CoordinatorConfig {
   readonly openVariantsPerUser!: number;
   readonly runningPerUser!: number;
   readonly requestsPerMinute!: number;
+  /** Copies of checkpoints on other agents, of builds that do not say. */
+  readonly replicas!: number;
   readonly keepFinishedMs!: number;
   readonly keepFailedMs!: number;
   readonly keepArtifactsMs!: number;
@@ -143,6 +146,12 @@ const Environment = z.strictObject({
   OPEN_VARIANTS_PER_USER: z.coerce.number().int().min(1).default(10_000),
   RUNNING_PER_USER: z.coerce.number().int().min(1).default(1000),
   REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).default(1200),
+  REPLICAS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(MOST_REPLICAS, `expected a number from 0 to ${MOST_REPLICAS}: each copy is one more agent’s`)
+    .default(0),
   KEEP_FINISHED_DAYS: days(1),
   KEEP_FAILED_DAYS: days(7),
   KEEP_ARTIFACTS_DAYS: days(30),
@@ -187,6 +196,7 @@ function fromEnvironment(given: Environment, complain: Complain): Settings {
     openVariantsPerUser: given.OPEN_VARIANTS_PER_USER,
     runningPerUser: given.RUNNING_PER_USER,
     requestsPerMinute: given.REQUESTS_PER_MINUTE,
+    replicas: given.REPLICAS,
     keepFinishedMs: given.KEEP_FINISHED_DAYS,
     keepFailedMs: given.KEEP_FAILED_DAYS,
     keepArtifactsMs: given.KEEP_ARTIFACTS_DAYS,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { countJobsByState, listAgents } from '#libs/store';
 import { conditionOf } from './scheduling/candidate-agents.js';
+import { Replication } from './scheduling/replication.js';
 import { Clock, Store } from './store.js';
 
 /** Seconds. A farm of a thousand agents is to stay below the half. */
@@ -18,7 +19,7 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, replication: Replication) {
     collectDefaultMetrics({ register: this.#registry, prefix: 'distrofarm_coordinator_' });
     new Gauge({
       name: 'distrofarm_jobs',
@@ -50,6 +51,14 @@ export class Metrics {
         this.reset();
         for (const { name, facts, revokedAt } of await listAgents(store.db))
           if (revokedAt === null) this.set({ agent: name }, facts.freeBytes);
+      },
+    });
+    new Gauge({
+      name: 'distrofarm_missing_replicas',
+      help: 'Copies of checkpoints that builds want and no agent has yet',
+      registers: [this.#registry],
+      async collect() {
+        this.set((await replication.plan()).missing);
       },
     });
   }

@@ -9,6 +9,8 @@ import { Clock, Store } from './store.js';
 export class Changes {
   readonly events: NewEvent[] = [];
   readonly wakeAgents = new Set<AgentId>();
+  /** There is a checkpoint that other agents are to copy, or may be. */
+  wantsReplicas = false;
 
   event(
     type: NewEvent['type'],
@@ -22,9 +24,12 @@ export class Changes {
 /** Channels of wake-ups between coordinators; hints only: everybody who listens also looks by himself from time to time. */
 export const EVENTS_CHANNEL = 'events';
 export const SCHEDULING_CHANNEL = 'schedule';
+export const REPLICAS_CHANNEL = 'replicas';
 export function agentChannel(agent: AgentId): string {
   return `agent:${agent}`;
 }
+/** To an agent's channel: there are replicas for it to fetch. Any other text: there is news in the answer to a heartbeat. */
+export const REPLICATE = 'replicate';
 
 /** Events after which a job may be placed that could not be before. */
 const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([
@@ -60,6 +65,7 @@ export class Work {
     });
     if (changes.events.length > 0) this.#wakeSoon(EVENTS_CHANNEL);
     if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
+    if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;
   }

@@ -25,7 +25,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST enrol                          EnrolRequest   -> EnrolResponse        once, with a one-use token
  *     POST hello                          Hello          -> HelloResponse        at start; ends what this agent ran before it
  *     POST heartbeat                      Heartbeat      -> HeartbeatResponse    every `heartbeatMs`, and when woken; renews the leases
- *     GET  wake                           (server-sent events; hints only)       each event: send a heartbeat now
+ *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; any other: send a heartbeat now
  *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
  *     POST attempts/:id/reports           Reports        -> ReportsResponse
  *     POST attempts/:id/log?offset=       raw bytes      -> LogPosition          WRONG_OFFSET says where to go on; none: asks only
@@ -34,7 +34,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
  *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
  *
- * and what checkpoint-transfer.ts says.
+ * and what checkpoint-transfer.ts and checkpoint-replicas.ts say.
  */
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';

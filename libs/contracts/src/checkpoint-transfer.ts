@@ -52,6 +52,8 @@ export const RedeemedTicket = z.strictObject({
   area: AreaName,
   checkpoint: CheckpointRef,
   base: CheckpointRef.nullable(),
+  /** No job waits for it: none is to be slowed by it. */
+  background: z.literal(true).optional(),
 });
 export type RedeemedTicket = z.infer<typeof RedeemedTicket>;
 

@@ -25,6 +25,8 @@ export const EventType = z.enum([
   'checkpoint-taken',
   /** A checkpoint came from another agent. */
   'checkpoint-fetched',
+  /** One was copied to another agent, to be there when its own is lost. */
+  'checkpoint-replicated',
   /** One is on its way. */
   'transfer-progress',
   'artifact-published',

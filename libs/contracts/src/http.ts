@@ -23,6 +23,10 @@ export const MAX_FILES = 500;
 /** Limit of a submission's body. */
 export const MAX_SUBMISSION_BYTES = 16 * 1024 * 1024;
 
+/** Agents that a build's checkpoints are copied to, beside the one that takes them. */
+export const MOST_REPLICAS = 3;
+export const ReplicaCount = z.number().int().min(0).max(MOST_REPLICAS);
+
 /** A file that the manifest's scripts consist of, or use. */
 export const SubmittedFile = z.strictObject({
   /** Relative to the submission's root, which holds the manifest too. */
@@ -54,6 +58,8 @@ export const SubmitBuild = z
     pauseBefore: StepReference.nullable().default(null),
     /** Place jobs only on this agent (id or name). */
     onAgent: Name.nullable().default(null),
+    /** Copies of each checkpoint on other agents; `null`: as many as the manifest says, else the farm. */
+    replicas: ReplicaCount.nullable().default(null),
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
     note: textOf(500).default(''),
@@ -98,6 +104,8 @@ export const StepView = z.strictObject({
   agent: AgentId.nullable(),
   /** The checkpoint in front of the step, where some agent holds one. */
   checkpoint: z.string().nullable(),
+  /** Names of the agents that hold it. */
+  checkpointOn: z.array(Name),
   /** Median of past successful runs of the step of that name and distribution; `null` without any. */
   usualMs: z.number().nullable(),
 });
@@ -142,6 +150,8 @@ export const BuildDetail = BuildSummary.extend({
   manifestPath: RelativePath,
   sourceDateEpoch: z.number().int(),
   pauseBefore: z.string().nullable(),
+  /** Copies of its checkpoints that are to be on other agents. */
+  replicas: ReplicaCount,
   jobs: z.array(JobView),
   /** Position of the newest event this view includes: follow the stream from here. */
   eventSeq: z.number().int(),

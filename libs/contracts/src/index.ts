@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './agent-protocol.js';
 export * from './area-name.js';
+export * from './checkpoint-replicas.js';
 export * from './checkpoint-transfer.js';
 export * from './events.js';
 export * from './farm-error.js';

@@ -23,6 +23,7 @@ export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'note
     checkpointing: booleanValue(textAt(place, `${flags}/checkpoint_enable`)),
     resumeFrom: resumeFrom === undefined || resumeFrom === '' ? null : resumeFrom,
     maxImageBytes: imageLimit(textAt(place, 'img_params/pkg_image_area_max_size_gb')),
+    replicas: replicaCount(root.attributes.get('farm:replicas')),
     steps: stepPlaces(place).map(buildStep),
     variants: buildVariants(place),
     root,
@@ -36,6 +37,10 @@ function textAt(place: Place, path: string): string {
 function imageLimit(gigabytes: string): number | null {
   const bytes = Math.floor(Number(gigabytes) * BYTES_PER_GIGABYTE);
   return bytes > 0 ? bytes : null;
+}
+
+function replicaCount(value: string | undefined): number | null {
+  return value === undefined ? null : Number(value);
 }
 
 function buildStep(script: Place, index: number): ManifestStep {

@@ -291,10 +291,13 @@ const variant = element({
   },
 });
 
+/** As many as a farm takes; see SubmitBuild. */
+const MOST_REPLICAS = 3;
+
 export const ROOT_NAME = 'distribution';
 
 export const rootRule = element({
-  attributes: { name: required(distributionName) },
+  attributes: { name: required(distributionName), 'farm:replicas': optional(integer(0, MOST_REPLICAS)) },
   isSequence: true,
   choice: ['img_params', 'vmimg_params'],
   children: {

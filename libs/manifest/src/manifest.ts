@@ -15,6 +15,8 @@ export interface Manifest {
   readonly resumeFrom: string | null;
   /** `pkg_image_area_max_size_gb`; `null` when 0 or absent (no limit). */
   readonly maxImageBytes: number | null;
+  /** Copies of each checkpoint that a farm is to keep on other agents; `null`: as it thinks fit. */
+  readonly replicas: number | null;
   /** Document order; `steps[i].index === i`. */
   readonly steps: readonly ManifestStep[];
   readonly variants: readonly Variant[];

@@ -57,6 +57,7 @@ describe('parseManifest', () => {
         checkpointing: true,
         resumeFrom: null,
         maxImageBytes: null,
+        replicas: null,
         variants: [{ name: 'default', changes: [] }],
       });
       expect(manifest.steps[5]).toEqual({
@@ -78,6 +79,7 @@ describe('parseManifest', () => {
 
     it('all that the extension says', () => {
       const manifest = parseValid(readFixture('valid/farm.xml'));
+      expect(manifest.replicas).toBe(1);
       expect(manifest.steps[0]).toMatchObject({
         message: "Don't panic: install the packages",
         reads: [

@@ -14,6 +14,7 @@ const HIDDEN = new Set([
   'farm:lane',
   'farm:timeout',
   'farm:silence',
+  'farm:replicas',
   'farm:arg',
 ]);
 

@@ -51,6 +51,7 @@ function manifestOf(steps: readonly ManifestStep[], content: string): Manifest {
     checkpointing: true,
     resumeFrom: null,
     maxImageBytes: null,
+    replicas: null,
     steps,
     variants: [],
     root: { name: 'distribution', attributes: new Map(), children: [], text: content, line: 1 },

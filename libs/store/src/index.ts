@@ -19,6 +19,7 @@ export { migrate } from './migrate.js';
 export * from './open-database.js';
 export * from './outputs.js';
 export * from './pins.js';
+export * from './replicas.js';
 export * from './schema.js';
 export * from './scripts.js';
 export * from './secret.js';

@@ -122,7 +122,12 @@ export interface ReportedJob {
   readonly lane: string;
   readonly variant: string;
   readonly retries: number;
-  readonly build: { readonly id: BuildId; readonly name: string; readonly startedAt: number | null };
+  readonly build: {
+    readonly id: BuildId;
+    readonly name: string;
+    readonly startedAt: number | null;
+    readonly replicas: number;
+  };
   /** Names by index. */
   readonly steps: ReadonlyMap<number, string>;
 }
@@ -140,6 +145,7 @@ export async function findReportedJob(db: Db, id: JobId): Promise<ReportedJob | 
       'variants.name as variant',
       'builds.name',
       'builds.started_at',
+      'builds.replicas',
     ])
     .where('jobs.id', '=', id)
     .executeTakeFirst();
@@ -150,7 +156,7 @@ export async function findReportedJob(db: Db, id: JobId): Promise<ReportedJob | 
     lane: row.lane,
     variant: row.variant,
     retries: row.retries,
-    build: { id: row.build_id, name: row.name, startedAt: row.started_at },
+    build: { id: row.build_id, name: row.name, startedAt: row.started_at, replicas: row.replicas },
     steps: new Map(steps.map(({ index, name }) => [index, name])),
   };
 }

@@ -3,6 +3,7 @@ import type { FarmDatabase } from './farm-database.js';
 import { firstSchema } from './migrations/0001-first-schema.js';
 import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
 import { steering } from './migrations/0003-steering.js';
+import { replicas } from './migrations/0004-replicas.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -11,6 +12,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-schema': firstSchema,
   '0002-moving-checkpoints': movingCheckpoints,
   '0003-steering': steering,
+  '0004-replicas': replicas,
 };
 
 /**

@@ -179,6 +179,8 @@ export interface BuildsTable {
   readonly state: BuildState;
   /** Taken although no agent could ever run it. */
   readonly waits: Flag;
+  /** Copies of its checkpoints that are to be on other agents. */
+  readonly replicas: number;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_at: number | null;

@@ -7,6 +7,13 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** For commander: how many copies of checkpoints. */
+export function replicas(text: string): number {
+  if (!/^[0-3]$/.test(text))
+    throw new InvalidArgumentError(`Expected a number from 0 to 3, of agents beside the one that builds.`);
+  return Number(text);
+}
+
 /** For commander: a duration in milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);

@@ -6,6 +6,7 @@ export interface SubmissionOptions {
   readonly pause?: string;
   readonly priority?: Priority;
   readonly on?: string;
+  readonly replicas?: number;
   readonly waitForAgents?: boolean;
   readonly note?: string;
   readonly idempotencyKey?: string;
@@ -23,6 +24,7 @@ export function submissionBody(submission: Submission, options: SubmissionOption
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     pauseBefore: options.pause ?? null,
     onAgent: options.on ?? null,
+    ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
     wait: options.waitForAgents === true,
     note: options.note ?? '',
     idempotencyKey: options.idempotencyKey ?? null,

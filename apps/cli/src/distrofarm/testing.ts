@@ -28,6 +28,7 @@ export function buildOf(part: Partial<BuildDetail>): BuildDetail {
     manifestPath: 'live.xml',
     sourceDateEpoch: 0,
     pauseBefore: null,
+    replicas: 0,
     jobs: [],
     eventSeq: 0,
     ...part,
@@ -62,6 +63,7 @@ export function stepOf(part: Partial<StepView>): StepView {
     attempt: null,
     agent: null,
     checkpoint: null,
+    checkpointOn: [],
     usualMs: null,
     ...part,
   };

@@ -8,6 +8,7 @@ import { dutyHolder, listAgents, listCheckpoints } from '#libs/store';
 import { Public, TheCaller, type Caller } from '../access/caller.js';
 import { AgentViews } from '../agents/agent-views.js';
 import { BuildViews } from '../builds/build-views.js';
+import { laneOf } from '../builds/lane-of.js';
 import { CoordinatorConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import { Duty, SCHEDULE_DUTY } from '../scheduling/duty.js';
@@ -104,10 +105,4 @@ export class FarmController {
       return { state: 'does not answer', agents: 0 };
     }
   }
-}
-
-/** `build_data` is main's, `build_data.<lane>` a lane's. */
-function laneOf(workspace: string): string {
-  const dot = workspace.indexOf('.');
-  return dot < 0 ? 'main' : workspace.slice(dot + 1);
 }

@@ -230,9 +230,12 @@ async function stepEnded(
 }
 
 /** False: it was known. */
-async function keepCheckpoint({ tx, attempt, job }: Scene, holding: Holding): Promise<boolean> {
+async function keepCheckpoint({ tx, attempt, job, changes }: Scene, holding: Holding): Promise<boolean> {
   const { build, variant } = job;
-  return await insertCheckpoint(tx, { ...holding, agentId: attempt.agent_id, buildId: build.id, variant });
+  const row = { ...holding, agentId: attempt.agent_id, buildId: build.id, variant };
+  if (!(await insertCheckpoint(tx, row))) return false;
+  if (build.replicas > 0) changes.wantsReplicas = true;
+  return true;
 }
 
 async function checkpointFetched(

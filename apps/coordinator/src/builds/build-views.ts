@@ -16,6 +16,7 @@ import {
   findBuild,
   findBuildsByPrefix,
   glanceAtJobs,
+  groupBy,
   jobsOfBuild,
   lastEventSeq,
   lineageOf,
@@ -115,9 +116,7 @@ export class BuildViews {
       agentNames,
       steps: groupByJob(steps, ({ job_id }) => job_id),
       attempts: groupByJob(attempts, ({ job_id }) => job_id),
-      checkpoints: new Map(
-        checkpoints.map((checkpoint) => [`${checkpoint.lineage}@${checkpoint.label}`, checkpoint]),
-      ),
+      checkpoints: groupBy(checkpoints, ({ lineage, label }) => `${lineage}@${label}`),
       usual,
     };
     const views = jobs.map((job) => jobView(job, sight));
@@ -133,6 +132,7 @@ export class BuildViews {
       manifestPath: build.manifest_path,
       sourceDateEpoch: build.source_date_epoch,
       pauseBefore: build.pause_before,
+      replicas: build.replicas,
       jobs: views,
       eventSeq,
     };
@@ -184,7 +184,7 @@ interface Sight {
   readonly agentNames: ReadonlyMap<string, string>;
   readonly steps: ReadonlyMap<string, readonly StepRow[]>;
   readonly attempts: ReadonlyMap<string, readonly AttemptRow[]>;
-  readonly checkpoints: ReadonlyMap<string, CheckpointRow>;
+  readonly checkpoints: ReadonlyMap<string, readonly CheckpointRow[]>;
   readonly usual: ReadonlyMap<string, number>;
 }
 
@@ -208,6 +208,7 @@ function jobView(job: JobRow, sight: Sight): JobView {
 
 function stepView(step: StepRow, lineage: string, attempts: readonly AttemptRow[], sight: Sight): StepView {
   const attempt = attempts.find(({ id }) => id === step.attempt_id);
+  const held = sight.checkpoints.get(`${lineage}@.step_${step.name}`) ?? [];
   return {
     index: step.index,
     name: step.name,
@@ -218,7 +219,11 @@ function stepView(step: StepRow, lineage: string, attempts: readonly AttemptRow[
     outcome: step.outcome,
     attempt: step.attempt_id,
     agent: attempt?.agent_id ?? null,
-    checkpoint: sight.checkpoints.get(`${lineage}@.step_${step.name}`)?.id ?? null,
+    checkpoint: held.at(-1)?.id ?? null,
+    checkpointOn: held
+      .filter(({ id }) => id === held.at(-1)?.id)
+      .map(({ agentId }) => sight.agentNames.get(agentId) ?? agentId)
+      .toSorted(),
     usualMs: sight.usual.get(step.name) ?? null,
   };
 }

@@ -18,6 +18,8 @@ export interface PlannedSubmission {
   readonly name: string;
   readonly manifestSha256: string;
   readonly variants: readonly PlannedVariant[];
+  /** As the manifest has it. */
+  readonly replicas: number | null;
   readonly files: readonly PlannedFile[];
   /** Scripts that the steps are, by path in the submission; digests are of the catalogue's kind. */
   readonly scripts: readonly { readonly path: string; readonly sha256: string }[];
@@ -70,6 +72,7 @@ export async function planSubmission(
       name: manifest.name,
       manifestSha256: createHash('sha256').update(submission.manifest).digest('hex'),
       variants: planned,
+      replicas: manifest.replicas,
       files,
       scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
       notes: manifest.notes.map((note) => formatProblem({ ...note, file: submission.manifestPath })),

@@ -216,6 +216,7 @@ export class SubmitBuilds {
         pauseBefore === null || plan === undefined ? null : (findStep(plan, pauseBefore)?.name ?? null),
       state: 'waiting',
       waits: submission.wait ? 1 : 0,
+      replicas: submission.replicas ?? planned.replicas ?? this.config.replicas,
       created_at: this.clock.now(),
       started_at: null,
       ended_at: null,

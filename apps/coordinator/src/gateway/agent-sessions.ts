@@ -47,6 +47,7 @@ import { CoordinatorConfig } from '../config.js';
 import { HandOvers } from '../scheduling/hand-overs.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
+import { splitArea } from './split-area.js';
 
 /** A third of what the inbox locks a message for; more often, and a thousand agents keep Redis busy with it. */
 const LOCK_RENEWAL_MS = 40_000;
@@ -290,12 +291,6 @@ function checkpointOf(holding: Holding): readonly Omit<CheckpointRow, 'agentId'>
   const match = LINEAGE.exec(holding.lineage);
   if (match === null) return [];
   return [{ ...holding, buildId: match[1] as BuildId, variant: match[2] ?? '' }];
-}
-
-/** `<build>.<variant>`; AreaName has been checked. */
-function splitArea(area: AreaName): { readonly build: BuildId; readonly variant: string } {
-  const dot = area.indexOf('.');
-  return { build: area.slice(0, dot) as BuildId, variant: area.slice(dot + 1) };
 }
 
 /** Areas of builds that nobody knows, or that retention has collected meanwhile. */

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { FarmError, SECRET_PREFIX, type Assignment, type AttemptId } from '#libs/contracts';
+import type { Transaction } from 'kysely';
+import {
+  FarmError,
+  SECRET_PREFIX,
+  type Assignment,
+  type AttemptId,
+  type BuildId,
+  type VariantId,
+} from '#libs/contracts';
 import { AgentInbox, type Message } from '#libs/queue';
 import {
   assignedBefore,
@@ -10,9 +18,12 @@ import {
   hashSecret,
   lockBuild,
   newSecret,
+  removeDropping,
   removeMessage,
   updateJob,
+  variantName,
   type AgentRow,
+  type Schema,
 } from '#libs/store';
 import { makeAssignment } from '../attempts/make-assignment.js';
 import { settleBuild } from '../builds/settle-build.js';
@@ -91,6 +102,7 @@ export class Claims {
       if (job === null) throw new FarmError('INTERNAL', `attempt ${id} has no job`);
       await updateJob(tx, job.id, { state: 'running', waiting_reason: '' });
       await removeMessage(tx, id);
+      await this.#keepArea(tx, agent, build.id, job.variant_id);
       changes.event(
         'job-started',
         { build: build.id, job: job.id, attempt: id, agent: agent.id },
@@ -103,5 +115,16 @@ export class Claims {
     if (attempt === null) return null;
     const publishEnd = (await countAgents(this.store.db)) > 1;
     return await makeAssignment(this.store.db, attempt, token, publishEnd);
+  }
+
+  /** It may have been told to give up a replica there, which it now works on. */
+  async #keepArea(
+    tx: Transaction<Schema>,
+    agent: AgentRow,
+    build: BuildId,
+    variant: VariantId,
+  ): Promise<void> {
+    if (agent.dropping.length === 0) return;
+    await removeDropping(tx, agent.id, [`${build}.${(await variantName(tx, variant)) ?? ''}`]);
   }
 }

@@ -23,6 +23,7 @@ import {
   EPOCH_HEADER,
   FarmError,
   Heartbeat,
+  HeldReplica,
   Hello,
   RedeemTicket,
   Reports,
@@ -38,6 +39,7 @@ import {
   type ReportsResponse,
   type TransferTicket,
   type UploadState,
+  type WantedReplicas,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
 import { Wakes } from '#libs/queue';
@@ -47,7 +49,8 @@ import { RequestLimit } from '../access/request-limit.js';
 import type { AttemptClaim } from '../attempts/own-attempt.js';
 import { TakeReports } from '../attempts/take-reports.js';
 import { EventStream } from '../events/event-stream.js';
-import { agentChannel } from '../work.js';
+import { Replication } from '../scheduling/replication.js';
+import { agentChannel, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
 import { AttemptLogs } from './attempt-logs.js';
@@ -57,6 +60,8 @@ import { PeerCertificates } from './peer-certificates.js';
 import { Transfers } from './transfers.js';
 
 const ALIVE_MS = 10_000;
+const WAKE_HINT = { event: 'wake', data: {} };
+const REPLICATE_HINT = { event: REPLICATE, data: {} };
 
 /** What agents call: libs/contracts agent-protocol.ts says what each call means. */
 @ApiExcludeController()
@@ -71,6 +76,7 @@ export class GatewayController {
     private readonly uploads: AttemptUploads,
     private readonly peers: PeerCertificates,
     private readonly transfers: Transfers,
+    private readonly replication: Replication,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -109,11 +115,11 @@ export class GatewayController {
   @Get('wake')
   wake(@TheAgent() agent: AgentRow, @Res() response: Response): void {
     const stream = new EventStream(response);
-    const stop = this.wakes.subscribe(agentChannel(agent.id), () => {
-      void stream.send([{ event: 'wake', data: {} }]);
+    const stop = this.wakes.subscribe(agentChannel(agent.id), (text) => {
+      void stream.send([text === REPLICATE ? REPLICATE_HINT : WAKE_HINT]);
     });
     // What was wished while it was not connected, nobody has told it.
-    void stream.send([{ event: 'wake', data: {} }]);
+    void stream.send([WAKE_HINT, REPLICATE_HINT]);
     const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
     stream.signal.addEventListener('abort', () => {
       clearInterval(alive);
@@ -228,6 +234,20 @@ export class GatewayController {
     @Body({ schema: RedeemTicket }) body: RedeemTicket,
   ): Promise<RedeemedTicket> {
     return await this.transfers.redeem(agent, body.ticket);
+  }
+
+  @Get('replicas')
+  async wantedReplicas(@TheAgent() agent: AgentRow): Promise<WantedReplicas> {
+    return await this.replication.wantedOf(agent);
+  }
+
+  @Post('replicas')
+  @HttpCode(204)
+  async heldReplica(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: HeldReplica }) body: HeldReplica,
+  ): Promise<void> {
+    await this.replication.held(agent, body);
   }
 
   @Get('blobs/:sha256')

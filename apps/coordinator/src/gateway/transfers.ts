@@ -3,7 +3,9 @@ import {
   FarmError,
   SECRET_PREFIX,
   type AgentId,
+  type AreaName,
   type AskTransfer,
+  type CheckpointRef,
   type RedeemedTicket,
   type TransferTicket,
 } from '#libs/contracts';
@@ -22,27 +24,36 @@ import {
   type CheckpointInArea,
 } from '#libs/store';
 import { canSendTo, peerOf } from '../decide/can-send-to.js';
+import { Replication } from '../scheduling/replication.js';
 import { Clock, Store } from '../store.js';
+import { splitArea } from './split-area.js';
 
 /** Long enough for a handshake; the stream itself may take hours. */
 const TICKET_MS = 60_000;
+
+type Place = Omit<CheckpointInArea, 'id'>;
 
 /** Decides who may fetch a checkpoint from whom. */
 @Injectable()
 export class Transfers {
   constructor(
     private readonly store: Store,
+    private readonly replication: Replication,
     private readonly clock: Clock,
   ) {}
 
-  /** Throws FORBIDDEN for an area that the agent does not work in, NOT_FOUND when nobody has the checkpoint who could send it. */
+  /** Throws FORBIDDEN unless the agent works in the area or is to keep a copy of the checkpoint, NOT_FOUND when nobody has the checkpoint who could send it. */
   async ask(
     agent: AgentRow,
     { area, checkpoint, base, without, gone }: AskTransfer,
   ): Promise<TransferTicket> {
-    const place = await this.#placeOf(agent, area);
+    const work = await this.#placeOfWork(agent, area);
+    const place = work ?? (await this.#placeOfReplica(agent, area, checkpoint));
     if (place === null)
-      throw new FarmError('FORBIDDEN', `no attempt of agent ${agent.name} works in ${area}`);
+      throw new FarmError(
+        'FORBIDDEN',
+        `no attempt of agent ${agent.name} works in ${area}, and no copy of ${checkpoint.label} is wanted there`,
+      );
     // Asked and not found there: what was said of it is not true any more.
     const wanted = { ...place, id: checkpoint.id };
     for (const id of gone) await removeCheckpoint(this.store.db, id, wanted);
@@ -59,7 +70,10 @@ export class Transfers {
       {
         hash: hashSecret(ticket),
         source: source.id,
-        transfer: { receiver: agent.id, area, checkpoint, base },
+        transfer: {
+          ...{ receiver: agent.id, area, checkpoint, base },
+          ...(work === null ? { background: true as const } : {}),
+        },
         expiresAt: now + TICKET_MS,
       },
       now,
@@ -90,7 +104,7 @@ export class Transfers {
   }
 
   /** What the area is of, when a running attempt of the agent works in it: an agent learns and changes nothing of other builds. */
-  async #placeOf(agent: AgentRow, area: string): Promise<Omit<CheckpointInArea, 'id'> | null> {
+  async #placeOfWork(agent: AgentRow, area: string): Promise<Place | null> {
     const { db } = this.store;
     for (const { build_id, job_id, state } of await openAttempts(db, agent.id)) {
       if (state !== 'running') continue;
@@ -99,5 +113,10 @@ export class Transfers {
       if (variant !== null && `${build_id}.${variant}` === area) return { build: build_id, variant };
     }
     return null;
+  }
+
+  /** The same, when the farm wants it to keep a copy. */
+  async #placeOfReplica(agent: AgentRow, area: AreaName, { id }: CheckpointRef): Promise<Place | null> {
+    return (await this.replication.wants(agent.id, area, id)) ? splitArea(area) : null;
   }
 }

@@ -3,10 +3,15 @@ import { BlobStore, LogStore } from '#libs/artifacts';
 import {
   addDropping,
   attemptsOfBuild,
+  checkpointsOfReplicated,
+  groupBy,
   listAgents,
   listCheckpoints,
+  lockBuild,
   markArtifactsUnavailable,
+  openAttempts,
   removeBlob,
+  removeCheckpointsOfArea,
   removeLogChunks,
   removeOutputsOfBuild,
   removeUpload,
@@ -20,7 +25,11 @@ import {
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
 import { collectBuilds, type AgentSpace, type Collection } from '../decide/collect-policy.js';
+import { dropReplicas, type DroppedReplica, type HeldArea } from '../decide/drop-replicas.js';
+import { isStaying } from '../decide/plan-replicas.js';
+import { spaceFloorOf } from '../decide/space-floor.js';
 import { Log } from '../log.js';
+import { conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 
@@ -28,9 +37,6 @@ import { Work } from '../work.js';
 const YOUNG_BLOB_MS = 6 * 3_600_000;
 const STALE_UPLOAD_MS = 24 * 3_600_000;
 const BLOBS_PER_PASS = 500;
-/** An agent keeps so much room free, or this share of a small store. */
-const FLOOR_BYTES = 4 * 1024 ** 3;
-const FLOOR_SHARE = 0.1;
 
 /** Retention: decides (collectBuilds) and removes. */
 @Injectable()
@@ -49,13 +55,69 @@ export class CollectBuilds {
     const { db } = this.store;
     const builds = await restingBuilds(db);
     const byId = new Map(builds.map((build) => [build.id, build]));
-    const agents = (await listAgents(db)).filter(({ revokedAt }) => revokedAt === null).map(spaceOf);
+    const rows = (await listAgents(db)).filter(({ revokedAt }) => revokedAt === null);
+    const agents = await this.#afterDroppingReplicas(rows, builds);
     for (const collection of collectBuilds(builds, agents, this.config, this.clock.now())) {
       const build = byId.get(collection.build);
       if (build !== undefined) await this.#collect(build, collection);
     }
     await this.#forgetOld(builds);
     await this.#collectBlobs();
+  }
+
+  /** The room of the agents; those that give up a replica now give up nothing else. Of finished builds nothing is needed, so that goes before replicas. */
+  async #afterDroppingReplicas(
+    rows: readonly AgentRow[],
+    builds: readonly RestingBuild[],
+  ): Promise<readonly AgentSpace[]> {
+    const agents = rows.map(spaceOf);
+    const holdFinished = new Set(
+      builds.flatMap(({ state, heldOn }) => (state === 'succeeded' ? heldOn : [])),
+    );
+    const short = agents.filter((agent) => agent.freeBytes < agent.floorBytes && !holdFinished.has(agent.id));
+    if (short.length === 0) return agents;
+    const now = this.clock.now();
+    const staying = new Set(rows.filter((row) => isStaying(conditionOf(row, now))).map(({ id }) => id));
+    const dropped = dropReplicas(short, await this.#heldAreas(), staying);
+    for (const replica of dropped) await this.#dropReplica(replica);
+    const dropping = new Set(dropped.map(({ agent }) => agent));
+    return agents.map((agent) => (dropping.has(agent.id) ? { ...agent, isDropping: true } : agent));
+  }
+
+  async #heldAreas(): Promise<readonly HeldArea[]> {
+    const { db } = this.store;
+    const works = new Set(
+      (await openAttempts(db)).map(({ agent_id, build_id }) => `${agent_id} ${build_id}`),
+    );
+    const held = groupBy(
+      await checkpointsOfReplicated(db),
+      ({ agentId, buildId, variant }) => `${agentId} ${buildId}.${variant}`,
+    );
+    return [...held.values()].flatMap((checkpoints) => {
+      const [first] = checkpoints;
+      if (first === undefined) return [];
+      const { agentId: agent, buildId: build, variant } = first;
+      return {
+        ...{ agent, build, variant },
+        isInUse: works.has(`${agent} ${build}`),
+        checkpoints: checkpoints.map(({ id }) => id),
+        newestAt: Math.max(...checkpoints.map(({ takenAt }) => takenAt)),
+      };
+    });
+  }
+
+  async #dropReplica({ agent, build, variant, why }: DroppedReplica): Promise<void> {
+    const isDropped = await this.work.change(async (tx, changes) => {
+      await lockBuild(tx, build);
+      if ((await openAttempts(tx, agent)).some(({ build_id }) => build_id === build)) return false;
+      // At once: nobody is to be sent there for them.
+      await removeCheckpointsOfArea(tx, agent, build, variant);
+      await addDropping(tx, agent, [`${build}.${variant}`]);
+      changes.wakeAgents.add(agent);
+      changes.event('warning', { build, agent }, { variant, text: why });
+      return true;
+    });
+    if (isDropped) this.log.warn({ component: 'collect', build, variant, agent, why }, 'replica dropped');
   }
 
   /** What grows with time alone. */
@@ -114,12 +176,11 @@ export class CollectBuilds {
 }
 
 function spaceOf({ id, name, facts, dropping }: AgentRow): AgentSpace {
-  const { freeBytes, usedBytes } = facts;
   return {
     id,
     name,
-    freeBytes,
-    floorBytes: Math.min(FLOOR_BYTES, (freeBytes + usedBytes) * FLOOR_SHARE),
+    freeBytes: facts.freeBytes,
+    floorBytes: spaceFloorOf(facts),
     isDropping: dropping.length > 0,
   };
 }

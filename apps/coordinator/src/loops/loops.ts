@@ -3,9 +3,10 @@ import { Log } from '../log.js';
 import { FarmRedis, Sweeps, Wakes } from '#libs/queue';
 import { CoordinatorConfig } from '../config.js';
 import { Duty, DUTY_RENEWAL_MS } from '../scheduling/duty.js';
+import { Replication } from '../scheduling/replication.js';
 import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
-import { SCHEDULING_CHANNEL } from '../work.js';
+import { REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
 import { FindLost } from './find-lost.js';
 import { RunningLoop } from './run-loop.js';
@@ -26,6 +27,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly duty: Duty,
     private readonly schedule: ScheduleJobs,
     private readonly messages: SendMessages,
+    private readonly replication: Replication,
     private readonly lost: FindLost,
     private readonly collect: CollectBuilds,
     private readonly redis: FarmRedis,
@@ -45,7 +47,14 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
       const { since } = this.duty;
       if (since !== null) await this.lost.pass(since);
     });
-    this.#unsubscribe = this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake());
+    const replicas = this.#start('replicas', 5 * SECOND_MS, async () => {
+      if (this.duty.since !== null) await this.replication.pass();
+    });
+    const wakings = [
+      this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
+      this.wakes.subscribe(REPLICAS_CHANNEL, () => replicas.wake()),
+    ];
+    this.#unsubscribe = () => wakings.forEach((unsubscribe) => unsubscribe());
     this.#sweeps = new Sweeps(
       this.redis,
       [

@@ -37,6 +37,7 @@ function buildLines({ colours }: Session, build: BuildDetail): readonly string[]
     ['Variants', build.variants.join(', ')],
     ['Manifest', `${build.manifestPath}, sha256 ${build.manifestSha256}`],
     ['Pauses before', build.pauseBefore ?? ''],
+    ['Replicas', build.replicas === 0 ? '' : String(build.replicas)],
   ];
   return textTable(
     [],
@@ -52,7 +53,7 @@ function jobLines({ colours, io }: Session, build: BuildDetail, job: JobView): r
     step.name,
     stateColour(colours, step.state)(step.state),
     tookOf(step, io.now()),
-    step.checkpoint === null ? '' : 'checkpoint',
+    step.checkpoint === null ? '' : `checkpoint on ${step.checkpointOn.join(', ')}`,
     step.outcome === null || step.outcome.kind === 'succeeded' ? step.message : describeOutcome(step.outcome),
   ]);
   const attempts = job.attempts.map(({ number, agentName, id, end, phase }) => {

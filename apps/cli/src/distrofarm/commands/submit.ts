@@ -1,7 +1,7 @@
 import type { BuildDetail, PlanPreview, Priority, SubmittedBuild } from '#libs/contracts';
 import { type Command, Option } from 'commander';
 import { example } from '../example.js';
-import { duration, several } from '../options.js';
+import { duration, replicas, several } from '../options.js';
 import { readSubmission, type Submission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
@@ -51,6 +51,7 @@ export function submit(command: Command, session: Session): void {
         ]),
       )
       .option('--on <agent>', 'only on this agent')
+      .option('--replicas <n>', 'copy each checkpoint to so many other agents, 0 to 3', replicas)
       .option('--wait-for-agents', 'submit it even when no agent of today could run it')
       .option('--note <text>', 'a note to know it by')
       .option('--idempotency-key <key>', 'submitted again with the same key, it is the same build')

@@ -1,0 +1,233 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
+import type { Checkpoint, CheckpointFacts } from '#libs/plan';
+import { Areas } from '#libs/snapshots';
+import { once } from 'node:events';
+import { PassThrough, type Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { pino } from 'pino';
+import { AreaDesk, type EnteredArea } from './area-desk.js';
+
+const AREA = 'b-0123456789.default';
+
+function checkpoint(workspace: string, label: string): Checkpoint {
+  return { id: `${workspace}@${label}`, workspace, label, facts: {} };
+}
+
+/** Says what it did. A stream is taken in when it has ended. */
+class NotedStore extends SnapshotStore {
+  override readonly description = 'notes';
+  readonly held: Checkpoint[] = [];
+  /** Beginnings and ends, in their order. */
+  readonly notes: string[] = [];
+  /** What `send` waits for. */
+  found: Promise<void> = Promise.resolve();
+
+  override async startEmpty(workspace: string): Promise<Workspace> {
+    return await this.#note(`start ${workspace}`, () => Promise.resolve({ name: workspace, path: '/' }));
+  }
+
+  override async startFrom(_: Checkpoint, workspace: string): Promise<Workspace> {
+    return await this.startEmpty(workspace);
+  }
+
+  override estimateSend(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
+    return await this.#note(`take ${label}`, () => {
+      const taken = { ...checkpoint(workspace, label), facts };
+      this.held.push(taken);
+      return Promise.resolve(taken);
+    });
+  }
+
+  override list(workspace: string): Promise<readonly Checkpoint[]> {
+    return Promise.resolve(this.held.filter((each) => each.workspace === workspace));
+  }
+
+  override destroy(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override space(): Promise<Space> {
+    return Promise.resolve({ freeBytes: 1, usedBytes: 1 });
+  }
+
+  override async send(): Promise<Readable> {
+    return await this.#note('send', async () => {
+      await this.found;
+      return new PassThrough();
+    });
+  }
+
+  override async receive(wanted: Checkpoint, _: Checkpoint | null, stream: Readable): Promise<void> {
+    await this.#note(`receive ${wanted.label}`, async () => {
+      await finished(stream.resume());
+      this.held.push(wanted);
+    });
+  }
+
+  async #note<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.notes.push(what);
+    try {
+      const result = await work();
+      this.notes.push(`${what}: done`);
+      return result;
+    } catch (error) {
+      this.notes.push(`${what}: broken off`);
+      throw error;
+    }
+  }
+}
+
+class OneArea extends Areas {
+  override readonly kind = 'directory';
+  override readonly description = 'one';
+  readonly destroyed: string[] = [];
+  constructor(readonly store: SnapshotStore) {
+    super();
+  }
+  override prepare = () => Promise.resolve('/');
+  override open = () => Promise.resolve({ name: AREA, path: '/', store: this.store });
+  override list = () => Promise.resolve([AREA]);
+  override workspaces = () => Promise.resolve([]);
+  override rest = () => Promise.resolve();
+  override destroy = (name: string) => {
+    this.destroyed.push(name);
+    return Promise.resolve();
+  };
+  override space = () => this.store.space();
+}
+
+describe('what comes in beside the jobs of an area', () => {
+  let store: NotedStore;
+  let areas: OneArea;
+  let desk: AreaDesk;
+  let visitor: EnteredArea;
+  beforeEach(async () => {
+    store = new NotedStore();
+    areas = new OneArea(store);
+    desk = new AreaDesk(areas, pino({ level: 'silent' }));
+    visitor = await desk.enter(AREA);
+  });
+
+  /** Resolves when the store reads. */
+  const incoming = async (
+    wanted: Checkpoint,
+    base: Checkpoint | null = null,
+  ): Promise<{ readonly stream: PassThrough; readonly received: Promise<void> }> => {
+    const stream = new PassThrough();
+    const received = visitor.beside.receive(wanted, base, stream);
+    const over = received.catch(() => undefined);
+    stream.write('some');
+    await Promise.race([once(stream, 'resume'), over]);
+    return { stream, received };
+  };
+
+  it('holds up no job’s checkpoint', async () => {
+    const job = await desk.enter(AREA, 'lane');
+    const { stream, received } = await incoming(checkpoint('main', 'x'));
+    await job.store.take('lane', 'y', {});
+    stream.end();
+    await received;
+    expect(store.notes).toEqual(['receive x', 'take y', 'take y: done', 'receive x: done']);
+  });
+
+  it.each<[string, (job: EnteredArea) => Promise<unknown>]>([
+    ['starts', async (job) => await job.store.startEmpty('lane')],
+    ['goes back', async (job) => await job.store.startFrom(checkpoint('lane', 'z'), 'lane')],
+    [
+      'does several things at once',
+      async (job) => await job.exclusively(async (own) => await own.startEmpty('lane')),
+    ],
+  ])('is broken off, and gone, before a job of another workspace %s', async (_, work) => {
+    const job = await desk.enter(AREA, 'lane');
+    const { received } = await incoming(checkpoint('main', 'x'));
+    await work(job);
+    await expect(received).rejects.toThrow('a job of the area comes first');
+    expect(store.notes).toEqual(['receive x', 'receive x: broken off', 'start lane', 'start lane: done']);
+  });
+
+  it('is broken off, and gone, when a job of its workspace comes', async () => {
+    const { received } = await incoming(checkpoint('main', 'x'));
+    const job = await desk.enter(AREA, 'main');
+    await expect(received).rejects.toThrow('a job of the area comes first');
+    expect(store.notes).toEqual(['receive x', 'receive x: broken off']);
+    await job.leave();
+  });
+
+  it('is let be by one that only looks', async () => {
+    const { stream, received } = await incoming(checkpoint('main', 'x'));
+    const other = await desk.visit(AREA);
+    expect(await other.store.list('main')).toEqual([]);
+    stream.end();
+    await received;
+    await other.leave();
+  });
+
+  it('is broken off when the area is to go', async () => {
+    const { received } = await incoming(checkpoint('main', 'x'));
+    const gone = desk.drop(AREA, () => undefined);
+    await expect(received).rejects.toThrow('a job of the area comes first');
+    await gone;
+    await visitor.leave();
+    expect(areas.destroyed).toEqual([AREA]);
+  });
+
+  it.each<[string, string, Checkpoint | null, boolean]>([
+    ['nothing into the workspace of a job', 'main', null, false],
+    ['the next one of another workspace', 'lane', checkpoint('lane', 'b'), true],
+    ['nothing for which a newer one would go', 'lane', checkpoint('lane', 'a'), false],
+    ['nothing for which all would go', 'lane', null, false],
+    ['the first one of a workspace that is not there', 'new', null, true],
+  ])('while a job works: %s', async (_, workspace, base, accepted) => {
+    store.held.push(checkpoint('lane', 'a'), checkpoint('lane', 'b'));
+    await desk.enter(AREA, 'main');
+    const { stream, received } = await incoming(checkpoint(workspace, 'x'), base);
+    stream.end();
+    if (accepted) await received;
+    else await expect(received).rejects.toMatchObject({ code: 'BUSY' });
+  });
+
+  it('may replace what is there when nobody works', async () => {
+    store.held.push(checkpoint('main', 'a'));
+    const job = await desk.enter(AREA, 'main');
+    await job.leave();
+    const { stream, received } = await incoming(checkpoint('main', 'x'));
+    stream.end();
+    await received;
+  });
+});
+
+describe('what an area sends', () => {
+  it('holds up no checkpoint, however long it is looked for', async () => {
+    const store = new NotedStore();
+    const desk = new AreaDesk(new OneArea(store), pino({ level: 'silent' }));
+    const job = await desk.enter(AREA, 'main');
+    let find = (): void => undefined;
+    store.found = new Promise((resolve) => (find = resolve));
+    const sent = job.store.send(checkpoint('main', 'a'), null);
+    await job.store.take('main', 'b', {});
+    find();
+    expect((await sent).destroyed).toBe(false);
+  });
+
+  it('is cut off when what it is of may go, also before it has begun', async () => {
+    const store = new NotedStore();
+    const desk = new AreaDesk(new OneArea(store), pino({ level: 'silent' }));
+    const job = await desk.enter(AREA, 'main');
+    const first = await job.store.send(checkpoint('main', 'a'), null);
+    let find = (): void => undefined;
+    store.found = new Promise((resolve) => (find = resolve));
+    const second = job.store.send(checkpoint('main', 'a'), null);
+    const started = job.store.startEmpty('main');
+    const refused = expect(second).rejects.toThrow('the checkpoint may go');
+    await expect(once(first, 'end')).rejects.toThrow('the checkpoint may go');
+    find();
+    await refused;
+    await started;
+    expect(store.notes.slice(-2)).toEqual(['start main', 'start main: done']);
+  });
+});

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { Holding } from './agent-protocol.js';
+import { AreaName } from './area-name.js';
+import { Bytes, Name } from './ids.js';
+
+/**
+ * How an agent learns which checkpoints it is to keep a copy of, and says that it does. The coordinator works out what is wanted each time it is asked, so nothing
+ * is lost with a call, a hint or a process. The copies themselves come as checkpoint-transfer.ts says.
+ *
+ *     GET  /agent/v1/replicas                                -> WantedReplicas   when a hint says so, and from time to time
+ *     POST /agent/v1/replicas           HeldReplica          -> (nothing)        after each checkpoint that came
+ */
+export const WantedReplica = z.strictObject({
+  area: AreaName,
+  /** What the first of them goes on from, when it is held too; else that is sent whole. */
+  base: z
+    .strictObject({
+      workspace: z.string().max(200),
+      label: z.string().max(200),
+      lineage: z.string().max(200),
+    })
+    .nullable(),
+  /** Each continues the one before it. Those at the beginning may be held already. */
+  checkpoints: z.array(Holding).min(1).max(2000),
+});
+export type WantedReplica = z.infer<typeof WantedReplica>;
+
+/** The most urgent first. */
+export const WantedReplicas = z.strictObject({ replicas: z.array(WantedReplica).max(1000) });
+export type WantedReplicas = z.infer<typeof WantedReplicas>;
+
+export const HeldReplica = z.strictObject({
+  area: AreaName,
+  holding: Holding,
+  from: Name,
+  bytes: Bytes,
+  ms: z.number().int().min(0),
+});
+export type HeldReplica = z.infer<typeof HeldReplica>;

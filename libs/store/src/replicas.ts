@@ -1,0 +1,124 @@
+import type { AgentId, BuildId, BuildState } from '#libs/contracts';
+import type { CheckpointRow } from './checkpoints.js';
+import type { Db } from './farm-database.js';
+import { lineageOf } from './jobs.js';
+import { fromJson, rememberingJson } from './json.js';
+import type { JobRequirements, JobsTable } from './schema.js';
+
+/** A job that an agent has begun, of a build whose checkpoints are to be on several agents. It is not done, or one that goes on from it is not. */
+export interface ReplicatedJobRow {
+  readonly build: BuildId;
+  /** Name of its variant. */
+  readonly variant: string;
+  /** Copies on other agents. */
+  readonly replicas: number;
+  readonly lineage: string;
+  /** Earlier lineages, and the label of the boundary up to which each is good for it; the newest last. */
+  readonly ancestors: readonly { readonly lineage: string; readonly upTo: string }[];
+  readonly base: { readonly workspace: string; readonly label: string; readonly lineage: string } | null;
+  readonly requires: JobRequirements;
+  /** Who has the job now. */
+  readonly agent: AgentId | null;
+}
+
+/** A failed build can be resumed until it is collected. */
+const CAN_GO_ON: BuildState[] = ['waiting', 'running', 'paused', 'failed'];
+
+/** In the order of submission. */
+export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .leftJoin('jobs as base', (join) =>
+      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
+    )
+    .leftJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').on('attempts.state', 'in', ['assigned', 'running']),
+    )
+    .select([
+      'jobs.build_id',
+      'variants.name as variant_name',
+      'builds.replicas',
+      'jobs.index',
+      'jobs.generation',
+      'jobs.ancestry',
+      'jobs.requires',
+      'jobs.base_workspace',
+      'jobs.base_label',
+      'base.index as base_index',
+      'base.generation as base_generation',
+      'attempts.agent_id',
+    ])
+    .where('builds.replicas', '>', 0)
+    .where('builds.state', 'in', CAN_GO_ON)
+    .where('builds.collected_at', 'is', null)
+    .where((where) =>
+      where.or([
+        where('jobs.state', 'in', ['waiting', 'assigned', 'running', 'paused', 'failed']),
+        where.and([
+          where('jobs.state', '=', 'succeeded'),
+          where.exists(
+            where
+              .selectFrom('jobs as next')
+              .select('next.id')
+              .whereRef('next.variant_id', '=', 'jobs.variant_id')
+              .whereRef('next.base_job', '=', 'jobs.index')
+              .where('next.state', 'not in', ['succeeded', 'cancelled']),
+          ),
+        ]),
+      ]),
+    )
+    .where('jobs.epoch', '>', 0)
+    .orderBy('builds.created_at')
+    .orderBy('jobs.build_id')
+    .orderBy('variants.name')
+    .orderBy('jobs.index')
+    .execute();
+  const requirementsOf = rememberingJson<JobsTable['requires']>();
+  return rows.map((row) => {
+    const lineage = (index: number, generation: number): string =>
+      lineageOf(row.build_id, row.variant_name, index, generation);
+    return {
+      build: row.build_id,
+      variant: row.variant_name,
+      replicas: row.replicas,
+      lineage: lineage(row.index, row.generation),
+      ancestors: fromJson<JobsTable['ancestry']>(row.ancestry).map(({ generation, upTo }) => ({
+        lineage: lineage(row.index, generation),
+        upTo: `.step_${upTo}`,
+      })),
+      base:
+        row.base_workspace === null || row.base_label === null
+          ? null
+          : {
+              workspace: row.base_workspace,
+              label: row.base_label,
+              lineage: lineage(row.base_index ?? 0, row.base_generation ?? 0),
+            },
+      requires: requirementsOf(row.requires),
+      agent: row.agent_id,
+    };
+  });
+}
+
+/** All checkpoints of builds that can go on and whose checkpoints are to be on several agents. */
+export async function checkpointsOfReplicated(
+  db: Db,
+): Promise<readonly Pick<CheckpointRow, 'agentId' | 'id' | 'buildId' | 'variant' | 'takenAt'>[]> {
+  const rows = await db
+    .selectFrom('checkpoints')
+    .innerJoin('builds', 'builds.id', 'checkpoints.build_id')
+    .select(['agent_id', 'checkpoints.id', 'build_id', 'variant', 'taken_at'])
+    .where('builds.replicas', '>', 0)
+    .where('builds.state', 'in', CAN_GO_ON)
+    .where('builds.collected_at', 'is', null)
+    .execute();
+  return rows.map((row) => ({
+    agentId: row.agent_id,
+    id: row.id,
+    buildId: row.build_id,
+    variant: row.variant,
+    takenAt: row.taken_at,
+  }));
+}
