@@ -25,7 +25,7 @@ export default {
   // What hangs is found by this alone, so it is long enough for a machine that is busy.
   testTimeout: 60_000,
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps}/**/*.spec.ts'] },
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/{libs,apps,test/chaos}/**/*.spec.ts'] },
     { ...shared, displayName: 'flow', testMatch: ['<rootDir>/test/flow/**/*.spec.ts'] },
     { ...shared, displayName: 'platform', testMatch: ['<rootDir>/test/platform/**/*.spec.ts'] },
     { ...shared, displayName: 'media', testMatch: ['<rootDir>/test/media/**/*.spec.ts'] },

@@ -1,16 +1,24 @@
 import { execa } from 'execa';
 
+export interface NetworkOptions {
+  /** Host 0 is the namespace that this process is in, which should be one of its own: its servers and clients are then on the network. */
+  readonly hubIsHere?: boolean;
+}
+
 /**
  * Hosts on this machine: network namespaces with an address each, on one bridge in the first of them, and no way out. Needs root and ip(8).
  */
 export class TestNetwork {
-  private constructor(private readonly prefix: string) {}
+  private constructor(
+    private readonly prefix: string,
+    private readonly hubIsHere: boolean,
+  ) {}
 
   /** @param hosts how many beside host 0, which has the bridge */
-  static async open(hosts: number): Promise<TestNetwork> {
-    const network = new TestNetwork(`df${process.pid}`);
+  static async open(hosts: number, { hubIsHere = false }: NetworkOptions = {}): Promise<TestNetwork> {
+    const network = new TestNetwork(`df${process.pid}`, hubIsHere);
     try {
-      await ip('netns', 'add', network.#host(0));
+      if (!hubIsHere) await ip('netns', 'add', network.#host(0));
       await network.#ipIn(0, 'link', 'add', 'bridge', 'type', 'bridge');
       await network.#ipIn(0, 'address', 'add', `${network.address(0)}/24`, 'dev', 'bridge');
       for (const link of ['lo', 'bridge']) await network.#ipIn(0, 'link', 'set', link, 'up');
@@ -28,7 +36,7 @@ export class TestNetwork {
 
   /** The command as it runs on that host. */
   on(host: number, ...argv: readonly string[]): readonly string[] {
-    return ['ip', 'netns', 'exec', this.#host(host), ...argv];
+    return this.#isHere(host) ? argv : ['ip', 'netns', 'exec', this.#host(host), ...argv];
   }
 
   /** Nothing gets through any more, and neither side is told. */
@@ -45,6 +53,7 @@ export class TestNetwork {
     const own = stdout.split('\n').flatMap((line) => line.split(' ').slice(0, 1));
     for (const name of own.filter((each) => each.startsWith(`${this.prefix}h`)))
       await ip('netns', 'delete', name);
+    if (this.hubIsHere) await execa('ip', ['link', 'delete', 'bridge'], { reject: false });
   }
 
   async #addHost(host: number): Promise<void> {
@@ -58,7 +67,11 @@ export class TestNetwork {
   }
 
   async #ipIn(host: number, ...args: readonly string[]): Promise<void> {
-    await ip('-netns', this.#host(host), ...args);
+    await ip(...(this.#isHere(host) ? [] : ['-netns', this.#host(host)]), ...args);
+  }
+
+  #isHere(host: number): boolean {
+    return this.hubIsHere && host === 0;
   }
 
   #host(host: number): string {

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Artifact, AttemptId, BuildId } from '#libs/contracts';
+import { checkHistory, type BuildEvidence, type Limits, type Violation } from './check-history.js';
+import type { ChaosFarm } from './chaos-farm.js';
+import { FAULTS, type Fault } from './faults.js';
+import { findLeft } from './find-left.js';
+import type { Mix, PlannedFault } from './plan-mix.js';
+import { Random } from './random.js';
+import { IMAGES, LINES_OF_STEP, TOY_STEPS, TRACES } from './toy-image.js';
+import { readTruth } from './truth-log.js';
+
+export interface MixResult {
+  readonly violations: readonly Violation[];
+  readonly injected: readonly Injected[];
+}
+
+/** How a fault went. */
+export interface Injected {
+  readonly fault: string;
+  /** Builds that were on their way then. */
+  readonly touched: readonly BuildId[];
+  /** From its begin until a step began that was not yet running then; `null`: none had to. */
+  readonly goesOnMs: number | null;
+}
+
+/** Three times what the reference asks of Redis and a lost agent, with a lease of 5 s in the place of 75: the machine may be busy. */
+const LIMITS: Limits = { recoverMs: 120_000, cancelMs: 30_000 };
+const GIVE_UP_MS = 300_000;
+
+/** Submits builds, does what is planned, has everything work again, waits for the builds to end, and looks at all that is known. */
+export async function runMix(
+  chaos: ChaosFarm,
+  mix: Mix,
+  undisturbed: ReadonlyMap<string, string>,
+): Promise<MixResult> {
+  const firstOperation = chaos.history.operations.length;
+  const keys = Array.from({ length: mix.builds }, (_, index) => `${mix.seed}#${Date.now()}.${index}`);
+  const submitting = Promise.all(keys.map((key) => chaos.submit(key)));
+  const injected = await Promise.all(mix.faults.map((planned) => inject(chaos, planned)));
+  await chaos.heal();
+  const builds = await submitting;
+  await recover(chaos, builds);
+  return { violations: checkHistory(await collect(chaos, builds, undisturbed, firstOperation)), injected };
+}
+
+/** Digests of the images of a build that nobody disturbs. */
+export async function buildUndisturbed(chaos: ChaosFarm): Promise<ReadonlyMap<string, string>> {
+  const id = await chaos.submit('undisturbed');
+  const { state, summary } = await chaos.farm.atRest(id);
+  if (state !== 'succeeded') throw new Error(`the undisturbed build ${state}: ${summary}`);
+  const artifacts = await chaos.farm.artifacts(id);
+  const digests = artifacts.filter(({ name }) => (IMAGES as readonly string[]).includes(name));
+  if (digests.length !== IMAGES.length) throw new Error('the undisturbed build has not all images');
+  return new Map(digests.map(({ name, sha256 }) => [name, sha256]));
+}
+
+export function faultNamed(name: string): Fault {
+  const fault = FAULTS.find((each) => each.name === name);
+  if (fault === undefined) throw new RangeError(`there is no fault ${name}`);
+  return fault;
+}
+
+async function inject(chaos: ChaosFarm, { fault: name, afterMs, seed }: PlannedFault): Promise<Injected> {
+  await sleep(afterMs);
+  const { farm, history } = chaos;
+  const touched = underWay(chaos);
+  const from = farm.events.lastSeq;
+  const { at } = history.record({ actor: 'chaos', name, phase: 'invoke', data: { fault: seed } });
+  const next = farm.events.until(({ type }) => type === 'step-started', from).then(() => performance.now());
+  await faultNamed(name).inject(chaos, new Random(seed));
+  history.record({ actor: 'chaos', name, phase: 'ok', data: { fault: seed } });
+  const goesOnMs =
+    touched.length === 0 ? null : await Promise.race([next.then((then) => then - at), sleep(0, null)]);
+  return { fault: name, touched, goesOnMs };
+}
+
+function underWay({ farm }: ChaosFarm): readonly BuildId[] {
+  const open = new Set<BuildId>();
+  for (const { type, build } of farm.events.all) {
+    if (build === null) continue;
+    if (type === 'build-submitted' || type === 'build-resumed') open.add(build);
+    if (type === 'build-ended') open.delete(build);
+  }
+  return [...open];
+}
+
+/** A person looks after each build: one that is at rest before its end is told to go on. */
+async function recover(chaos: ChaosFarm, builds: readonly BuildId[]): Promise<void> {
+  const { at: from } = chaos.history.record({ actor: 'chaos', name: 'recover', phase: 'invoke' });
+  const open = new Set(builds);
+  while (open.size > 0 && performance.now() - from < GIVE_UP_MS) {
+    for (const id of open) {
+      const { state } = await chaos.build(id);
+      if (state === 'succeeded') open.delete(id);
+      else if (state !== 'running' && state !== 'waiting') await chaos.steer('resume', id);
+    }
+    await sleep(100);
+  }
+  const ms = performance.now() - from;
+  chaos.history.record({
+    actor: 'chaos',
+    name: 'recover',
+    phase: open.size === 0 ? 'ok' : 'fail',
+    data: { ms },
+  });
+  const wanted = await chaos.build(builds[0]!);
+  while (chaos.farm.events.lastSeq < wanted.eventSeq)
+    await chaos.farm.events.more(chaos.farm.events.all.length);
+}
+
+async function collect(
+  chaos: ChaosFarm,
+  builds: readonly BuildId[],
+  undisturbed: ReadonlyMap<string, string>,
+  firstOperation: number,
+): Promise<Parameters<typeof checkHistory>[0]> {
+  const isOurs = (build: string | null): boolean => builds.includes(build as BuildId);
+  const evidence = await Promise.all(builds.map((id) => collectBuild(chaos, id)));
+  const truth = await readTruth(chaos.truthFolder);
+  return {
+    operations: chaos.history.operations.slice(firstOperation),
+    events: chaos.farm.events.all,
+    truth: truth.filter(({ area }) => isOurs(area.split('.')[0] ?? null)),
+    builds: evidence,
+    steps: TOY_STEPS.map(({ name, after, lane }) => ({
+      name,
+      after,
+      image: lane === 'iso' || lane === 'usb' ? lane : null,
+    })),
+    linesOfStep: LINES_OF_STEP,
+    undisturbed,
+    left: await findLeft(chaos),
+    limits: LIMITS,
+  };
+}
+
+async function collectBuild(chaos: ChaosFarm, id: BuildId): Promise<BuildEvidence> {
+  const { farm } = chaos;
+  const detail = await chaos.build(id);
+  const { artifacts } = await chaos.ask<{ artifacts: Artifact[] }>(`/builds/${id}/artifacts`);
+  const traces: string[] = [];
+  for (const { name, variant } of artifacts) {
+    if (!(TRACES as readonly string[]).includes(name)) continue;
+    traces.push((await farm.bytes(`/builds/${id}/artifacts/${variant}/${name}`)).toString());
+  }
+  const logs = new Map<AttemptId, string>();
+  for (const attempt of detail.jobs.flatMap(({ attempts }) => attempts)) {
+    if (attempt.startedAt === null) continue;
+    logs.set(attempt.id, (await farm.bytes(`/attempts/${attempt.id}/log`)).toString());
+  }
+  return { detail, artifacts, traces, logs };
+}
