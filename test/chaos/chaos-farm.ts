@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { execa } from 'execa';
+import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView, BuildDetail, BuildId, SubmittedBuild } from '#libs/contracts';
@@ -7,17 +8,25 @@ import type { FarmProcess } from '../support/farm-process.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 import { TestNetwork } from '../support/test-network.js';
+import { FaultyProxy } from './faulty-proxy.js';
 import { History, type Phase } from './history.js';
 import { toyImage } from './toy-image.js';
 
 /** Short, so that what waits for it to run out does not wait long; ten times what the coordinator and the agents need on a busy machine. */
 export const LEASE_MS = 5_000;
 
+/** Where agents are asked for checkpoints. */
+const PEER_PORT = 7001;
+/** Of an agent's disk: enough for hundreds of builds, little enough to be filled at once. */
+const DISK_BYTES = 256 * 1024 * 1024;
+
 export interface ChaosFarmOptions {
   /** Where history and truth log are kept: no program of the farm writes there. */
   readonly folder: string;
   readonly database: 'sqlite' | 'postgres';
   readonly hosts: number;
+  /** Folders on a small disk of each host's own, or a ZFS pool of each one's own (inside scripts/with-zfs.sh). */
+  readonly store: 'directory' | 'zfs';
 }
 
 /** A host of the farm's with the agent that is on it. */
@@ -26,6 +35,10 @@ export interface AgentHost {
   readonly number: number;
   /** In `farm.agents`. */
   index: number;
+  /** What its agent reaches the coordinator by. */
+  readonly uplink: FaultyProxy;
+  /** What other hosts' agents reach it by. */
+  readonly peers: FaultyProxy;
 }
 
 /** A farm with each agent on a host of its own, and a history of all that is done to it. Needs a network namespace that it has for itself. */
@@ -41,34 +54,108 @@ export class ChaosFarm {
     readonly farm: TestFarm,
     readonly network: TestNetwork,
     readonly options: ChaosFarmOptions,
+    hosts: readonly Omit<AgentHost, 'index'>[],
   ) {
     this.history = new History(join(options.folder, 'history.jsonl'));
     this.image = toyImage(this.truthFolder);
-    this.hosts = Array.from({ length: options.hosts }, (_, index) => ({ number: index + 1, index }));
+    this.hosts = hosts.map((host) => ({ ...host, index: NaN }));
   }
 
   static async open(options: ChaosFarmOptions): Promise<ChaosFarm> {
     const network = await TestNetwork.open(options.hosts, { hubIsHere: true });
-    try {
-      const { database } = options;
-      const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds: LEASE_MS / 1000 });
-      const chaos = new ChaosFarm(farm, network, options);
-      await mkdir(chaos.truthFolder, { recursive: true });
-      for (const { number } of chaos.hosts) await farm.addAgent({}, { host: number });
-      return chaos;
-    } catch (error) {
-      await network.close();
-      throw error;
-    }
+    await network.meetAtHub(options.hosts);
+    const { database } = options;
+    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0' };
+    const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds: LEASE_MS / 1000, env });
+    const hosts: Omit<AgentHost, 'index'>[] = [];
+    for (let number = 1; number <= options.hosts; number += 1)
+      hosts.push({ number, ...(await openProxies(farm, network, number)) });
+    const chaos = new ChaosFarm(farm, network, options, hosts);
+    await mkdir(chaos.truthFolder, { recursive: true });
+    for (const host of chaos.hosts) await chaos.enrolAgent(host);
+    return chaos;
   }
 
   get truthFolder(): string {
     return join(this.options.folder, 'truth');
   }
 
+  /** The namespaces that this runs in take the rest away. */
   async close(): Promise<void> {
+    for (const { uplink, peers } of this.hosts) await Promise.all([uplink.close(), peers.close()]);
+    for (const agent of this.farm.agents) await agent.kill9();
+    for (const { index } of this.hosts) await this.#removeStore(index);
     await this.farm.stop();
     await this.network.close();
+  }
+
+  /** A new agent on the host, with an empty store. */
+  async enrolAgent(host: AgentHost): Promise<void> {
+    host.index = this.farm.agents.length;
+    const settings = {
+      DISTROFARM_AGENT_STORE: await this.#makeStore(host.index),
+      DISTROFARM_COORDINATOR: `https://${this.network.address(0)}:${host.uplink.port}`,
+      DISTROFARM_AGENT_PEER_LISTEN: `${this.network.address(host.number)}:${PEER_PORT}`,
+      DISTROFARM_LOG_LEVEL: 'warn',
+    };
+    await this.farm.addAgent(settings, { host: host.number });
+  }
+
+  /** The host is gone for good, and another one is in its place. */
+  async replaceHost(host: AgentHost): Promise<void> {
+    const { name } = this.agentOn(host);
+    await this.agentOn(host).kill9();
+    await this.#removeStore(host.index);
+    await rm(this.farm.agentFolder(host.index), { recursive: true, force: true });
+    await this.patiently(() => this.farm.call('POST', `/agents/${name}/revoke`));
+    await this.patiently(() => this.enrolAgent(host));
+  }
+
+  storeOf(host: AgentHost): string {
+    return join(this.farm.agentFolder(host.index), 'store');
+  }
+
+  async #makeStore(index: number): Promise<string> {
+    const folder = join(this.farm.agentFolder(index), 'store');
+    await mkdir(folder, { recursive: true });
+    if (this.options.store === 'directory') {
+      await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=755`, 'tmpfs', folder]);
+      return folder;
+    }
+    const file = join(this.options.folder, `disk${index}`);
+    await execa('fallocate', ['-l', String(DISK_BYTES), file]);
+    await execa('zpool', ['create', '-m', folder, '-O', 'atime=off', poolOf(index), file]);
+    await execa('zfs', ['create', `${poolOf(index)}/agent`]);
+    return `${poolOf(index)}/agent`;
+  }
+
+  async #removeStore(index: number): Promise<void> {
+    if (this.options.store === 'zfs') {
+      await execa('zpool', ['destroy', '-f', poolOf(index)], { reject: false });
+      await rm(join(this.options.folder, `disk${index}`), { force: true });
+    } else await execa('umount', ['-l', join(this.farm.agentFolder(index), 'store')], { reject: false });
+  }
+
+  /** Nothing fits on the host's disk any more, until the returned function is called. */
+  async fillDisk(host: AgentHost): Promise<() => Promise<void>> {
+    const path = join(this.storeOf(host), 'somebody-elses');
+    const file = await open(path, 'w');
+    try {
+      const { bavail, bsize } = await statfs(this.storeOf(host));
+      const piece = Buffer.alloc(1024 * 1024, 'x');
+      for (let left = bavail * bsize; left > 0; left -= piece.length) await file.write(piece);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      await file.close();
+    }
+    return async () => await rm(path, { force: true });
+  }
+
+  /** Areas on the host's disk. */
+  async areasOn(host: AgentHost): Promise<readonly string[]> {
+    const names = await readdir(this.storeOf(host)).catch(() => []);
+    return names.filter((name) => name.startsWith('b-'));
   }
 
   /** Runs it with the resource for itself, once it is free. */
@@ -172,11 +259,36 @@ export class ChaosFarm {
 
   /** Whatever was done to it: everything runs, and is reached. */
   async heal(): Promise<void> {
+    const { coordinators } = this.farm;
+    coordinators[0]!.signal('SIGCONT');
+    this.farm.redis.signal('SIGCONT');
     for (const host of this.hosts) {
+      host.uplink.mend();
+      host.peers.mend();
+      await this.network.mend(host.number);
       this.agentOn(host).signal('SIGCONT');
       await this.startAgent(host);
+      const { name } = this.agentOn(host);
+      await this.patiently(() => this.farm.call('POST', `/agents/${name}/undrain`));
     }
   }
+}
+
+async function openProxies(
+  farm: TestFarm,
+  network: TestNetwork,
+  number: number,
+): Promise<Pick<AgentHost, 'uplink' | 'peers'>> {
+  const host = network.address(number);
+  const [here, coordinator] = [network.address(0), new URL(farm.url)];
+  return {
+    uplink: await FaultyProxy.open({ host: here, port: 0 }, { host: here, port: Number(coordinator.port) }),
+    peers: await FaultyProxy.open({ host, port: PEER_PORT }, { host, port: PEER_PORT }),
+  };
+}
+
+function poolOf(index: number): string {
+  return `chaos${process.pid}x${index}`;
 }
 
 function mayPass(error: unknown): boolean {

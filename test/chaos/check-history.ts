@@ -382,7 +382,7 @@ function* inTime({ operations, events, limits }: Evidence): Iterable<Violation> 
 function isDisturbed(operations: readonly Operation[], from: number, ms: number): boolean {
   const open = new Set<unknown>();
   for (const { actor, phase, wall, data, name } of operations) {
-    if (actor !== 'chaos' || wall > from + ms || name === 'cancel') continue;
+    if (actor !== 'chaos' || wall > from + ms || name === 'recover' || name.startsWith('user-')) continue;
     if (phase === 'invoke') open.add(data['fault']);
     else if (wall < from) open.delete(data['fault']);
   }

@@ -5,6 +5,7 @@ import type { ChaosFarm } from './chaos-farm.js';
 import { FAULTS, type Fault } from './faults.js';
 import { findLeft } from './find-left.js';
 import type { Mix, PlannedFault } from './plan-mix.js';
+import type { Operation } from './history.js';
 import { Random } from './random.js';
 import { IMAGES, LINES_OF_STEP, TOY_STEPS, TRACES } from './toy-image.js';
 import { readTruth } from './truth-log.js';
@@ -12,11 +13,15 @@ import { readTruth } from './truth-log.js';
 export interface MixResult {
   readonly violations: readonly Violation[];
   readonly injected: readonly Injected[];
+  /** What was done, in order. */
+  readonly operations: readonly Operation[];
 }
 
 /** How a fault went. */
 export interface Injected {
   readonly fault: string;
+  /** The step or lane where it hit; `null`: nowhere in particular. */
+  readonly where: string | null;
   /** Builds that were on their way then. */
   readonly touched: readonly BuildId[];
   /** From its begin until a step began that was not yet running then; `null`: none had to. */
@@ -34,13 +39,33 @@ export async function runMix(
   undisturbed: ReadonlyMap<string, string>,
 ): Promise<MixResult> {
   const firstOperation = chaos.history.operations.length;
-  const keys = Array.from({ length: mix.builds }, (_, index) => `${mix.seed}#${Date.now()}.${index}`);
-  const submitting = Promise.all(keys.map((key) => chaos.submit(key)));
+  const builds: BuildId[] = [];
+  const lookingAfter = new AbortController();
+  const lookedAfter = lookAfter(chaos, builds, lookingAfter.signal);
+  const submitted = Promise.all(
+    Array.from({ length: mix.builds }, async (_, index) => {
+      await sleep(index * mix.submitEveryMs);
+      builds.push(await chaos.submit(`${mix.seed}#${index}`));
+    }),
+  );
   const injected = await Promise.all(mix.faults.map((planned) => inject(chaos, planned)));
   await chaos.heal();
-  const builds = await submitting;
+  await submitted;
+  lookingAfter.abort();
+  await lookedAfter;
   await recover(chaos, builds);
-  return { violations: checkHistory(await collect(chaos, builds, undisturbed, firstOperation)), injected };
+  const evidence = await collect(chaos, builds, undisturbed, firstOperation);
+  return { violations: checkHistory(evidence), injected, operations: evidence.operations };
+}
+
+/** While faults are at work, a person has builds go on that have failed. */
+async function lookAfter(chaos: ChaosFarm, builds: readonly BuildId[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (const id of builds) {
+      if ((await chaos.build(id)).state === 'failed') await chaos.steer('resume', id);
+    }
+    await sleep(500);
+  }
 }
 
 /** Digests of the images of a build that nobody disturbs. */
@@ -67,11 +92,11 @@ async function inject(chaos: ChaosFarm, { fault: name, afterMs, seed }: PlannedF
   const from = farm.events.lastSeq;
   const { at } = history.record({ actor: 'chaos', name, phase: 'invoke', data: { fault: seed } });
   const next = farm.events.until(({ type }) => type === 'step-started', from).then(() => performance.now());
-  await faultNamed(name).inject(chaos, new Random(seed));
-  history.record({ actor: 'chaos', name, phase: 'ok', data: { fault: seed } });
+  const where = await faultNamed(name).inject(chaos, new Random(seed));
+  history.record({ actor: 'chaos', name, phase: 'ok', data: { fault: seed, where } });
   const goesOnMs =
     touched.length === 0 ? null : await Promise.race([next.then((then) => then - at), sleep(0, null)]);
-  return { fault: name, touched, goesOnMs };
+  return { fault: name, where, touched, goesOnMs };
 }
 
 function underWay({ farm }: ChaosFarm): readonly BuildId[] {

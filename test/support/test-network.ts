@@ -34,9 +34,37 @@ export class TestNetwork {
     return `10.213.0.${host + 1}`;
   }
 
-  /** The command as it runs on that host. */
+  /** The command as it runs on that host. Mounts are those of this process, and of one another. */
   on(host: number, ...argv: readonly string[]): readonly string[] {
-    return this.#isHere(host) ? argv : ['ip', 'netns', 'exec', this.#host(host), ...argv];
+    return this.#isHere(host) ? argv : ['nsenter', `--net=/run/netns/${this.#host(host)}`, '--', ...argv];
+  }
+
+  /**
+   * From now on a connection between two hosts ends at the hub, at a socket that is bound to the address of the host that was called. Connections of the hub's own go
+   * where they say.
+   */
+  async meetAtHub(hosts: number): Promise<void> {
+    await execa(...this.#command(0, 'sysctl', '--quiet', '--write', 'net.ipv4.ip_nonlocal_bind=1'));
+    await this.#ipIn(
+      0,
+      'rule',
+      'add',
+      'pref',
+      '5',
+      'iif',
+      'bridge',
+      'to',
+      `${this.address(0)}/24`,
+      'lookup',
+      MEETING,
+    );
+    for (let host = 1; host <= hosts; host += 1) {
+      await this.#ipIn(0, 'route', 'add', 'local', this.address(host), 'dev', 'lo', 'table', MEETING);
+      for (let other = 1; other <= hosts; other += 1) {
+        const towards = [`${this.address(other)}/32`, 'via', this.address(0)];
+        if (other !== host) await this.#ipIn(host, 'route', 'add', ...towards);
+      }
+    }
   }
 
   /** Nothing gets through any more, and neither side is told. */
@@ -70,6 +98,11 @@ export class TestNetwork {
     await ip(...(this.#isHere(host) ? [] : ['-netns', this.#host(host)]), ...args);
   }
 
+  #command(host: number, program: string, ...args: readonly string[]): [string, string[]] {
+    const [first = program, ...rest] = this.on(host, program, ...args);
+    return [first, rest];
+  }
+
   #isHere(host: number): boolean {
     return this.hubIsHere && host === 0;
   }
@@ -78,6 +111,9 @@ export class TestNetwork {
     return `${this.prefix}h${host}`;
   }
 }
+
+/** A routing table of the hub's. */
+const MEETING = '101';
 
 async function ip(...args: readonly string[]) {
   return await execa('ip', [...args]);
