@@ -107,7 +107,7 @@ export class ChaosFarm {
     await this.agentOn(host).kill9();
     await this.#removeStore(host.index);
     await rm(this.farm.agentFolder(host.index), { recursive: true, force: true });
-    await this.patiently(() => this.farm.call('POST', `/agents/${name}/revoke`));
+    await this.patiently(() => this.farm.call('POST', `/agents/${name}/revoke`, {}));
     await this.patiently(() => this.enrolAgent(host));
   }
 

@@ -75,7 +75,7 @@ function killedAt(
   };
 }
 
-const atOnce = async (): Promise<void> => undefined;
+const atOnce = (): Promise<void> => Promise.resolve();
 const isStepStart = ({ type }: FarmEvent): boolean => type === 'step-started';
 const isPhase =
   (phase: string) =>
@@ -260,7 +260,10 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'redis-emptied',
     group: 'redis',
-    inject: async (chaos) => await onRedis(chaos, async () => void (await chaos.farm.redisCli('flushall'))),
+    inject: async (chaos) =>
+      await onRedis(chaos, async () => {
+        await chaos.farm.redisCli('flushall');
+      }),
   },
   {
     name: 'database-away',
@@ -360,7 +363,9 @@ export const FAULTS: readonly Fault[] = [
     await sleep(random.between(0, 500));
     await chaos.steer('resume', build.id);
   }),
-  steered('user-submits-twice', async (chaos, _, build) => void (await chaos.submit(build.note))),
+  steered('user-submits-twice', async (chaos, _, build) => {
+    await chaos.submit(build.note);
+  }),
   steered('user-moves-it', moveElsewhere),
   steered('transfer-cut', async (chaos, random, build) => {
     for (const { peers } of chaos.hosts) {

@@ -1,5 +1,5 @@
 /** Breaks a farm on purpose, and looks whether it keeps its promises. See docs/operations.md. Exits 1 when an invariant is violated. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ const USAGE = `chaos: --runs N      mixes of faults, one behind the other (defau
        --alone       each fault alone first
        --certify     so many faults that a table of them means something (--least N, default 500)
        --database sqlite|postgres   --store directory|zfs (the latter inside scripts/with-zfs.sh)
-       --keep        leave history and truth log where they are, and say where`;
+       --keep        leave history, events and truth log where they are, and say where`;
 
 const HOSTS = 3;
 const MIX = { builds: 2, faults: 4, withinMs: 6_000 };
@@ -53,9 +53,15 @@ async function withFarm<T>(work: Farmed<T>): Promise<T> {
   try {
     return await work(chaos, await buildUndisturbed(chaos));
   } finally {
+    if (values.keep) {
+      await writeFile(
+        join(folder, 'events.jsonl'),
+        chaos.farm.events.all.map((event) => `${JSON.stringify(event)}\n`),
+      );
+      console.log(`kept: ${folder}`);
+    }
     await chaos.close();
-    if (values.keep) console.log(`kept: ${folder}`);
-    else await rm(folder, { recursive: true });
+    if (!values.keep) await rm(folder, { recursive: true });
   }
 }
 
