@@ -138,6 +138,21 @@ it('finds nothing wrong with a build that went well', () => {
   expect(checkHistory(evidence())).toEqual([]);
 });
 
+it('does not miss the end of the log of an attempt that was lost', () => {
+  const lost = attempt({
+    logBytes: LOG.indexOf('2026 s out| line xb 2'),
+    end: { kind: 'infrastructure', fault: 'lost', at: null, reason: '' },
+  });
+  const builds = [
+    told({
+      detail: detail({ jobs: [{ id: JOB, steps, attempts: [lost] }] as unknown as JobView[] }),
+      artifacts: [],
+      logs: new Map([[ATTEMPT as AttemptId, LOG.slice(0, lost.logBytes)]]),
+    }),
+  ];
+  expect(checkHistory(evidence({ builds, undisturbed: new Map() }))).toEqual([]);
+});
+
 const submitted = (change: Partial<Operation>): Operation =>
   operation('submit', { data: { key: 'k' }, ...change });
 

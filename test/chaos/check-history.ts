@@ -298,24 +298,38 @@ function* withoutHoles({ builds, events, linesOfStep }: Evidence): Iterable<Viol
       break;
     }
   }
-  const wanted = Array.from({ length: linesOfStep }, (_, index) => index + 1).join();
-  for (const { detail, traces, logs } of builds.filter(hasSucceeded)) {
-    const whole = [...logs.values()].join('');
+  for (const build of builds.filter(hasSucceeded)) {
+    const { detail, logs, traces } = build;
     for (const { id, logBytes } of detail.jobs.flatMap(({ attempts }) => attempts)) {
       const bytes = Buffer.byteLength(logs.get(id) ?? '');
       if (bytes !== logBytes)
         yield wrong(`the log of ${id} has ${bytes} bytes, and ${logBytes} are said`, detail.id);
     }
-    if (/ dc \| \d+ bytes lost here/.test(whole)) continue;
-    for (const { execution, step } of traces.flatMap(tracedIn)) {
-      const lines = [...whole.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'))].map(([, n]) => n);
-      if (lines.join() !== wanted)
-        yield wrong(
-          `${step} wrote lines 1 to ${linesOfStep}, the log has ${lines.join() || 'none'}`,
-          detail.id,
-        );
+    for (const traced of traces.flatMap(tracedIn)) {
+      const said = whatTheLogLacks(build, traced, linesOfStep);
+      if (said !== null) yield wrong(`${traced.step}: ${said}`, detail.id);
     }
   }
+}
+
+/** A log that says that bytes are lost may lack them; that of an attempt that was lost may lack its end. */
+function whatTheLogLacks(
+  { detail, logs }: BuildEvidence,
+  { execution, step }: Traced,
+  linesOfStep: number,
+): string | null {
+  const job = detail.jobs.find(({ steps }) => steps.some(({ name }) => name === step));
+  const id = job?.steps.find(({ name }) => name === step)?.attempt;
+  const attempt = job?.attempts.find((each) => each.id === id);
+  const log = attempt === undefined ? '' : (logs.get(attempt.id) ?? '');
+  if (/ dc \| \d+ bytes lost here/.test(log)) return null;
+  const lines = [...log.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'))].map(([, line]) =>
+    Number(line),
+  );
+  const wasLost = attempt?.end?.kind === 'infrastructure' && attempt.end.fault === 'lost';
+  const isWhole =
+    lines.every((line, index) => line === index + 1) && (wasLost || lines.length === linesOfStep);
+  return isWhole ? null : `it wrote lines 1 to ${linesOfStep}, the log has ${lines.join() || 'none'}`;
 }
 
 type JobMark = 'new' | 'waiting' | 'assigned' | 'running' | 'paused' | 'failed' | 'cancelled' | 'succeeded';

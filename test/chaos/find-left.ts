@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AgentView } from '#libs/contracts';
 import { processesWith } from '../support/processes-with.js';
 import type { ChaosFarm } from './chaos-farm.js';
 
@@ -17,17 +18,16 @@ export async function findLeft(chaos: ChaosFarm): Promise<readonly string[]> {
   return [...left, ...(await leftInRedis(chaos))];
 }
 
-/** Messages that nobody has fetched, and those that nobody would ever finish off: fetched, and without a lock. */
-async function leftInRedis({ farm }: ChaosFarm): Promise<readonly string[]> {
+/**
+ * Messages that an idle agent has not fetched. What was fetched and never finished off goes when its lock has run out and the agent asks again, within minutes. Queues of
+ * revoked agents are not looked at: nobody asks for theirs.
+ */
+async function leftInRedis(chaos: ChaosFarm): Promise<readonly string[]> {
+  const { agents } = await chaos.ask<{ agents: AgentView[] }>('/agents');
   const left: string[] = [];
-  for (const key of (await farm.redisCli('keys', '*agent-*')).split('\n')) {
-    const [, queue = '', list] = /^(.*):(wait|prioritized|delayed|active)$/.exec(key) ?? [];
-    if (list === undefined) continue;
-    const range = list === 'delayed' || list === 'prioritized' ? 'zrange' : 'lrange';
-    for (const message of (await farm.redisCli(range, key, '0', '-1')).split('\n')) {
-      const isHeld = list === 'active' && (await farm.redisCli('exists', `${queue}:${message}:lock`)) !== '0';
-      if (!isHeld) left.push(`in Redis: ${message} in ${key}`);
-    }
+  for (const { id, name } of agents.filter(({ state }) => state !== 'revoked')) {
+    const messages = await chaos.farm.redisCli('lrange', `{farm}:agent-${id}:wait`, '0', '-1');
+    if (messages !== '') left.push(`in Redis, for ${name}: ${messages.replaceAll('\n', ', ')}`);
   }
   return left;
 }
