@@ -108,7 +108,8 @@ export class ChaosFarm {
     await this.#removeStore(host.index);
     await rm(this.farm.agentFolder(host.index), { recursive: true, force: true });
     await this.patiently(() => this.farm.call('POST', `/agents/${name}/revoke`, {}));
-    await this.patiently(() => this.enrolAgent(host));
+    // An enrolment whose answer is lost has used up its token and its name.
+    await this.alone('coordinator', () => this.alone('database', () => this.enrolAgent(host)));
   }
 
   storeOf(host: AgentHost): string {

@@ -10,10 +10,13 @@ export async function findLeft(chaos: ChaosFarm): Promise<readonly string[]> {
   const left = [...chaos.endedByThemselves.splice(0)].map((text) => `a program ended by itself: ${text}`);
   const steps = await processesWith(`${farm.folder}/agent`);
   if (steps > 0) left.push(`${steps} processes of steps`);
+  const known = new Set(farm.events.all.map(({ build }): string => build ?? ''));
   for (const host of chaos.hosts) {
     const spool = join(farm.agentFolder(host.index), 'state/spool');
     const attempts = await readdir(spool).catch(() => []);
     if (attempts.length > 0) left.push(`agent${host.index}: undelivered ${attempts.join(', ')}`);
+    const unknown = (await chaos.areasOn(host)).filter((area) => !known.has(area.split('.')[0] ?? ''));
+    if (unknown.length > 0) left.push(`agent${host.index}: nobody's ${unknown.join(', ')}`);
   }
   return [...left, ...(await leftInRedis(chaos))];
 }

@@ -1,5 +1,5 @@
 /** Breaks a farm on purpose, and looks whether it keeps its promises. See docs/operations.md. Exits 1 when an invariant is violated. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,7 +19,7 @@ const USAGE = `chaos: --runs N      mixes of faults, one behind the other (defau
        --alone       each fault alone first
        --certify     so many faults that a table of them means something (--least N, default 500)
        --database sqlite|postgres   --store directory|zfs (the latter inside scripts/with-zfs.sh)
-       --keep        leave history, events and truth log where they are, and say where`;
+       --keep folder put history, events and truth log there`;
 
 const HOSTS = 3;
 const MIX = { builds: 2, faults: 4, withinMs: 6_000 };
@@ -35,7 +35,7 @@ const { values } = parseArgs({
     certify: { type: 'boolean', default: false },
     least: { type: 'string', default: '500' },
     list: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
+    keep: { type: 'string' },
     help: { type: 'boolean', default: false },
     database: { type: 'string', default: 'sqlite' },
     store: { type: 'string', default: 'directory' },
@@ -53,15 +53,13 @@ async function withFarm<T>(work: Farmed<T>): Promise<T> {
   try {
     return await work(chaos, await buildUndisturbed(chaos));
   } finally {
-    if (values.keep) {
-      await writeFile(
-        join(folder, 'events.jsonl'),
-        chaos.farm.events.all.map((event) => `${JSON.stringify(event)}\n`),
-      );
-      console.log(`kept: ${folder}`);
-    }
+    await writeFile(
+      join(folder, 'events.jsonl'),
+      chaos.farm.events.all.map((event) => `${JSON.stringify(event)}\n`),
+    );
     await chaos.close();
-    if (!values.keep) await rm(folder, { recursive: true });
+    if (values.keep !== undefined) await cp(folder, values.keep, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
 
