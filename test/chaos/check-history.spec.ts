@@ -70,6 +70,7 @@ function eventsOf(list: typeof EVENTS): readonly FarmEvent[] {
 const attempt = (change: Partial<AttemptView> = {}): AttemptView =>
   ({
     id: ATTEMPT,
+    startedAt: 60,
     epoch: 1,
     agentName: 'agent0',
     logBytes: LOG.length,

@@ -157,15 +157,35 @@ function whyNotCounting(
   const end = lines.find(({ what }) => what === 'end');
   if (begin === undefined || end === undefined) return `the execution ${execution} did not come to its end`;
   if (!begin.area.startsWith(`${id}.`)) return `the execution ${execution} was another build's`;
-  const job = jobs.find(({ steps }) => steps.some(({ name }) => name === step));
+  const job = jobOf(jobs, step);
   const record = job?.steps.find(({ name }) => name === step);
-  const attempt = job?.attempts.find((each) => each.id === record?.attempt);
-  if (record === undefined || attempt === undefined) return 'the record knows no attempt that ran it';
-  if (attempt.agentName !== begin.host)
-    return `the record says ${attempt.agentName}, the bytes are of ${begin.host}`;
-  if (begin.wall < (record.startedAt ?? Infinity) || end.wall > (record.endedAt ?? -Infinity))
+  const attempt = attemptThatRan(job, begin);
+  if (attempt === null) return `no attempt was on ${begin.host} then`;
+  // What a lost attempt told too late is not in the record; its checkpoint counts all the same.
+  if (attempt.id !== record?.attempt)
+    return wasLost(attempt)
+      ? null
+      : `it was attempt ${attempt.id} that ran it, not ${String(record?.attempt)}`;
+  if (
+    begin.wall < (record.startedAt ?? Infinity) ||
+    (end.wall > (record.endedAt ?? -Infinity) && !wasLost(attempt))
+  )
     return `the execution ${execution} is not the one that the record tells of`;
   return null;
+}
+
+function jobOf(jobs: readonly JobView[], step: string): JobView | null {
+  return jobs.find(({ steps }) => steps.some(({ name }) => name === step)) ?? null;
+}
+
+/** By place and time: steps are not told which attempt they belong to. An agent's next attempt at a job begins when the one before has ended there. */
+function attemptThatRan(job: JobView | null, begin: TruthLine): AttemptView | null {
+  const there = job?.attempts.filter(({ agentName }) => agentName === begin.host) ?? [];
+  return there.findLast(({ startedAt }) => startedAt !== null && startedAt <= begin.wall) ?? null;
+}
+
+function wasLost({ end }: AttemptView): boolean {
+  return end?.kind === 'infrastructure' && end.fault === 'lost';
 }
 
 function* neverOverlapping({ truth }: Evidence): Iterable<Violation> {
@@ -290,7 +310,7 @@ function* sameImages({ builds, undisturbed }: Evidence): Iterable<Violation> {
   }
 }
 
-function* withoutHoles({ builds, events, linesOfStep }: Evidence): Iterable<Violation> {
+function* withoutHoles({ builds, events, truth, linesOfStep }: Evidence): Iterable<Violation> {
   const wrong = (text: string, build: string | null): Violation => ({ invariant: 7, text, build });
   for (const [index, { seq }] of events.entries()) {
     if (seq !== index + 1) {
@@ -298,15 +318,17 @@ function* withoutHoles({ builds, events, linesOfStep }: Evidence): Iterable<Viol
       break;
     }
   }
-  for (const build of builds.filter(hasSucceeded)) {
-    const { detail, logs, traces } = build;
+  for (const { detail, logs, traces } of builds.filter(hasSucceeded)) {
     for (const { id, logBytes } of detail.jobs.flatMap(({ attempts }) => attempts)) {
       const bytes = Buffer.byteLength(logs.get(id) ?? '');
       if (bytes !== logBytes)
         yield wrong(`the log of ${id} has ${bytes} bytes, and ${logBytes} are said`, detail.id);
     }
     for (const traced of traces.flatMap(tracedIn)) {
-      const said = whatTheLogLacks(build, traced, linesOfStep);
+      const begin = truth.find(({ execution, what }) => execution === traced.execution && what === 'begin');
+      const attempt = begin === undefined ? null : attemptThatRan(jobOf(detail.jobs, traced.step), begin);
+      if (attempt === null) continue;
+      const said = whatTheLogLacks(logs.get(attempt.id) ?? '', traced, wasLost(attempt), linesOfStep);
       if (said !== null) yield wrong(`${traced.step}: ${said}`, detail.id);
     }
   }
@@ -314,21 +336,16 @@ function* withoutHoles({ builds, events, linesOfStep }: Evidence): Iterable<Viol
 
 /** A log that says that bytes are lost may lack them; that of an attempt that was lost may lack its end. */
 function whatTheLogLacks(
-  { detail, logs }: BuildEvidence,
-  { execution, step }: Traced,
+  log: string,
+  { execution }: Traced,
+  mayLackItsEnd: boolean,
   linesOfStep: number,
 ): string | null {
-  const job = detail.jobs.find(({ steps }) => steps.some(({ name }) => name === step));
-  const id = job?.steps.find(({ name }) => name === step)?.attempt;
-  const attempt = job?.attempts.find((each) => each.id === id);
-  const log = attempt === undefined ? '' : (logs.get(attempt.id) ?? '');
   if (/ dc \| \d+ bytes lost here/.test(log)) return null;
-  const lines = [...log.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'))].map(([, line]) =>
-    Number(line),
-  );
-  const wasLost = attempt?.end?.kind === 'infrastructure' && attempt.end.fault === 'lost';
+  const found = log.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'));
+  const lines = [...found].map(([, line]) => Number(line));
   const isWhole =
-    lines.every((line, index) => line === index + 1) && (wasLost || lines.length === linesOfStep);
+    lines.every((line, index) => line === index + 1) && (mayLackItsEnd || lines.length === linesOfStep);
   return isWhole ? null : `it wrote lines 1 to ${linesOfStep}, the log has ${lines.join() || 'none'}`;
 }
 

@@ -82,8 +82,17 @@ const isPhase =
   ({ type, data }: FarmEvent): boolean =>
     type === 'attempt-phase' && data['phase'] === phase;
 
-/** Resolves when the store begins to keep something new of the workspace. The report of it comes later. */
+/** About when a step of the toy image ends. */
+const STEP_MS = 450;
+
+/**
+ * Resolves when the store begins to keep something new of the workspace; the report of it comes later. On ZFS, which cannot be watched, when that is likely.
+ */
 async function snapshotBegins(chaos: ChaosFarm, host: AgentHost, { build, data }: FarmEvent): Promise<void> {
+  if (chaos.options.store === 'zfs') {
+    await sleep(STEP_MS);
+    return;
+  }
   const lane = String(data['lane']);
   const workspace = lane === 'main' ? 'build_data' : `build_data.${lane}`;
   const folder = join(chaos.storeOf(host), `${build}.${String(data['variant'])}`, '.checkpoints', workspace);
