@@ -91,14 +91,15 @@ export class ChaosFarm {
 
   /** A new agent on the host, with an empty store. */
   async enrolAgent(host: AgentHost): Promise<void> {
-    host.index = this.farm.agents.length;
+    const index = this.farm.agents.length;
     const settings = {
-      DISTROFARM_AGENT_STORE: await this.#makeStore(host.index),
+      DISTROFARM_AGENT_STORE: await this.#makeStore(index),
       DISTROFARM_COORDINATOR: `https://${this.network.address(0)}:${host.uplink.port}`,
       DISTROFARM_AGENT_PEER_LISTEN: `${this.network.address(host.number)}:${PEER_PORT}`,
       DISTROFARM_LOG_LEVEL: 'warn',
     };
     await this.farm.addAgent(settings, { host: host.number });
+    host.index = index;
   }
 
   /** The host is gone for good, and another one is in its place. */
