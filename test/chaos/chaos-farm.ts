@@ -20,6 +20,8 @@ const PEER_PORT = 7001;
 /** Of an agent's disk: enough for hundreds of builds, little enough to be filled at once. */
 const DISK_BYTES = 256 * 1024 * 1024;
 
+const COORDINATOR_STARTS = 60;
+
 export interface ChaosFarmOptions {
   /** Where history and truth log are kept: no program of the farm writes there. */
   readonly folder: string;
@@ -237,6 +239,19 @@ export class ChaosFarm {
 
   async build(id: BuildId): Promise<BuildDetail> {
     return await this.ask<BuildDetail>(`/builds/${id}`);
+  }
+
+  /** Again when it ends at once, as its unit does: it may not start while Redis or the database is away. Resolves when it answers. */
+  async startCoordinator(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.farm.startCoordinator();
+        return;
+      } catch (error) {
+        if (tries === COORDINATOR_STARTS) throw error;
+        await sleep(500);
+      }
+    }
   }
 
   /** Starts the host's agent, when it does not run. Resolves when the coordinator has heard of it since. */

@@ -233,7 +233,7 @@ export const FAULTS: readonly Fault[] = [
       await onCoordinator(chaos, async () => {
         await chaos.farm.coordinators[0]!.kill9();
         await sleep(random.pick([0, shortly(random), longerThanLease(random)]));
-        await chaos.farm.startCoordinator();
+        await chaos.startCoordinator();
       }),
   },
   {

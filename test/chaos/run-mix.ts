@@ -48,12 +48,13 @@ export async function runMix(
       builds.push(await chaos.submit(`${mix.seed}#${index}`));
     }),
   );
-  const injected = await Promise.all(mix.faults.map((planned) => inject(chaos, planned)));
+  const watched = await Promise.all(mix.faults.map((planned) => inject(chaos, planned)));
   await chaos.heal();
   await submitted;
   lookingAfter.abort();
   await lookedAfter;
   await recover(chaos, builds);
+  const injected = await Promise.all(watched.map(({ wentOn, ...rest }) => withTime(rest, wentOn)));
   const evidence = await collect(chaos, builds, undisturbed, firstOperation);
   // What earlier mixes did to their builds was said then.
   const violations = checkHistory(evidence).filter(
@@ -89,18 +90,28 @@ export function faultNamed(name: string): Fault {
   return fault;
 }
 
-async function inject(chaos: ChaosFarm, { fault: name, afterMs, seed }: PlannedFault): Promise<Injected> {
+interface Watched extends Omit<Injected, 'goesOnMs'> {
+  readonly wentOn: Promise<number>;
+}
+
+async function inject(chaos: ChaosFarm, { fault: name, afterMs, seed }: PlannedFault): Promise<Watched> {
   await sleep(afterMs);
   const { farm, history } = chaos;
   const touched = underWay(chaos);
   const from = farm.events.lastSeq;
   const { at } = history.record({ actor: 'chaos', name, phase: 'invoke', data: { fault: seed } });
-  const next = farm.events.until(({ type }) => type === 'step-started', from).then(() => performance.now());
+  const wentOn = farm.events
+    .until(({ type }) => type === 'step-started', from)
+    .then(() => performance.now() - at);
   const where = await faultNamed(name).inject(chaos, new Random(seed));
   history.record({ actor: 'chaos', name, phase: 'ok', data: { fault: seed, where } });
-  const goesOnMs =
-    touched.length === 0 ? null : await Promise.race([next.then((then) => then - at), sleep(0, null)]);
-  return { fault: name, where, touched, goesOnMs };
+  return { fault: name, where, touched, wentOn };
+}
+
+/** All builds have ended by now: what has not gone on had no more steps. */
+async function withTime(injected: Omit<Injected, 'goesOnMs'>, wentOn: Promise<number>): Promise<Injected> {
+  const ms = await Promise.race([wentOn, sleep(0, null)]);
+  return { ...injected, goesOnMs: injected.touched.length === 0 ? null : ms };
 }
 
 function underWay({ farm }: ChaosFarm): readonly BuildId[] {
