@@ -62,6 +62,11 @@ export class FarmProcess {
     return await this.ended();
   }
 
+  /** Does nothing to one that does not run. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) this.#child?.kill(signal);
+  }
+
   async kill9(): Promise<void> {
     await this.end('SIGKILL');
   }

@@ -16,6 +16,8 @@ export interface ScenarioOptions {
   readonly name?: string;
   /** `<farm:variants>`, as it stands in the manifest. */
   readonly variants?: string;
+  /** Of each step, instead of the one that notes its begin and its end. */
+  readonly script?: (step: ScenarioStep) => string;
 }
 
 const MANIFEST = 'scenario.xml';
@@ -34,7 +36,8 @@ export class Scenario {
     options: ScenarioOptions = {},
   ) {
     this.manifest = manifestOf(steps, options);
-    this.#scripts = new Map(steps.map((step) => [`steps/${step.name}.sh`, scriptOf(folder, step)]));
+    const { script = (step: ScenarioStep) => scriptOf(folder, step) } = options;
+    this.#scripts = new Map(steps.map((step) => [`steps/${step.name}.sh`, script(step)]));
   }
 
   get submission(): SubmitBuild {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +22,7 @@ import { startPostgres, type PostgresServer } from '../../libs/store/src/testing
 import { FarmEvents } from './farm-events.js';
 import { FarmProcess, INSTALLED, requireBuilt } from './farm-process.js';
 import { Scenario, type ScenarioOptions, type ScenarioStep } from './farm-scenario.js';
+import type { TestNetwork } from './test-network.js';
 
 export interface FarmOptions {
   readonly database: 'sqlite' | 'postgres';
@@ -30,6 +32,13 @@ export interface FarmOptions {
   readonly leaseSeconds?: number;
   /** More settings of the coordinators. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Coordinators are on its host 0, with TLS; agents on hosts 1, 2, … Without it everything is on this host. */
+  readonly network?: TestNetwork;
+}
+
+export interface AgentPlace {
+  /** Of the farm's network. Default: one more than the agents before it. */
+  readonly host?: number;
 }
 
 /** At rest: nothing more happens to it by itself. */
@@ -105,9 +114,15 @@ export class TestFarm {
 
   clientFor(secret: string | null, url = this.url): HttpClient {
     const key = `${secret ?? ''}@${url}`;
-    const client = this.#clients.get(key) ?? new HttpClient({ url, secret, ca: null });
+    const client = this.#clients.get(key) ?? new HttpClient({ url, secret, ca: this.ca });
     this.#clients.set(key, client);
     return client;
+  }
+
+  /** PEM; `null` where the farm speaks without TLS. Made by the first coordinator's first start. */
+  get ca(): string | null {
+    const path = join(this.folder, 'coordinator/tls/farm-ca.pem');
+    return existsSync(path) ? readFileSync(path, 'utf8') : null;
   }
 
   /** A new user's token, and a client that uses it. */
@@ -120,7 +135,7 @@ export class TestFarm {
     for (let turn = 0; ; turn += 1) {
       // A connection of its own: one that was kept open may end just when it is used again.
       const url = this.urls[turn % this.urls.length]!;
-      const client = new HttpClient({ url, secret: this.#adminToken, ca: null });
+      const client = new HttpClient({ url, secret: this.#adminToken, ca: this.ca });
       try {
         return (await client.json<T>(method, `/api/v1${path}`, body))!;
       } catch (error) {
@@ -203,14 +218,17 @@ export class TestFarm {
   async startCoordinator(index = 0): Promise<void> {
     const coordinator = this.coordinators[index]!;
     coordinator.start();
-    const client = this.clientFor(null, this.urls[index]);
+    const url = this.urls[index]!;
     for (;;) {
+      const client = new HttpClient({ url, secret: null, ca: this.ca });
       try {
         await client.json('GET', '/api/v1/health');
         return;
       } catch (error) {
         if (!coordinator.isRunning) throw new Error(coordinator.output, { cause: error });
         await sleep(30);
+      } finally {
+        client.close();
       }
     }
   }
@@ -301,18 +319,18 @@ export class TestFarm {
   }
 
   async #addCoordinator(index: number): Promise<void> {
-    const port = await freePort();
-    this.urls.push(`http://127.0.0.1:${port}`);
-    const program = join(INSTALLED, 'dist/apps/coordinator/src/main.js');
-    this.coordinators.push(
-      new FarmProcess(`coordinator ${index}`, [process.execPath, program], this.#coordinatorEnv(port)),
-    );
+    const { network } = this.options;
+    const address = `${network?.address(0) ?? '127.0.0.1'}:${await freePort()}`;
+    this.urls.push(`${network === undefined ? 'http' : 'https'}://${address}`);
+    const program = [process.execPath, join(INSTALLED, 'dist/apps/coordinator/src/main.js')];
+    const argv = network?.on(0, ...program) ?? program;
+    this.coordinators.push(new FarmProcess(`coordinator ${index}`, argv, this.#coordinatorEnv(address)));
     await this.startCoordinator(index);
   }
 
-  #coordinatorEnv(port: number): Readonly<Record<string, string>> {
+  #coordinatorEnv(address: string): Readonly<Record<string, string>> {
     return {
-      DISTROFARM_LISTEN: `127.0.0.1:${port}`,
+      DISTROFARM_LISTEN: address,
       // Shared by all coordinators of a farm: logs and artifacts are in it.
       DISTROFARM_DATA: join(this.folder, 'coordinator'),
       DISTROFARM_DATABASE: this.#postgres?.url ?? 'sqlite',
@@ -325,16 +343,22 @@ export class TestFarm {
   }
 
   /** Enrols an agent as people do, and starts it. */
-  async addAgent(settings: Readonly<Record<string, string>> = {}): Promise<FarmProcess> {
+  async addAgent(
+    settings: Readonly<Record<string, string>> = {},
+    { host = this.agents.length + 1 }: AgentPlace = {},
+  ): Promise<FarmProcess> {
     const index = this.agents.length;
     const name = `agent${index}`;
-    const { token } = await this.call<Enrolment>('POST', '/agents/enrolments', { name });
+    const { token, caFingerprint } = await this.call<Enrolment>('POST', '/agents/enrolments', { name });
     const env = { ...this.#agentEnv(index), ...settings };
-    const enrol = ['enrol', '--coordinator', this.url, '--token', token];
-    const enrolment = new FarmProcess(`enrolment of ${name}`, [this.#agentProgram, ...enrol], env);
+    const program = (...args: readonly string[]): readonly string[] =>
+      this.options.network?.on(host, this.#agentProgram, ...args) ?? [this.#agentProgram, ...args];
+    const pin = caFingerprint === null ? [] : ['--ca-fingerprint', caFingerprint];
+    const enrol = program('enrol', '--coordinator', this.url, '--token', token, ...pin);
+    const enrolment = new FarmProcess(`enrolment of ${name}`, enrol, env);
     enrolment.start();
     if ((await enrolment.ended()) !== 0) throw new Error(enrolment.output);
-    const agent = new FarmProcess(name, [this.#agentProgram, 'run'], env);
+    const agent = new FarmProcess(name, program('run'), env);
     this.agents.push(agent);
     await this.startAgent(index);
     return agent;

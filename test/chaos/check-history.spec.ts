@@ -1,0 +1,311 @@
+import { describe, expect, it } from '@jest/globals';
+import type {
+  Artifact,
+  AttemptId,
+  AttemptView,
+  BuildDetail,
+  FarmEvent,
+  JobView,
+  StepView,
+} from '#libs/contracts';
+import { checkHistory, type Evidence, type Invariant } from './check-history.js';
+import type { Operation } from './history.js';
+import type { TruthLine } from './truth-log.js';
+
+const BUILD = 'b-0000000001';
+const JOB = 'j-0000000001';
+const ATTEMPT = 't-0000000001';
+
+const STEPS = [
+  { name: 'a', after: [], image: null },
+  { name: 'b', after: ['a'], image: 'iso' },
+];
+
+function truthOf(step: string, at: number, change: Partial<TruthLine> = {}): readonly TruthLine[] {
+  const found = step === 'a' ? [] : ['a'];
+  const place = { host: 'agent0', area: `${BUILD}.default`, workspace: 'build_data', alone: true, found };
+  const line = { ...place, execution: `x${step}`, step, ...change };
+  return [
+    { ...line, what: 'begin', at, wall: at },
+    { ...line, what: 'end', at: at + 10, wall: at + 10 },
+  ];
+}
+
+function operation(name: string, change: Partial<Operation> = {}): Operation {
+  return { wall: 1, at: 1, actor: 'user', name, phase: 'ok', build: BUILD, data: {}, ...change };
+}
+
+const EVENTS: readonly (readonly [FarmEvent['type'], FarmEvent['data']])[] = [
+  ['build-submitted', {}],
+  ['job-waiting', {}],
+  ['job-assigned', {}],
+  ['job-started', {}],
+  ['checkpoint-taken', { checkpoint: '1', label: '.step_a' }],
+  ['step-started', { index: 0 }],
+  ['step-ended', { index: 0, outcome: { kind: 'succeeded' } }],
+  ['checkpoint-taken', { checkpoint: '2', label: '.step_b' }],
+  ['step-started', { index: 1 }],
+  ['step-ended', { index: 1, outcome: { kind: 'succeeded' } }],
+  ['artifact-published', {}],
+  ['job-ended', { state: 'succeeded' }],
+  ['build-ended', { state: 'succeeded' }],
+];
+
+function eventsOf(list: typeof EVENTS): readonly FarmEvent[] {
+  return list.map(([type, data], index) => {
+    const ofBuild = type.startsWith('build-');
+    return {
+      seq: index + 1,
+      at: index,
+      type,
+      build: BUILD,
+      job: ofBuild ? null : JOB,
+      attempt: ofBuild || type === 'job-waiting' ? null : ATTEMPT,
+      agent: null,
+      data,
+    } as FarmEvent;
+  });
+}
+
+const attempt = (change: Partial<AttemptView> = {}): AttemptView =>
+  ({
+    id: ATTEMPT,
+    startedAt: 60,
+    epoch: 1,
+    agentName: 'agent0',
+    logBytes: LOG.length,
+    end: { kind: 'succeeded' },
+    ...change,
+  }) as AttemptView;
+
+const steps = [
+  { index: 0, name: 'a', attempt: ATTEMPT, startedAt: 90, endedAt: 120 },
+  { index: 1, name: 'b', attempt: ATTEMPT, startedAt: 190, endedAt: 220 },
+] as unknown as readonly StepView[];
+
+const detail = (change: Partial<BuildDetail> = {}): BuildDetail =>
+  ({
+    id: BUILD,
+    state: 'succeeded',
+    summary: 'succeeded',
+    note: 'k',
+    jobs: [{ id: JOB, steps, attempts: [attempt()] }] as unknown as JobView[],
+    ...change,
+  }) as BuildDetail;
+
+const artifact = (change: Partial<Artifact> = {}): Artifact =>
+  ({ name: 'toy.iso', sha256: 'd1', attempt: ATTEMPT, ...change }) as Artifact;
+
+const LOG = ['xa 1', 'xa 2', 'xb 1', 'xb 2'].map((line) => `2026 s out| line ${line}\n`).join('');
+const TRACE = 'xa a\nxb b\n';
+
+interface Told {
+  readonly detail: BuildDetail;
+  readonly artifacts: readonly Artifact[];
+  readonly traces: readonly string[];
+  readonly logs: ReadonlyMap<AttemptId, string>;
+}
+
+const told = (change: Partial<Told> = {}): Told => ({
+  detail: detail(),
+  artifacts: [artifact()],
+  traces: [TRACE],
+  logs: new Map([[ATTEMPT as AttemptId, LOG]]),
+  ...change,
+});
+
+function evidence(change: Partial<Evidence> = {}): Evidence {
+  return {
+    operations: [operation('submit', { data: { key: 'k' } }), operation('recover', { data: { ms: 10 } })],
+    events: eventsOf(EVENTS),
+    truth: [...truthOf('a', 100), ...truthOf('b', 200)],
+    builds: [told()],
+    steps: STEPS,
+    linesOfStep: 2,
+    undisturbed: new Map([['toy.iso', 'd1']]),
+    left: [],
+    limits: { recoverMs: 1000, cancelMs: 1000 },
+    ...change,
+  };
+}
+
+/** The events with one put in behind the first of a type. */
+function eventsWith(after: FarmEvent['type'], ...more: typeof EVENTS): readonly FarmEvent[] {
+  const at = EVENTS.findIndex(([type]) => type === after) + 1;
+  return eventsOf([...EVENTS.slice(0, at), ...more, ...EVENTS.slice(at)]);
+}
+
+it('finds nothing wrong with a build that went well', () => {
+  expect(checkHistory(evidence())).toEqual([]);
+});
+
+it('does not miss the end of the log of an attempt that was lost', () => {
+  const lost = attempt({
+    logBytes: LOG.indexOf('2026 s out| line xb 2'),
+    end: { kind: 'infrastructure', fault: 'lost', at: null, reason: '' },
+  });
+  const builds = [
+    told({
+      detail: detail({ jobs: [{ id: JOB, steps, attempts: [lost] }] as unknown as JobView[] }),
+      artifacts: [],
+      logs: new Map([[ATTEMPT as AttemptId, LOG.slice(0, lost.logBytes)]]),
+    }),
+  ];
+  expect(checkHistory(evidence({ builds, undisturbed: new Map() }))).toEqual([]);
+});
+
+const submitted = (change: Partial<Operation>): Operation =>
+  operation('submit', { data: { key: 'k' }, ...change });
+
+describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>])[]]>([
+  [
+    1,
+    [
+      ['a build that is lost', { builds: [] }],
+      ['a build that nobody submitted', { builds: [told({ detail: detail({ note: 'other' }) })] }],
+      ['a build that does not come to its end', { builds: [told({ detail: detail({ state: 'running' }) })] }],
+      [
+        'one submission that became two builds',
+        { operations: [submitted({}), submitted({ build: 'b-0000000002' })], builds: [told()] },
+      ],
+      [
+        'a build that ends twice',
+        { events: eventsWith('job-ended', ['build-ended', { state: 'succeeded' }]) },
+      ],
+    ],
+  ],
+  [
+    2,
+    [
+      ['a step whose effects are there twice', { builds: [told({ traces: [`${TRACE}xa2 a\n`] })] }],
+      ['a step whose effects are missing', { builds: [told({ traces: ['xb b\n'] })] }],
+      ['images of two executions of a step', { builds: [told({ traces: [TRACE, 'xa2 a\nxb b\n'] })] }],
+      [
+        'effects of an execution that was killed',
+        { truth: [...truthOf('a', 100).slice(0, 1), ...truthOf('b', 200)] },
+      ],
+      [
+        'effects of an agent that the record does not name',
+        { truth: [...truthOf('a', 100, { host: 'agent1' }), ...truthOf('b', 200)] },
+      ],
+      [
+        'effects of another execution by the same agent',
+        { truth: [...truthOf('a', 50), ...truthOf('b', 200)] },
+      ],
+    ],
+  ],
+  [
+    3,
+    [
+      [
+        'a workspace that was not free',
+        { truth: [...truthOf('a', 100, { alone: false }), ...truthOf('b', 200)] },
+      ],
+      [
+        'a step that begins inside another one',
+        {
+          truth: [truthOf('a', 100)[0]!, truthOf('b', 200)[0]!, truthOf('a', 100)[1]!, truthOf('b', 200)[1]!],
+        },
+      ],
+    ],
+  ],
+  [
+    4,
+    [
+      [
+        'a step that does not find what was before it',
+        { truth: [...truthOf('a', 100), ...truthOf('b', 200, { found: [] })] },
+      ],
+      [
+        'a step that finds its own leavings',
+        { truth: [...truthOf('a', 100, { found: ['a'] }), ...truthOf('b', 200)] },
+      ],
+      [
+        'an attempt that starts a step twice',
+        { events: eventsWith('step-started', ['step-started', { index: 0 }]) },
+      ],
+      [
+        'an attempt that begins from the checkpoint of another step',
+        { events: eventsWith('checkpoint-taken', ['resumed', { checkpoint: '1', step: 'b' }]) },
+      ],
+    ],
+  ],
+  [
+    5,
+    [
+      [
+        'a report that was kept after its attempt had ended',
+        { events: eventsWith('job-ended', ['step-ended', { index: 1 }]) },
+      ],
+      [
+        'an artifact of an attempt that was lost',
+        {
+          builds: [
+            told({
+              detail: detail({
+                jobs: [
+                  { id: JOB, steps, attempts: [attempt({ end: { kind: 'cancelled', at: null } })] },
+                ] as unknown as JobView[],
+              }),
+            }),
+          ],
+        },
+      ],
+    ],
+  ],
+  [
+    6,
+    [
+      ['an image with other bytes', { builds: [told({ artifacts: [artifact({ sha256: 'd2' })] })] }],
+      ['an image that is missing', { builds: [told({ artifacts: [] })] }],
+    ],
+  ],
+  [
+    7,
+    [
+      [
+        'a hole in the events',
+        { events: eventsOf(EVENTS).map((event, index) => ({ ...event, seq: index + (index > 3 ? 2 : 1) })) },
+      ],
+      [
+        'a line that the log has lost',
+        { builds: [told({ logs: new Map([[ATTEMPT as AttemptId, LOG.replace('xa 2', 'xa 9')]]) })] },
+      ],
+      ['a log that is shorter than it is said to be', { builds: [told({ logs: new Map() })] }],
+    ],
+  ],
+  [
+    8,
+    [
+      ['a job that begins again after its end', { events: eventsWith('job-ended', ['job-assigned', {}]) }],
+      ['a job that waits again after its end', { events: eventsWith('job-ended', ['job-waiting', {}]) }],
+      [
+        'a job that starts without an agent',
+        { events: eventsOf(EVENTS.filter(([type]) => type !== 'job-assigned')) },
+      ],
+    ],
+  ],
+  [9, [['a process', { left: ['1 processes of steps'] }]]],
+  [
+    10,
+    [
+      [
+        'builds that do not go on',
+        { operations: [submitted({}), operation('recover', { phase: 'fail', data: { ms: 5000 } })] },
+      ],
+      [
+        'builds that go on late',
+        { operations: [submitted({}), operation('recover', { data: { ms: 5000 } })] },
+      ],
+      [
+        'a cancel that comes to nothing',
+        { operations: [submitted({}), operation('cancel', { wall: 1000 })] },
+      ],
+    ],
+  ],
+])('invariant %d', (invariant, cases) => {
+  it.each(cases)('is violated by %s', (_, change) => {
+    const violated = checkHistory(evidence(change)).map((violation) => violation.invariant);
+    expect(violated).toContain(invariant);
+  });
+});

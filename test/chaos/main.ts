@@ -1,0 +1,153 @@
+/** Breaks a farm on purpose, and looks whether it keeps its promises. See docs/operations.md. Exits 1 when an invariant is violated. */
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { certificateOf, certificateTable, type Round } from './certificate.js';
+import { ChaosFarm, type ChaosFarmOptions } from './chaos-farm.js';
+import { INVARIANTS, type Violation } from './check-history.js';
+import { FAULTS } from './faults.js';
+import type { Operation } from './history.js';
+import { planMix, type Mix } from './plan-mix.js';
+import { Random } from './random.js';
+import { buildUndisturbed, faultNamed, runMix, type MixResult } from './run-mix.js';
+import { shrink } from './shrink.js';
+
+const USAGE = `chaos: --runs N      mixes of faults, one behind the other (default 10)
+       --seed S      the same mixes as another time
+       --faults a,b  only these; --list says which there are
+       --alone       each fault alone first
+       --certify     so many faults that a table of them means something (--least N, default 500)
+       --database sqlite|postgres   --store directory|zfs (the latter inside scripts/with-zfs.sh)
+       --keep folder put history, events and truth log there`;
+
+const HOSTS = 3;
+const MIX = { builds: 2, faults: 4, withinMs: 6_000 };
+const ALONE = { builds: 2, faults: 1, withinMs: 1_500 };
+const ROUND = { builds: 18, faults: 44, withinMs: 88_000 };
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '10' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    faults: { type: 'string' },
+    alone: { type: 'boolean', default: false },
+    certify: { type: 'boolean', default: false },
+    least: { type: 'string', default: '500' },
+    list: { type: 'boolean', default: false },
+    keep: { type: 'string' },
+    help: { type: 'boolean', default: false },
+    database: { type: 'string', default: 'sqlite' },
+    store: { type: 'string', default: 'directory' },
+  },
+});
+
+const names = values.faults?.split(',') ?? FAULTS.map(({ name }) => name);
+
+type Farmed<T> = (chaos: ChaosFarm, undisturbed: ReadonlyMap<string, string>) => Promise<T>;
+
+async function withFarm<T>(work: Farmed<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'chaos-'));
+  const { database, store } = values as Pick<ChaosFarmOptions, 'database' | 'store'>;
+  const chaos = await ChaosFarm.open({ folder, hosts: HOSTS, database, store });
+  try {
+    return await work(chaos, await buildUndisturbed(chaos));
+  } finally {
+    await writeFile(
+      join(folder, 'events.jsonl'),
+      chaos.farm.events.all.map((event) => `${JSON.stringify(event)}\n`),
+    );
+    await chaos.close();
+    if (values.keep !== undefined) await cp(folder, values.keep, { recursive: true });
+    await rm(folder, { recursive: true });
+  }
+}
+
+function say(what: string, mix: Mix, { violations }: MixResult): void {
+  const faults = mix.faults.map(({ fault }) => fault).join(', ');
+  console.log(`${what}: ${mix.builds} builds; ${faults}: ${violations.length} violations`);
+  sayViolations(violations);
+}
+
+function sayViolations(violations: readonly Violation[]): void {
+  for (const { invariant, text, build } of violations)
+    console.log(`  invariant ${invariant} (${INVARIANTS[invariant].title}): ${build ?? 'farm'}: ${text}`);
+}
+
+function sayOperation({ at, name, phase, build, data }: Operation, from: number): void {
+  const ms = String(Math.round(at - from)).padStart(8);
+  console.log(`${ms} ms  ${name} ${phase}${build === null ? '' : ` ${build}`} ${JSON.stringify(data)}`);
+}
+
+/** Each time with a farm that nothing has happened to. */
+async function sayShortest(mix: Mix, result: MixResult): Promise<void> {
+  let shortest = result;
+  const least = await shrink(mix.faults, async (faults) => {
+    const fewer = await withFarm(
+      async (chaos, undisturbed) => await runMix(chaos, { ...mix, faults }, undisturbed),
+    );
+    say('again with less', { ...mix, faults }, fewer);
+    if (fewer.violations.length === 0) return false;
+    shortest = fewer;
+    return true;
+  });
+  console.log(`seed ${values.seed}: the shortest that fails: ${least.map(({ fault }) => fault).join(', ')}`);
+  sayViolations(shortest.violations);
+  const from = shortest.operations[0]?.at ?? 0;
+  for (const operation of shortest.operations) sayOperation(operation, from);
+}
+
+function plannedMixes(random: Random): readonly Mix[] {
+  const alone = values.alone ? names.map((name) => planMix(random.fork(name), [name], ALONE)) : [];
+  const mixes = Array.from({ length: Number(values.runs) }, (_, run) =>
+    planMix(random.fork(run), names, MIX),
+  );
+  return [...alone, ...mixes];
+}
+
+async function run(random: Random): Promise<number> {
+  const failed = await withFarm(async (chaos, undisturbed) => {
+    for (const [index, mix] of plannedMixes(random).entries()) {
+      const result = await runMix(chaos, mix, undisturbed);
+      say(`run ${index + 1}`, mix, result);
+      if (result.violations.length > 0) return { mix, result };
+    }
+    return null;
+  });
+  if (failed === null) return 0;
+  console.log(`failed; seed ${values.seed}`);
+  await sayShortest(failed.mix, failed.result);
+  return 1;
+}
+
+async function certify(random: Random): Promise<number> {
+  const rounds: Round[] = [];
+  await withFarm(async (chaos, undisturbed) => {
+    for (let injected = 0; injected < Number(values.least); injected += ROUND.faults) {
+      const mix = planMix(random.fork(injected), names, ROUND);
+      const result = await runMix(chaos, mix, undisturbed);
+      say(`round ${rounds.length + 1}`, mix, result);
+      rounds.push({ ...result, builds: mix.builds });
+    }
+  });
+  const certificate = certificateOf(names, rounds);
+  console.log(`\n${certificateTable(certificate)}\n\nseed ${values.seed}`);
+  return certificate.violations === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  if (values.list) {
+    for (const { name, group } of FAULTS) console.log(`${group.padEnd(12)} ${name}`);
+    return 0;
+  }
+  names.forEach(faultNamed);
+  console.log(`seed ${values.seed}`);
+  const random = new Random(values.seed);
+  return values.certify ? await certify(random) : await run(random);
+}
+
+process.exitCode = await main();
