@@ -21,14 +21,11 @@ export async function findLeft(chaos: ChaosFarm): Promise<readonly string[]> {
   return [...left, ...(await leftInRedis(chaos))];
 }
 
-/**
- * Messages that an idle agent has not fetched. What was fetched and never finished off goes when its lock has run out and the agent asks again, within minutes. Queues of
- * revoked agents are not looked at: nobody asks for theirs.
- */
+/** Messages that nobody has fetched. What was fetched and never finished off goes when its lock has run out and the agent asks again, within minutes. */
 async function leftInRedis(chaos: ChaosFarm): Promise<readonly string[]> {
   const { agents } = await chaos.ask<{ agents: AgentView[] }>('/agents');
   const left: string[] = [];
-  for (const { id, name } of agents.filter(({ state }) => state !== 'revoked')) {
+  for (const { id, name } of agents) {
     const messages = await chaos.farm.redisCli('lrange', `{farm}:agent-${id}:wait`, '0', '-1');
     if (messages !== '') left.push(`in Redis, for ${name}: ${messages.replaceAll('\n', ', ')}`);
   }

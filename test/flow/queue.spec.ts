@@ -118,6 +118,17 @@ describe('delivery', () => {
     expect(got.map((each) => each?.epoch).sort()).toEqual([1, 2, 3, 4]);
   });
 
+  it('leaves nothing behind of an agent that is forgotten', async () => {
+    const { dispatch, inbox, redis } = await coordinator();
+    await dispatch.deliver(agent, message);
+    await dispatch.deliver(agent, { ...message, epoch: 2 });
+    expect(await inbox.fetch(agent, 'x')).toEqual(message);
+    expect(await inbox.forget(agent)).toBe(true);
+    expect(await inbox.fetch(agent, 'y')).toBeNull();
+    const keys = await redis.run((commands) => commands.keys(`*${agent}*`));
+    expect(keys.filter((key) => !/:(meta|stalled-check|id)$/.test(key))).toEqual([]);
+  });
+
   it('of the same message again is none: while it waits, is worked on, and when it has ended', async () => {
     const { dispatch, inbox } = await coordinator();
     await dispatch.deliver(agent, message);

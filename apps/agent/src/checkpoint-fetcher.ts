@@ -24,6 +24,7 @@ export interface FetchOptions {
   /** Whether there is something that it must not slow. Default: never. */
   readonly isBusy?: () => boolean;
   readonly stallMs?: number;
+  readonly connectMs?: number;
   readonly progressMs?: number;
 }
 
@@ -48,6 +49,8 @@ export interface Fetched {
 }
 
 const STALL_MS = 60_000;
+/** A host that is gone swallows the first packet without a word; one that is there has shaken hands by then. */
+const CONNECT_MS = 10_000;
 const PROGRESS_MS = 1_000;
 /** A cut or damaged transfer is begun anew; what fails so often will fail again. */
 const MOST_TRIES = 4;
@@ -174,7 +177,7 @@ interface Answer {
 /** Resolves to the answer's head. Throws SourceRefused and TransferError. */
 async function openStream(
   { ticket, source }: TransferTicket,
-  { credentials, stallMs = STALL_MS, signal }: FetchOptions,
+  { credentials, stallMs = STALL_MS, connectMs = CONNECT_MS, signal }: FetchOptions,
 ): Promise<Answer> {
   const call = request({
     ...credentials(),
@@ -197,6 +200,12 @@ async function openStream(
     stalled = new TransferError(`agent ${source.name}: nothing came for ${stallMs / 1000} s`);
     call.destroy(stalled);
   });
+  const { host, port } = source.address;
+  const unanswered = setTimeout(
+    () => call.destroy(new Error(`no connection to ${host}:${port} within ${connectMs / 1000} s`)),
+    connectMs,
+  );
+  call.once('socket', (socket) => socket.once('secureConnect', () => clearTimeout(unanswered)));
   call.end();
   try {
     const [response] = (await once(call, 'response')) as [IncomingMessage];
@@ -208,6 +217,8 @@ async function openStream(
   } catch (error) {
     if (error instanceof SourceRefused) throw error;
     throw new TransferError(`agent ${source.name} does not send: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(unanswered);
   }
 }
 

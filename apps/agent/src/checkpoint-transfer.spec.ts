@@ -15,7 +15,12 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { planOf } from '../../../libs/plan/src/testing.js';
 import { AreaDesk, type EnteredArea } from './area-desk.js';
-import { fetchCheckpoint, type Fetched, type TransferProgress } from './checkpoint-fetcher.js';
+import {
+  fetchCheckpoint,
+  type FetchOptions,
+  type Fetched,
+  type TransferProgress,
+} from './checkpoint-fetcher.js';
 import { CheckpointServer } from './checkpoint-server.js';
 import { holdingOf } from './note-event.js';
 import type { PeerCredentials } from './peer-identity.js';
@@ -129,7 +134,7 @@ describe('a checkpoint on its way from agent to agent', () => {
     await rm(folder, { recursive: true });
   });
 
-  async function fetch(stallMs = 2000): Promise<Fetched | null> {
+  async function fetch(limits: Pick<FetchOptions, 'stallMs' | 'connectMs'> = {}): Promise<Fetched | null> {
     const credentials = await credentialsOf(RECEIVER);
     return await fetchCheckpoint(there, AREA, holdingOf(checkpoint)!, null, {
       link: tickets,
@@ -138,7 +143,8 @@ describe('a checkpoint on its way from agent to agent', () => {
       progressMs: 20,
       onFailure: ({ message }) => void failures.push(message),
       signal: new AbortController().signal,
-      stallMs,
+      stallMs: 2000,
+      ...limits,
     });
   }
 
@@ -286,8 +292,14 @@ describe('a checkpoint on its way from agent to agent', () => {
           else source.pause();
         });
       });
-      expect(await fetch(500)).toMatchObject({ checkpoint });
+      expect(await fetch({ stallMs: 500 })).toMatchObject({ checkpoint });
       expect(failures.join()).toMatch(/nothing came for 0.5 s/);
+    });
+
+    it('somebody listens who does not shake hands', async () => {
+      await proxy((_, source) => void source.pause());
+      expect(await fetch({ stallMs: 20_000, connectMs: 300 })).toMatchObject({ checkpoint });
+      expect(failures.join()).toMatch(/no connection to 127.0.0.1:\d+ within 0.3 s/);
     });
 
     it('an agent answers that is not the one that was asked', async () => {

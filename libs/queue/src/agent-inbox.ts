@@ -95,6 +95,14 @@ export class AgentInbox {
     });
   }
 
+  /** Drops the queue of an agent that will not come again. False when Redis does not answer: then some ids stay in it that nobody looks at. */
+  async forget(agent: AgentId): Promise<boolean> {
+    return this.#tolerant(async () => {
+      await this.#redis.queue(queueOf(agent)).obliterate({ force: true });
+      return true;
+    });
+  }
+
   #fetcher(agent: AgentId): Fetcher {
     return this.#redis.fetcher(queueOf(agent), this.#options);
   }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
 import type { z } from 'zod';
 import type { AgentView, CreateEnrolment, DrainAgent, Enrolment, EventType } from '#libs/contracts';
+import { AgentInbox } from '#libs/queue';
 import {
   appendAudit,
   createEnrolment,
@@ -31,6 +32,7 @@ export class AgentActions {
     private readonly config: CoordinatorConfig,
     private readonly certificate: FarmCertificate,
     private readonly endings: EndAttempts,
+    private readonly inbox: AgentInbox,
   ) {}
 
   async createEnrolment(
@@ -82,7 +84,7 @@ export class AgentActions {
 
   /** Its key is worth nothing from now on, and what it runs goes to others. */
   async revoke(agent: AgentRow, why: string, caller: Caller): Promise<AgentView> {
-    return await this.#change(
+    const view = await this.#change(
       agent,
       'agent-revoked',
       'agent.revoke',
@@ -102,6 +104,8 @@ export class AgentActions {
         }
       },
     );
+    await this.inbox.forget(agent.id);
+    return view;
   }
 
   async #change(
