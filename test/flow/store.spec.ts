@@ -767,7 +767,7 @@ describeEachDatabase('the tables of record', (open) => {
         build,
         index: 1,
         lineage: `${build}/v0/1/g2`,
-        ancestors: [`${build}/v0/1/g1`],
+        ancestors: [{ lineage: `${build}/v0/1/g1`, upToIndex: 4 }],
         wasTried: true,
         base: { jobId: main, lineage: `${build}/v0/0/g3`, label: '.end_grub' },
         avoid: ['a-0000000001'],
@@ -801,7 +801,7 @@ describeEachDatabase('the tables of record', (open) => {
         lane: 'main',
         variant: 'v0',
         retries: 0,
-        build: { id: build, name: 'live', startedAt: null },
+        build: { id: build, name: 'live', startedAt: null, replicas: 0 },
         steps: new Map([
           [0, 's0'],
           [1, 's1'],
