@@ -36,7 +36,7 @@ const STEP_MS = (AGENTS * SLOTS * EVENTS_PER_STEP * 1000) / (EVENTS_PER_SECOND *
 const farm = await TestFarm.start({
   database: DATABASE,
   agents: 0,
-  leaseSeconds: 75,
+  leaseSeconds: 70,
   env: {
     DISTROFARM_RUNNING_PER_USER: '1000',
     NODE_OPTIONS: process.env['DISTROFARM_BENCH_NODE_OPTIONS'] ?? '',

@@ -28,7 +28,7 @@ export interface Injected {
   readonly goesOnMs: number | null;
 }
 
-/** Three times what the reference asks of Redis and a lost agent, with a lease of 5 s in the place of 75: the machine may be busy. */
+/** Three times what the reference asks of Redis and a lost agent, with a lease of 5 s in the place of 70: the machine may be busy. */
 const LIMITS: Limits = { recoverMs: 120_000, cancelMs: 30_000 };
 const GIVE_UP_MS = 300_000;
 

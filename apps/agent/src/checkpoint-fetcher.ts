@@ -140,7 +140,8 @@ async function fetchFrom(
   const { response, whyCut } = await openStream(ticket, options);
   const incoming = new IncomingCheckpoint(ticket.maxBytes, () => response.trailers);
   // Also when the answer was cut before anybody looked.
-  pipeline(response, new Pace({ isBusy: options.isBusy ?? (() => false) }), incoming, () => undefined);
+  const pace = options.isBusy === undefined ? [] : [new Pace({ isBusy: options.isBusy })];
+  pipeline([response, ...pace, incoming], () => undefined);
   const abort = (): void => void response.destroy(new Error('not wanted any more'));
   options.signal.addEventListener('abort', abort, { once: true });
   const rate = new TransferRate();

@@ -123,8 +123,8 @@ export class CheckpointServer {
     const preface = encodePreface({ facts: sent.facts, bytes });
     hash.update(preface);
     response.write(preface);
-    const isBusy = (): boolean => background === true && this.options.desk.isBusy;
-    await pipeline(stream, new Pace({ isBusy }), hashing(hash), response, { end: false });
+    const pace = background === true ? [new Pace({ isBusy: () => this.options.desk.isBusy })] : [];
+    await pipeline([stream, ...pace, hashing(hash), response], { end: false });
     response.addTrailers({ [DIGEST_TRAILER]: hash.digest('hex') });
     response.end();
     await once(response, 'close');

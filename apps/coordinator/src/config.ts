@@ -141,7 +141,7 @@ const Environment = z.strictObject({
   TLS_KEY: z.string().optional(),
   TLS_NAMES: z.string().default(''),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
-  LEASE_SECONDS: z.coerce.number().min(1).max(3600).default(75),
+  LEASE_SECONDS: z.coerce.number().min(1).max(3600).default(70),
   MAX_LOG_MB: z.coerce.number().min(1).max(100_000).default(256),
   OPEN_VARIANTS_PER_USER: z.coerce.number().int().min(1).default(10_000),
   RUNNING_PER_USER: z.coerce.number().int().min(1).default(1000),
