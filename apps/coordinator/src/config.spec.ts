@@ -20,7 +20,7 @@ describe('CoordinatorConfig', () => {
       database: { kind: 'sqlite', path: '/var/lib/distrofarm-coordinator/farm.db' },
       artifacts: { kind: 'directory', folder: '/var/lib/distrofarm-coordinator/artifacts' },
       tls: { kind: 'off' },
-      leaseMs: 75_000,
+      leaseMs: 70_000,
       selfStopMs: 45_000,
       heartbeatMs: 10_000,
     });
