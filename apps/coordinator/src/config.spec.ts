@@ -21,8 +21,8 @@ describe('CoordinatorConfig', () => {
       artifacts: { kind: 'directory', folder: '/var/lib/distrofarm-coordinator/artifacts' },
       tls: { kind: 'off' },
       leaseMs: 70_000,
-      selfStopMs: 45_000,
-      heartbeatMs: 10_000,
+      selfStopMs: 42_000,
+      heartbeatMs: 9_333,
     });
   });
 
