@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hashFile } from '#libs/artifacts';
 import { bootImage } from '#libs/boot';
 import { testPool } from '../support/test-build.js';
@@ -80,7 +81,7 @@ describe('debian-live', () => {
       const lane = jobs.find(({ lane }) => lane === 'x86-64');
       const lost = Number(lane?.attempts.at(-1)?.agentName.slice(-1));
       await farm.agents[lost]?.kill9();
-      await execa('zpool', ['destroy', '-f', pools[lost] ?? '']);
+      await takeAway(pools[lost] ?? '');
 
       await watch;
       expect(await download(farm, join(folder, 'after-loss'))).toEqual(undisturbed);
@@ -93,13 +94,23 @@ describe('debian-live', () => {
         expect(await bootImage({ ...machine, timeoutMs: 180_000 })).toMatchObject({ kind: 'announced' });
     } finally {
       await farm.stop();
-      for (const pool of pools) await execa('zpool', ['destroy', '-f', pool], { reject: false });
+      for (const pool of pools) await takeAway(pool);
     }
   });
 });
 
 function accessTo(farm: TestFarm): Readonly<Record<string, string>> {
   return { DISTROFARM_URL: farm.url, DISTROFARM_TOKEN: farm.adminToken };
+}
+
+/** The pool is busy until the kernel has ended the steps of an agent that was killed. */
+async function takeAway(pool: string): Promise<void> {
+  for (;;) {
+    const { exitCode, stderr } = await execa('zpool', ['destroy', '-f', pool], { reject: false });
+    if (exitCode === 0 || /no such pool/.test(stderr)) return;
+    if (!/busy/.test(stderr)) throw new Error(stderr);
+    await sleep(200);
+  }
 }
 
 /** Resolves to the digests of the newest build's media. */
