@@ -1,7 +1,7 @@
 /** (a) From a submission to its first step running on an idle agent, as somebody sees it who watches the events. */
 import type { SubmittedBuild } from '#libs/contracts';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, ms, percentile, row } from './figures.js';
+import { head, ms, percentile, row } from '../figures.js';
 
 const SUBMISSIONS = 200;
 

@@ -21,7 +21,7 @@ import { startPrivateRedis } from '../../libs/queue/src/private-redis.js';
 import { FarmProcess, INSTALLED } from '../../test/support/farm-process.js';
 import { Scenario } from '../../test/support/farm-scenario.js';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, ms, percentile, row } from './figures.js';
+import { head, ms, percentile, row } from '../figures.js';
 import { ANNOUNCED } from './simulated-agent.js';
 
 const MEGABYTE = 1024 ** 2;

@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, megabytes, ms, peakMemory, percentile, processorTime, row } from './figures.js';
+import { head, megabytes, ms, peakMemory, percentile, processorTime, row } from '../figures.js';
 import type { Answered } from './simulated-agent.js';
 import type { Answer, Order } from './simulated-agents.js';
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { hashFile } from '#libs/artifacts';
 import { INSTALLED } from '../../test/support/farm-process.js';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, row } from './figures.js';
+import { head, row } from '../figures.js';
 
 const MANIFEST = process.env['DISTROFARM_BENCH_MANIFEST'] ?? join(INSTALLED, 'examples/debian-live.xml');
 const CACHE = { DISTROFARM_AGENT_CACHE: '/var/cache/distrofarm' };

@@ -1,6 +1,6 @@
 /** (c) From an agent's end by SIGKILL to its job running on another agent: with the lease that tests use, and with the default one. */
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, row } from '../farm/figures.js';
+import { head, row } from '../figures.js';
 
 /** Of docs/operations.md. */
 const DEFAULT_LEASE_SECONDS = 70;

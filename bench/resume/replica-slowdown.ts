@@ -6,7 +6,7 @@
 import { execa } from 'execa';
 import type { BuildId } from '#libs/contracts';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, megabytes, ms, percentile, row } from '../farm/figures.js';
+import { head, megabytes, ms, percentile, row } from '../figures.js';
 
 const ROUNDS = Number(process.env['DISTROFARM_BENCH_ROUNDS'] ?? 5);
 const CHECKPOINT_MB = 300;

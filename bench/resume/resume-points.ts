@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { INSTALLED } from '../../test/support/farm-process.js';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, ms, row } from '../farm/figures.js';
+import { head, ms, row } from '../figures.js';
 
 const MANIFEST = join(INSTALLED, 'examples/debian-live.xml');
 const CACHE = { DISTROFARM_AGENT_CACHE: '/var/cache/distrofarm' };

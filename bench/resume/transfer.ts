@@ -5,7 +5,7 @@
 import { execa } from 'execa';
 import type { BuildId, FarmEvent } from '#libs/contracts';
 import { TestFarm } from '../../test/support/test-farm.js';
-import { head, megabytes, percentile, row } from '../farm/figures.js';
+import { head, megabytes, percentile, row } from '../figures.js';
 
 const ROUNDS = 3;
 const FILES = 10_000;
