@@ -188,6 +188,33 @@ async function onRedis(chaos: ChaosFarm, work: () => Promise<void>): Promise<nul
   return null;
 }
 
+/** Two faults: on some host for less than a lease, and for longer on one where a step has just begun. */
+function shortAndLong(
+  name: string,
+  group: Fault['group'],
+  work: (chaos: ChaosFarm, host: AgentHost, ms: number) => Promise<void>,
+): readonly Fault[] {
+  return [
+    {
+      name,
+      group,
+      inject: async (chaos, random) =>
+        await onSomeHost(chaos, random, async (host) => await work(chaos, host, shortly(random))),
+    },
+    {
+      name: `${name}-past-lease`,
+      group,
+      inject: async (chaos, random) =>
+        await whenItHappens(
+          chaos,
+          random,
+          isStepStart,
+          async (host) => await work(chaos, host, longerThanLease(random)),
+        ),
+    },
+  ];
+}
+
 /** All of the reference's table that one machine can do, by groups. */
 export const FAULTS: readonly Fault[] = [
   killedAt('agent-killed-in-step', isStepStart, async (_, random) => await sleep(random.between(0, 400))),
@@ -203,23 +230,7 @@ export const FAULTS: readonly Fault[] = [
     isPhase('publishing'),
     async (_, random) => await sleep(random.between(0, 50)),
   ),
-  {
-    name: 'agent-frozen',
-    group: 'agent',
-    inject: async (chaos, random) =>
-      await onSomeHost(chaos, random, async (host) => await frozen(chaos, host, shortly(random))),
-  },
-  {
-    name: 'agent-frozen-past-lease',
-    group: 'agent',
-    inject: async (chaos, random) =>
-      await whenItHappens(
-        chaos,
-        random,
-        isStepStart,
-        async (host) => await frozen(chaos, host, longerThanLease(random)),
-      ),
-  },
+  ...shortAndLong('agent-frozen', 'agent', frozen),
   {
     name: 'host-lost',
     group: 'agent',
@@ -290,23 +301,7 @@ export const FAULTS: readonly Fault[] = [
       return null;
     },
   },
-  {
-    name: 'link-down',
-    group: 'network',
-    inject: async (chaos, random) =>
-      await onSomeHost(chaos, random, async (host) => await linkDown(chaos, host, shortly(random))),
-  },
-  {
-    name: 'link-down-past-lease',
-    group: 'network',
-    inject: async (chaos, random) =>
-      await whenItHappens(
-        chaos,
-        random,
-        isStepStart,
-        async (host) => await linkDown(chaos, host, longerThanLease(random)),
-      ),
-  },
+  ...shortAndLong('link-down', 'network', linkDown),
   {
     name: 'link-half-open',
     group: 'network',
