@@ -26,7 +26,6 @@ import {
   takeDuty,
   unsentMessages,
   type FarmDatabase,
-  type JobRow,
 } from '#libs/store';
 import type { Caller } from '../../apps/coordinator/src/access/caller.js';
 import { EndAttempts } from '../../apps/coordinator/src/attempts/end-attempts.js';
@@ -44,7 +43,7 @@ import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-job
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
 import type { Key, ModelAssignment, ModelCoordinator } from './model-coordinator.js';
-import { line, type Call, type RecordText } from './recording-coordinator.js';
+import { line, lineOfJob, type Call, type RecordText } from './recording-coordinator.js';
 import { HEARTBEAT_MS, LEASE_MS, RULES } from './rules.js';
 import { BUILD, FACTS, START, type Shape } from './world.js';
 
@@ -209,19 +208,7 @@ export class RealCoordinator {
     const outbox = await db.selectFrom('outbox').select(['attempt_id', 'sent_at']).execute();
     return [
       line('build', build.state, build.wish, build.pause_before),
-      ...jobs.map((job: JobRow) =>
-        line(
-          'job',
-          job.index,
-          job.state,
-          job.epoch,
-          job.generation,
-          job.ancestry,
-          job.retries,
-          job.avoid,
-          job.waiting_since,
-        ),
-      ),
+      ...jobs.map((job) => lineOfJob(job, job.waiting_since)),
       ...(await stepsOfBuild(db, BUILD)).map(({ index, state, attempt_id }) =>
         line('step', index, state, modelOf(attempt_id)),
       ),

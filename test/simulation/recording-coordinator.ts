@@ -1,3 +1,4 @@
+import type { JobRow } from '#libs/store';
 import type { ModelCoordinator } from './model-coordinator.js';
 
 type Method =
@@ -75,19 +76,7 @@ export function textOfModel({
 }: ModelCoordinator): RecordText {
   return [
     line('build', build.state, build.wish, build.pauseBefore),
-    ...jobs.map((job) =>
-      line(
-        'job',
-        job.index,
-        job.state,
-        job.epoch,
-        job.generation,
-        job.ancestry,
-        job.retries,
-        job.avoid,
-        job.waitingSince,
-      ),
-    ),
+    ...jobs.map((job) => lineOfJob(job, job.waitingSince)),
     ...steps.map(({ index, state, attempt }) => line('step', index, state, attempt)),
     ...[...attempts.values()].map(({ id, agent, state, leaseUntil, lastSeq, lineage, end }) =>
       line('attempt', id, agent, state, leaseUntil, lastSeq, lineage, end?.kind ?? null),
@@ -103,4 +92,13 @@ export function textOfModel({
 
 export function line(...fields: readonly unknown[]): string {
   return fields.map((field) => JSON.stringify(field)).join(' ');
+}
+
+/** Of the model's job or the record's. */
+export function lineOfJob(
+  job: Pick<JobRow, 'index' | 'state' | 'epoch' | 'generation' | 'ancestry' | 'retries' | 'avoid'>,
+  waitingSince: number | null,
+): string {
+  const { index, state, epoch, generation, ancestry, retries, avoid } = job;
+  return line('job', index, state, epoch, generation, ancestry, retries, avoid, waitingSince);
 }
