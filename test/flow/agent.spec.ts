@@ -95,7 +95,8 @@ describe('an agent', () => {
     ]);
     const [output] = coordinator.events(attempt, 'output-published');
     expect(output).toMatchObject({ path: 'pkg_image/out' });
-    expect(sha256Of(coordinator.blobs.get(output!.tree.sha256)!)).toBe(output!.tree.sha256);
+    for (const { sha256 } of output!.tree.pieces)
+      expect(sha256Of(coordinator.blobs.get(sha256)!)).toBe(sha256);
     expect(coordinator.events(attempt, 'end-published')).toMatchObject([
       { workspace: 'build_data.l', label: '.end_c' },
     ]);

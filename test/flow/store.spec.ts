@@ -645,8 +645,7 @@ describeEachDatabase('the tables of record', (open) => {
         jobId: job,
         path: 'x',
         attemptId: newId('t'),
-        sha256: digest('output'),
-        bytes: 1,
+        pieces: [{ sha256: digest('output'), bytes: 1 }],
         treeSha256: digest('t'),
       });
       const artifact = { variant: 'default', job, attempt: newId('t'), bytes: 1 };
@@ -700,8 +699,7 @@ describeEachDatabase('the tables of record', (open) => {
         jobId: job,
         path: 'boot/initrd',
         attemptId: attempts[attempt],
-        sha256: digest(word),
-        bytes: 4,
+        pieces: [word, 'shared'].map((piece) => ({ sha256: digest(piece), bytes: 4 })),
         treeSha256: digest('tree'),
       });
       await putOutput(db, output(0, 'old'));

@@ -584,7 +584,11 @@ function generationOf(lineage: string): string {
 
 /** A digest is what it is the digest of. */
 function treeOf(content: Content) {
-  return { sha256: content.join(' '), bytes: 0, treeSha256: '' };
+  return { pieces: [{ sha256: content.join(' '), bytes: 0 }], treeSha256: '' };
+}
+
+export function digestOf({ pieces }: { readonly pieces: readonly { readonly sha256: string }[] }): string {
+  return pieces.map(({ sha256 }) => sha256).join();
 }
 
 export function contentOf(sha256: string): Content {

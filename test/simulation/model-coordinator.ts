@@ -21,6 +21,7 @@ import type { Holders, Served, WaitingJob } from '../../apps/coordinator/src/dec
 import { isHeldByPause, readyJobs } from '../../apps/coordinator/src/decide/ready-jobs.js';
 import { candidateOf } from '../../apps/coordinator/src/scheduling/candidate-agents.js';
 import { boundaryPosition, doneSteps } from '../../apps/coordinator/src/scheduling/job-progress.js';
+import { digestOf } from './model-agent.js';
 import { HEARTBEAT_MS, LEASE_MS, type Rules } from './rules.js';
 
 export const VARIANT = 'default';
@@ -606,10 +607,10 @@ export class ModelCoordinator {
         }
         return;
       case 'output-published':
-        this.outputs.set(`${job.index}:${event.path}`, { attempt: attempt.id, sha256: event.tree.sha256 });
+        this.outputs.set(`${job.index}:${event.path}`, { attempt: attempt.id, sha256: digestOf(event.tree) });
         return;
       case 'end-published':
-        this.outputs.set(`${job.index}:`, { attempt: attempt.id, sha256: event.tree.sha256 });
+        this.outputs.set(`${job.index}:`, { attempt: attempt.id, sha256: digestOf(event.tree) });
         return;
       case 'ended': {
         const { end } = event;

@@ -42,6 +42,7 @@ import { HandOvers } from '../../apps/coordinator/src/scheduling/hand-overs.js';
 import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-jobs.js';
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
+import { digestOf } from './model-agent.js';
 import type { Key, ModelAssignment, ModelCoordinator } from './model-coordinator.js';
 import { line, lineOfJob, type Call, type RecordText } from './recording-coordinator.js';
 import { HEARTBEAT_MS, LEASE_MS, RULES } from './rules.js';
@@ -227,8 +228,8 @@ export class RealCoordinator {
       ...(await listCheckpoints(db)).map(({ agentId, id, lineage }) =>
         line('checkpoint', agentId, id, lineage),
       ),
-      ...(await outputsOfBuild(db, BUILD)).map(({ jobId, path, attemptId, sha256 }) =>
-        line('output', `${indexOf.get(jobId)}:${path}`, modelOf(attemptId), sha256),
+      ...(await outputsOfBuild(db, BUILD)).map(({ jobId, path, attemptId, ...tree }) =>
+        line('output', `${indexOf.get(jobId)}:${path}`, modelOf(attemptId), digestOf(tree)),
       ),
       ...outbox.map(({ attempt_id, sent_at }) => line('message', modelOf(attempt_id), sent_at)),
       ...(await listAgents(db)).map(({ id, instance, lastSeenAt, lostAt, failures, quarantinedUntil }) =>
@@ -293,8 +294,11 @@ export class RealCoordinator {
       pauseBefore: given.pauseBefore,
       elsewhere: given.elsewhere.map(({ id }) => id).toSorted(),
       publishEnd: given.publishEnd,
-      imports: given.imports.map(({ path, tree }) => ({ path, tree: tree.sha256 })),
-      base: given.base === null ? null : { ...given.base, tree: given.base.tree?.sha256 ?? null },
+      imports: given.imports.map(({ path, tree }) => ({ path, tree: digestOf(tree) })),
+      base:
+        given.base === null
+          ? null
+          : { ...given.base, tree: given.base.tree === null ? null : digestOf(given.base.tree) },
     };
   }
 
@@ -304,7 +308,7 @@ export class RealCoordinator {
     this.#clock.time = now;
     const { db } = this.database;
     for (const { event } of reports) {
-      if ('tree' in event) await insertBlob(db, { sha256: event.tree.sha256, bytes: 0 }, now);
+      if ('tree' in event) await insertBlob(db, { sha256: digestOf(event.tree), bytes: 0 }, now);
     }
     return await refusable(() => this.#reports.take({ agent, ...this.#realKey(key) }, reports));
   }

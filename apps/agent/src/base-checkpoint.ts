@@ -1,4 +1,4 @@
-import { unpackTree } from '#libs/artifacts';
+import { unpackTree, type PieceFile } from '#libs/artifacts';
 import type { Assignment, PackedTree } from '#libs/contracts';
 import type { SnapshotStore } from '#libs/engine';
 import { encodeFacts, factsAt, type Checkpoint, type Job, type Plan } from '#libs/plan';
@@ -18,7 +18,7 @@ export async function baseCheckpoint(
   plan: Plan,
   job: Job,
   area: EnteredArea,
-  fetch: (tree: PackedTree) => Promise<string>,
+  fetch: (tree: PackedTree) => Promise<readonly PieceFile[]>,
   signal: AbortSignal,
 ): Promise<Checkpoint> {
   const held = await find(area.store, base);
@@ -33,14 +33,14 @@ export async function baseCheckpoint(
   const boundary = job.base.kind === 'empty' ? undefined : job.base.boundary;
   if (boundary?.label !== base.label || boundary.workspace !== base.workspace)
     throw new AttemptFault('agent', `the plan's job does not go on from ${base.workspace}${base.label}`);
-  const file = await fetch(tree);
+  const pieces = await fetch(tree);
   return await area.exclusively(async (store) => {
     // Another job of the area may have brought it meanwhile.
     const made = await find(store, base);
     if (made !== undefined) return made;
     const { path } = await store.startEmpty(base.workspace);
     for (const name of await readdir(path)) await rm(join(path, name), { recursive: true });
-    await unpackTree(file, path, '', tree, signal);
+    await unpackTree(pieces, path, '', tree.treeSha256, signal);
     const facts = factsAt(boundary, '', plan.digests, base.lineage, new Date());
     return await store.take(base.workspace, base.label, encodeFacts(facts));
   });

@@ -103,4 +103,29 @@ describe('BlobCache', () => {
   it('has an empty blob, too', async () => {
     expect(await get(new BlobCache(folder, 10), '', server('').fetch)).toBe('');
   });
+
+  it('keeps what was made here, fetches it no more, and leaves nothing of what failed', async () => {
+    const cache = new BlobCache(folder, 100);
+    await cache.prepare();
+    const blob = blobOf('made');
+    const use = cache.use(server('made').fetch, retry, signal);
+    const make = async (into: string) => {
+      await writeFile(join(into, blob.sha256), 'made');
+      await writeFile(join(into, 'other'), 'x');
+      return { pieces: [blob, blob] };
+    };
+    expect(await use.make(make)).toEqual({ pieces: [blob, blob] });
+    expect(await readFile(use.pathOf(blob), 'utf8')).toBe('made');
+    await expect(
+      use.make(async (into) => {
+        await make(into);
+        throw new Error('no room');
+      }),
+    ).rejects.toThrow('no room');
+    expect(await readdir(folder)).toEqual([blob.sha256]);
+    use.close();
+    const { fetch, offsets } = server('made');
+    expect(await get(cache, 'made', fetch)).toBe('made');
+    expect(offsets).toEqual([]);
+  });
 });

@@ -1,11 +1,14 @@
 import { hashFile } from '#libs/artifacts';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Download } from '#libs/http-client';
 import { KeyedMutex } from './keyed-mutex.js';
 import { TransferError } from './transfer-error.js';
+
+/** Begins the names of folders in which blobs are made. */
+const INCOMING = 'incoming-';
 
 export interface WantedBlob {
   readonly sha256: string;
@@ -30,19 +33,55 @@ export class BlobCache {
     private readonly limitBytes: number,
   ) {}
 
-  /** Removes what exceeds the limit now. Half-fetched ones may be gone on with, and count. */
+  /** Before anything runs: removes what an earlier process was making, and what exceeds the limit now. Half-fetched ones may be gone on with, and count. */
   async prepare(): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(this.folder)) {
+      if (name.startsWith(INCOMING)) await rm(join(this.folder, name), { recursive: true, force: true });
+    }
     await this.#evict(0);
+  }
+
+  /**
+   * Calls `make` with an empty folder, and takes over the files that it left there for these blobs, each named by its digest. The folder is gone then, whatever
+   * happened.
+   */
+  async #adopt<T extends { readonly pieces: readonly WantedBlob[] }>(
+    make: (folder: string) => Promise<T>,
+    hold: (sha256: string) => void,
+  ): Promise<T> {
+    const folder = await mkdtemp(join(this.folder, INCOMING));
+    try {
+      const made = await make(folder);
+      for (const { sha256, bytes } of made.pieces) {
+        hold(sha256);
+        await this.#mutex.run(sha256, async () => await this.#take(join(folder, sha256), sha256, bytes));
+      }
+      return made;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #take(from: string, sha256: string, bytes: number): Promise<void> {
+    const path = join(this.folder, sha256);
+    if (existsSync(path) && (await sizeOf(path)) === bytes) return;
+    await this.#evict(bytes);
+    await rename(from, path);
   }
 
   /** The blobs that are fetched through a use stay until it is closed. */
   use(fetch: FetchBlob, retry: Retry, signal: AbortSignal): BlobUse {
     const held: string[] = [];
+    const hold = (sha256: string): void => {
+      this.#inUse.set(sha256, (this.#inUse.get(sha256) ?? 0) + 1);
+      held.push(sha256);
+    };
     return {
+      pathOf: ({ sha256 }) => join(this.folder, sha256),
+      make: async (make) => await this.#adopt(make, hold),
       get: async (blob) => {
-        this.#inUse.set(blob.sha256, (this.#inUse.get(blob.sha256) ?? 0) + 1);
-        held.push(blob.sha256);
+        hold(blob.sha256);
         return await this.#mutex.run(blob.sha256, async () => await this.#get(blob, fetch, retry, signal));
       },
       close: () => {
@@ -87,7 +126,7 @@ export class BlobCache {
   }
 
   async #evict(neededBytes: number): Promise<void> {
-    const names = await readdir(this.folder);
+    const names = (await readdir(this.folder)).filter((name) => !name.startsWith(INCOMING));
     const entries = await Promise.all(
       names.map(async (name) => ({ name, ...(await seen(join(this.folder, name))) })),
     );
@@ -102,6 +141,12 @@ export class BlobCache {
 }
 
 export interface BlobUse {
+  /** Calls `make` with an empty folder, and keeps the files that it leaves there for these pieces, each named by its digest. */
+  readonly make: <T extends { readonly pieces: readonly WantedBlob[] }>(
+    make: (folder: string) => Promise<T>,
+  ) => Promise<T>;
+  /** Of a blob that this use has fetched or made. */
+  readonly pathOf: (blob: WantedBlob) => string;
   /** Path of the blob's file, to be read only. Throws TransferError when its bytes are not those of the digest. */
   readonly get: (blob: WantedBlob) => Promise<string>;
   readonly close: () => void;

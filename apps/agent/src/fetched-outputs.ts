@@ -1,4 +1,4 @@
-import { unpackTree } from '#libs/artifacts';
+import { unpackTree, type PieceFile } from '#libs/artifacts';
 import type { Assignment, PackedTree } from '#libs/contracts';
 import { OutputCarrier, OutputError, type Workspace } from '#libs/engine';
 import type { OutputImport } from '#libs/plan';
@@ -7,8 +7,7 @@ import type { OutputImport } from '#libs/plan';
 export class FetchedOutputs extends OutputCarrier {
   constructor(
     private readonly imports: Assignment['imports'],
-    /** Path of the tree's file. */
-    private readonly fetch: (tree: PackedTree) => Promise<string>,
+    private readonly fetch: (tree: PackedTree) => Promise<readonly PieceFile[]>,
     private readonly signal: AbortSignal,
   ) {
     super();
@@ -23,7 +22,7 @@ export class FetchedOutputs extends OutputCarrier {
         `lane ${lane} has not published "${path}", or the coordinator does not know of it`,
       );
     }
-    await unpackTree(await this.fetch(tree), to.path, path, tree, this.signal);
+    await unpackTree(await this.fetch(tree), to.path, path, tree.treeSha256, this.signal);
     return tree.treeSha256;
   }
 }

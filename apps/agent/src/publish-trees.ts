@@ -2,8 +2,7 @@ import { packTree } from '#libs/artifacts';
 import type { PackedTree, ReportEvent } from '#libs/contracts';
 import type { Workspace } from '#libs/engine';
 import type { Job, Plan } from '#libs/plan';
-import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { BlobUse } from './blob-cache.js';
 import type { AttemptKey, CoordinatorLink } from './coordinator-link.js';
 import { uploadFile } from './upload.js';
 
@@ -12,8 +11,8 @@ export interface TreePublishing {
   readonly key: AttemptKey;
   /** As the job left it; nobody works in it any more. */
   readonly workspace: Workspace;
-  /** Where trees are packed; made when it is not there. */
-  readonly packingFolder: string;
+  /** Pieces stay here, for jobs of this agent that bring them in. */
+  readonly blobs: BlobUse;
   readonly chunkBytes: number;
   readonly signal: AbortSignal;
 }
@@ -52,17 +51,10 @@ export function importedPaths(plan: Plan, job: Job): readonly string[] {
 }
 
 async function publishTree(path: string, publishing: TreePublishing): Promise<PackedTree> {
-  const { link, key, workspace, packingFolder, chunkBytes, signal } = publishing;
-  await mkdir(packingFolder, { recursive: true, mode: 0o700 });
-  const folder = await mkdtemp(join(packingFolder, 'tree-'));
-  try {
-    const target = join(folder, 'tar');
-    const tree = await packTree(workspace.path, path, target, signal);
-    await uploadFile(link, key, { path: target, sha256: tree.sha256, bytes: tree.bytes }, chunkBytes, signal);
-    return tree;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-    // Another job of the area may be packing.
-    await rmdir(packingFolder).catch(() => undefined);
+  const { link, key, workspace, blobs, chunkBytes, signal } = publishing;
+  const tree = await blobs.make(async (folder) => await packTree(workspace.path, path, folder, signal));
+  for (const piece of tree.pieces) {
+    await uploadFile(link, key, { path: blobs.pathOf(piece), ...piece }, chunkBytes, signal);
   }
+  return tree;
 }

@@ -2,16 +2,13 @@ import type { AreaName, Hello } from '#libs/contracts';
 import { AreaName as AreaNameSchema } from '#libs/contracts';
 import { SnapshotStoreError } from '#libs/engine';
 import type { Areas } from '#libs/snapshots';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { holdingOf } from './note-event.js';
 
 export type FoundInStore = Pick<Hello, 'areas' | 'holdings'>;
 
 /**
- * What is in the agent's store when it starts, before anything runs: its areas and their checkpoints. Unmounts what an earlier process left mounted, and removes
- * what it had half packed. An area in trouble is named, and counted as there without checkpoints.
+ * What is in the agent's store when it starts, before anything runs: its areas and their checkpoints. Unmounts what an earlier process left mounted. An area in trouble is named, and counted as there without checkpoints.
  */
 export async function reconcile(areas: Areas, log: Logger): Promise<FoundInStore> {
   const found: { areas: AreaName[]; holdings: FoundInStore['holdings'][number][] } = {
@@ -34,8 +31,7 @@ export async function reconcile(areas: Areas, log: Logger): Promise<FoundInStore
 }
 
 async function lookInto(areas: Areas, name: string): Promise<FoundInStore['holdings']> {
-  const { path, store } = await areas.open(name);
-  await rm(join(path, '.packing'), { recursive: true, force: true });
+  const { store } = await areas.open(name);
   await areas.rest(name);
   const lists = await Promise.all((await areas.workspaces(name)).map((workspace) => store.list(workspace)));
   return lists.flat().flatMap((checkpoint) => holdingOf(checkpoint) ?? []);

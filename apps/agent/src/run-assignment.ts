@@ -1,3 +1,4 @@
+import type { PieceFile } from '#libs/artifacts';
 import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
 import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
 import {
@@ -69,7 +70,7 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     attempt.report({ type: 'phase', phase: 'fetching' });
     const bundle = await workshop.bundles.open(assignment, inputs.get);
     loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
-    for (const { tree } of assignment.imports) await inputs.get(tree);
+    for (const { tree } of assignment.imports) await fetchPieces(inputs, tree);
     area = await workshop.desk.enter(assignment.area, loaded.job.workspace);
     const work = await prepareWork(attempt, workshop, loaded, area, inputs);
     attempt.report({ type: 'phase', phase: 'running' });
@@ -92,6 +93,12 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
 function stepToBlame(error: unknown, loaded: LoadedAssignment | null): number | null {
   if (!(error instanceof OutputError)) return null;
   return loaded?.plan.steps.find(({ outputs }) => outputs.includes(error.path))?.index ?? null;
+}
+
+async function fetchPieces(inputs: BlobUse, { pieces }: PackedTree): Promise<readonly PieceFile[]> {
+  const files: PieceFile[] = [];
+  for (const piece of pieces) files.push({ path: await inputs.get(piece), sha256: piece.sha256 });
+  return files;
 }
 
 /** Inputs are fetched for as long as the attempt lives. */
@@ -190,7 +197,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const { attempt, area, inputs, chain, artifacts } = work;
   const { plan, job } = work.loaded;
   const { assignment, control, log } = attempt;
-  const fetch = async (tree: PackedTree): Promise<string> => await inputs.get(tree);
+  const fetch = async (tree: PackedTree): Promise<readonly PieceFile[]> => await fetchPieces(inputs, tree);
   const base =
     assignment.base === null || chain.length > 0
       ? null
@@ -274,7 +281,7 @@ async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work):
 }
 
 /** All of it is with the coordinator before any of it is reported. */
-async function publish({ attempt, workshop, loaded, area, artifacts }: Work): Promise<void> {
+async function publish({ attempt, workshop, loaded, area, inputs, artifacts }: Work): Promise<void> {
   const { plan, job } = loaded;
   const { assignment, control } = attempt;
   const published = [
@@ -283,7 +290,7 @@ async function publish({ attempt, workshop, loaded, area, artifacts }: Work): Pr
       link: workshop.link,
       key: control.key,
       workspace: { name: job.workspace, path: join(area.path, job.workspace) },
-      packingFolder: join(area.path, '.packing'),
+      blobs: inputs,
       chunkBytes: workshop.settings().uploadChunkBytes,
       signal: control.signal,
     })),

@@ -60,9 +60,12 @@ async function sendFile(
   const start = await repeat(() => link.startUpload(key, { sha256, bytes }, signal));
   if (start.committed) return;
   const upload = idOf(start);
+  // One for all: megabytes that are thrown away again and again make V8 collect its whole heap each few of them.
+  const buffer = Buffer.allocUnsafe(Math.min(chunkBytes, bytes - start.offset));
   for (let offset = start.offset; offset < bytes;) {
     const at = offset;
-    const chunk = await readChunk(file, at, Math.min(chunkBytes, bytes - at));
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, bytes - at), at);
+    const chunk = buffer.subarray(0, bytesRead);
     if (chunk.length === 0) throw new FileChanged(path);
     offset = await repeat(() => link.sendChunk(key, upload, at, chunk, signal));
   }
@@ -76,9 +79,4 @@ function isRefusal(error: unknown, code: FarmErrorCode): boolean {
 function idOf({ upload }: UploadState): NonNullable<UploadState['upload']> {
   if (upload === null) throw new TransferError('the coordinator gave no place for the upload');
   return upload;
-}
-
-async function readChunk(file: FileHandle, offset: number, bytes: number): Promise<Uint8Array> {
-  const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, offset);
-  return buffer.subarray(0, bytesRead);
 }

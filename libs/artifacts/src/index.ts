@@ -1,6 +1,7 @@
 export { CopyOutputs } from './copy-outputs.js';
 export { treeDigest } from './tree-digest.js';
-export { packTree, unpackTree, type ExpectedTree } from './pack-tree.js';
+export { packTree, unpackTree } from './pack-tree.js';
+export type { PieceFile } from './piece-reader.js';
 export { TreeError, type TreeErrorCode } from './tree-error.js';
 export { BlobError, type BlobErrorCode } from './blob-error.js';
 export { BlobStore, type ByteRange, type PendingUpload, type StoredBlob } from './blob-store.js';

@@ -6,18 +6,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import fc from 'fast-check';
+import type { PackedTree } from '#libs/contracts';
 import { packTree, unpackTree } from './pack-tree.js';
+import type { PieceFile } from './piece-reader.js';
 import { describeTree, python } from './testing.js';
 import { treeDigest } from './tree-digest.js';
 
 let folder: string;
 let from: string;
 let to: string;
-let tar: string;
+let packed: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pack-tree-'));
-  [from, to, tar] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'tree.tar')];
-  for (const path of [from, to]) await mkdir(path);
+  [from, to, packed] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'packed')];
+  for (const path of [from, to, packed]) await mkdir(path);
 });
 afterEach(async () => rm(folder, { recursive: true, force: true }));
 
@@ -46,26 +48,44 @@ os.utime('t/acl', ns=(1, 77)); os.utime('t', ns=(1, 1000000001)); os.chmod('t', 
 describe('packTree and unpackTree', () => {
   it('give back a tree with everything a root file system has', async () => {
     await python(from, EVERYTHING);
-    const packed = await packTree(from, 't', tar);
-    await unpackTree(tar, to, 'usr/share/t', packed);
+    const tree = await packTree(from, 't', packed);
+    await unpackTree(filesOf(tree), to, 'usr/share/t', tree.treeSha256);
     expect(await describeTree(join(to, 'usr/share/t'))).toEqual(await describeTree(join(from, 't')));
-    expect(packed.treeSha256).toBe(await treeDigest(join(from, 't')));
+    expect(tree.treeSha256).toBe(await treeDigest(join(from, 't')));
     expect((await lstat(join(to, 'usr/share/t/sparse'))).blocks).toBeLessThan(100);
   });
 
   it('give back a whole workspace, its top included', async () => {
     await python(from, EVERYTHING);
-    await packTree(join(from, 't'), '', tar);
-    await unpackTree(tar, to, '', await packedAs(from, 't'));
+    const tree = await packTree(join(from, 't'), '', packed);
+    await unpackTree(filesOf(tree), to, '', tree.treeSha256);
     expect(await describeTree(to)).toEqual(await describeTree(join(from, 't')));
   });
 
-  it('say the digest and the length of what they wrote, the same each time', async () => {
+  it('say the digests and the lengths of what they wrote, the same each time', async () => {
     await python(from, EVERYTHING);
-    const packed = await packTree(from, 't', tar);
-    const bytes = await readFile(tar);
-    expect(packed).toMatchObject({ sha256: sha256(bytes), bytes: bytes.length });
-    expect(await packTree(from, 't', join(folder, 'again.tar'))).toEqual(packed);
+    const tree = await packTree(from, 't', packed);
+    for (const { sha256, bytes } of tree.pieces) {
+      const content = await readFile(join(packed, sha256));
+      expect([sha256Of(content), content.length]).toEqual([sha256, bytes]);
+    }
+    expect((await readdir(packed)).length).toBe(tree.pieces.length);
+    await rm(packed, { recursive: true });
+    await mkdir(packed);
+    expect(await packTree(from, 't', packed)).toEqual(tree);
+  });
+
+  it('have a large file as a piece of its own, which other trees with it share', async () => {
+    await python(from, LARGE);
+    const tree = await packTree(from, 't', packed);
+    const large = { sha256: sha256Of(await readFile(join(from, 't/large'))), bytes: 3_000_001 };
+    expect(tree.pieces).toHaveLength(5);
+    expect(tree.pieces.slice(1, 4)).toEqual([large, expect.anything(), large]);
+    await mkdir(join(folder, 'other'));
+    const other = await packTree(from, 'u', join(folder, 'other'));
+    expect(other.pieces).toContainEqual(large);
+    await unpackTree(filesOf(tree), to, 't', tree.treeSha256);
+    expect(await describeTree(join(to, 't'))).toEqual(await describeTree(join(from, 't')));
   });
 
   it.each([
@@ -77,8 +97,8 @@ describe('packTree and unpackTree', () => {
   ])('carry %s, in place of what is there', async (_, make) => {
     await python(from, make);
     await python(to, `import os; os.makedirs('t/old'); open('t/old/file', 'w')`);
-    const packed = await packTree(from, 't', tar);
-    await unpackTree(tar, to, 't', packed);
+    const tree = await packTree(from, 't', packed);
+    await unpackTree(filesOf(tree), to, 't', tree.treeSha256);
     expect(await describeTree(join(to, 't'))).toEqual(await describeTree(join(from, 't')));
     expect(await readdir(to)).toEqual(['t']);
   });
@@ -86,10 +106,9 @@ describe('packTree and unpackTree', () => {
   it('give back any tree', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(ENTRY, { maxLength: 25 }), async (entries) => {
-        await rm(tar, { force: true });
         await python(from, MAKE_RANDOM, JSON.stringify(entries));
-        const packed = await packTree(from, 't', tar);
-        await unpackTree(tar, to, 't', packed);
+        const tree = await packTree(from, 't', packed);
+        await unpackTree(filesOf(tree), to, 't', tree.treeSha256);
         expect(await describeTree(join(to, 't'))).toEqual(await describeTree(join(from, 't')));
         expect(await readdir(to)).toEqual(['t']);
       }),
@@ -97,40 +116,44 @@ describe('packTree and unpackTree', () => {
     );
   }, 60_000);
 
-  it('leave nothing when they are aborted', async () => {
+  it('leave nothing in place when they are aborted', async () => {
     await python(from, EVERYTHING);
-    await expect(packTree(from, 't', tar, AbortSignal.abort(new Error('cancelled')))).rejects.toThrow(
+    const aborted = AbortSignal.abort(new Error('cancelled'));
+    await expect(packTree(from, 't', packed, aborted)).rejects.toThrow('cancelled');
+    const tree = await packTree(from, 't', packed);
+    await expect(unpackTree(filesOf(tree), to, 'deep/t', tree.treeSha256, aborted)).rejects.toThrow(
       'cancelled',
     );
-    expect(await readdir(folder)).toEqual(['from', 'to']);
-    const packed = await packTree(from, 't', tar);
-    const aborted = AbortSignal.abort(new Error('cancelled'));
-    await expect(unpackTree(tar, to, 'deep/t', packed, aborted)).rejects.toThrow('cancelled');
     expect(await readdir(to)).toEqual([]);
   });
 
-  it('does not overwrite a file that is there', async () => {
-    await writeFile(tar, 'mine');
-    await mkdir(join(from, 't'));
-    await expect(packTree(from, 't', tar)).rejects.toThrow('EEXIST');
-    expect(await readFile(tar, 'utf8')).toBe('mine');
+  it('say that there is no room to pack, and end tar', async () => {
+    await python(from, LARGE);
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', packed]);
+    try {
+      await expect(packTree(from, 't', packed)).rejects.toMatchObject({ code: 'ENOSPC' });
+    } finally {
+      await execa('umount', [packed]);
+    }
   });
 
   it('does not pack or unpack behind a link that leads out', async () => {
     await mkdir(join(folder, 'outside'));
     await writeFile(join(folder, 'outside/t'), 'x');
     for (const root of [from, to]) await symlink(join(folder, 'outside'), join(root, 'out'));
-    await expect(packTree(from, 'out/t', tar)).rejects.toMatchObject({ code: 'OUTPUT_OUTSIDE' });
-    await expect(packTree(from, 'nothing', tar)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
-    const packed = await packTree(from, 'out', tar);
-    await expect(unpackTree(tar, to, 'out/new/t', packed)).rejects.toMatchObject({ code: 'OUTPUT_OUTSIDE' });
+    await expect(packTree(from, 'out/t', packed)).rejects.toMatchObject({ code: 'OUTPUT_OUTSIDE' });
+    await expect(packTree(from, 'nothing', packed)).rejects.toMatchObject({ code: 'OUTPUT_MISSING' });
+    const tree = await packTree(from, 'out', packed);
+    await expect(unpackTree(filesOf(tree), to, 'out/new/t', tree.treeSha256)).rejects.toMatchObject({
+      code: 'OUTPUT_OUTSIDE',
+    });
     expect(await readdir(join(folder, 'outside'))).toEqual(['t']);
   });
 
   it('wants an empty folder for a whole workspace', async () => {
-    await packTree(from, '', tar);
+    const tree = await packTree(from, '', packed);
     await writeFile(join(to, 'mine'), 'x');
-    await expect(unpackTree(tar, to, '', await packedAs(folder, 'from'))).rejects.toMatchObject({
+    await expect(unpackTree(filesOf(tree), to, '', tree.treeSha256)).rejects.toMatchObject({
       code: 'NOT_EMPTY',
     });
     expect(await readdir(to)).toEqual(['mine']);
@@ -146,7 +169,7 @@ def member(name, type=tarfile.REGTYPE, link='', data=b'evil', **pax):
     return m, io.BytesIO(data)
 top = member('./', tarfile.DIRTYPE)
 def write(*members, format=tarfile.PAX_FORMAT, **options):
-    with tarfile.open('../tree.tar', 'w', format=format, **options) as t:
+    with tarfile.open('../packed/tar', 'w', format=format, **options) as t:
         for m, data in members: t.addfile(m, data)
 `;
 
@@ -181,51 +204,54 @@ def write(*members, format=tarfile.PAX_FORMAT, **options):
     ['a global header', `write(top, member('./a'), pax_headers={'path': '../evil'})`],
     ['a sparse name', `write(top, member('./a', **{'GNU.sparse.name': '../evil'}))`],
     ['nothing', `write()`],
-    ['no archive at all', `open('../tree.tar', 'w').write('x' * 2000)`],
+    ['no archive at all', `open('../packed/tar', 'w').write('x' * 2000)`],
   ])('refuses %s, and leaves nothing', async (_, make) => {
     await python(from, MEMBERS + make);
     const refused = expect.stringMatching(/^TREE_(REFUSED|BROKEN)$/);
-    const expected = { treeSha256: '0'.repeat(64) };
-    await expect(unpackTree(tar, to, 'a/t', expected)).rejects.toMatchObject({ code: refused });
-    await expect(unpackTree(tar, to, '', expected)).rejects.toMatchObject({ code: refused });
+    await expect(unpackTree(theTar(), to, 'a/t', ANOTHER)).rejects.toMatchObject({ code: refused });
+    await expect(unpackTree(theTar(), to, '', ANOTHER)).rejects.toMatchObject({ code: refused });
     expect(await readdir(to)).toEqual([]);
-    expect((await readdir(folder)).toSorted()).toEqual(['from', 'to', 'tree.tar']);
+    expect((await readdir(folder)).toSorted()).toEqual(['from', 'packed', 'to']);
   });
 
   it('refuses another tree than it was promised', async () => {
     await python(from, MEMBERS + `write(top, member('./a'))`);
     await writeFile(join(to, 't'), 'mine');
-    const expected = { treeSha256: '0'.repeat(64) };
-    await expect(unpackTree(tar, to, 't', expected)).rejects.toMatchObject({ code: 'TREE_DIFFERS' });
-    await expect(unpackTree(tar, to, 'new/t', expected)).rejects.toMatchObject({ code: 'TREE_DIFFERS' });
+    for (const path of ['t', 'new/t']) {
+      await expect(unpackTree(theTar(), to, path, ANOTHER)).rejects.toMatchObject({ code: 'TREE_DIFFERS' });
+    }
     expect(await readdir(to)).toEqual(['t']);
     expect(await readFile(join(to, 't'), 'utf8')).toBe('mine');
   });
 
   it('refuses an archive that was cut, wherever, and leaves nothing', async () => {
     await python(from, EVERYTHING);
-    const packed = await packTree(from, 't', tar);
-    const whole = await readFile(tar);
+    const tree = await packTree(from, 't', packed);
+    const [file] = filesOf(tree);
+    const whole = await readFile(file!.path);
     const end = whole.findLastIndex((byte) => byte !== 0);
     const cuts = [0, 1, 511, 512, 1024, 5000, end >> 1, ((end >> 9) + 1) << 9, end];
     for (const cut of cuts) {
-      await writeFile(tar, whole.subarray(0, cut));
-      await expect(unpackTree(tar, to, 't', packed)).rejects.toMatchObject({ code: 'TREE_BROKEN' });
+      await writeFile(file!.path, whole.subarray(0, cut));
+      await expect(unpackTree([file!], to, 't', tree.treeSha256)).rejects.toMatchObject({
+        code: 'TREE_BROKEN',
+      });
       expect(await readdir(to)).toEqual([]);
     }
   });
 
   it('refuses an archive with one changed bit, wherever, and leaves nothing', async () => {
     await python(from, `import os; os.mkdir('t'); open('t/a', 'w').write('a' * 1000); os.link('t/a', 't/b')`);
-    const packed = await packTree(from, 't', tar);
-    const whole = await readFile(tar);
+    const tree = await packTree(from, 't', packed);
+    const [file] = filesOf(tree);
+    const whole = await readFile(file!.path);
     const end = whole.findLastIndex((byte) => byte !== 0);
     await fc.assert(
       fc.asyncProperty(fc.nat(end), fc.nat(7), async (at, bit) => {
         const damaged = Buffer.from(whole);
         damaged[at] = damaged[at]! ^ (1 << bit);
-        await writeFile(tar, damaged);
-        await expect(unpackTree(tar, to, 't', packed)).rejects.toMatchObject({
+        await writeFile(file!.path, damaged);
+        await expect(unpackTree([file!], to, 't', tree.treeSha256)).rejects.toMatchObject({
           code: expect.stringMatching(/^TREE_/),
         });
         expect(await readdir(to)).toEqual([]);
@@ -234,19 +260,33 @@ def write(*members, format=tarfile.PAX_FORMAT, **options):
     );
   }, 60_000);
 
+  it('refuses pieces with one changed bit in a large file, or in another order', async () => {
+    await python(from, LARGE);
+    const tree = await packTree(from, 't', packed);
+    const files = filesOf(tree);
+    const [first, large, ...rest] = files;
+    await expect(unpackTree([large!, first!, ...rest], to, 't', tree.treeSha256)).rejects.toMatchObject({
+      code: 'TREE_BROKEN',
+    });
+    await python(folder, `f = open('${large!.path}', 'r+b'); f.seek(2999999); f.write(b'y')`);
+    await expect(unpackTree(files, to, 't', tree.treeSha256)).rejects.toMatchObject({
+      code: 'TREE_BROKEN',
+    });
+    expect(await readdir(to)).toEqual([]);
+  });
+
   it('says so where the file system cannot keep what an image would show', async () => {
     await execa('mount', ['-t', 'ramfs', 'none', to]);
     try {
       await python(from, `import os; os.mkdir('t'); open('t/a', 'w'); os.chmod('t/a', 0o600)`);
-      const plain = await packTree(from, 't', tar);
-      await unpackTree(tar, to, 't', plain);
-      expect(await packTree(to, 't', join(folder, 'back.tar'))).toMatchObject({
-        treeSha256: plain.treeSha256,
-      });
+      const plain = await packTree(from, 't', packed);
+      await unpackTree(filesOf(plain), to, 't', plain.treeSha256);
+      expect(await treeDigest(join(to, 't'))).toBe(plain.treeSha256);
       await python(from, `import os; os.setxattr('t/a', 'user.x', b'1')`);
-      await rm(tar);
-      const packed = await packTree(from, 't', tar);
-      await expect(unpackTree(tar, to, 'u', packed)).rejects.toMatchObject({ code: 'ATTRIBUTES_LOST' });
+      const tree = await packTree(from, 't', packed);
+      await expect(unpackTree(filesOf(tree), to, 'u', tree.treeSha256)).rejects.toMatchObject({
+        code: 'ATTRIBUTES_LOST',
+      });
       expect(await readdir(to)).toEqual(['t']);
     } finally {
       await execa('umount', [to]);
@@ -294,10 +334,27 @@ for path, e in reversed(made):
     os.utime(path, ns=(1, int(e['mtimeNs'])), follow_symlinks=False)
 `;
 
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** Two trees that have files of three megabytes in common. */
+const LARGE = String.raw`
+import os
+for t in 'tu':
+    os.mkdir(t)
+    open(t + '/' + t, 'w').write(t)
+    open(t + '/large', 'wb').write(b'x' * 3000001)
+os.chmod('t/large', 0o4711)
+open('t/large2', 'wb').write(b'x' * 3000001)
+`;
+
+const ANOTHER = '0'.repeat(64);
+
+function theTar(): readonly PieceFile[] {
+  return [{ path: join(packed, 'tar') }];
 }
 
-async function packedAs(root: string, path: string): Promise<{ treeSha256: string }> {
-  return { treeSha256: await treeDigest(join(root, path)) };
+function filesOf({ pieces }: PackedTree): readonly PieceFile[] {
+  return pieces.map(({ sha256 }) => ({ path: join(packed, sha256), sha256 }));
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }

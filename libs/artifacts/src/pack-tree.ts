@@ -1,12 +1,12 @@
 import type { PackedTree } from '#libs/contracts';
 import { OutputError } from '#libs/engine';
-import { chmod, chown, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import type { Transform, Writable } from 'node:stream';
+import { chmod, chown, lstat, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { cutTar } from './cut-tar.js';
 import { hasCode } from './error-code.js';
-import { hashFile } from './hash-file.js';
-import { HashingStream } from './hashing-stream.js';
 import { makeParent, removeParent, requireInside } from './inside.js';
+import { PieceReader, type PieceFile } from './piece-reader.js';
+import { PieceWriter } from './piece-writer.js';
 import { runTar, type TarEnd } from './run-tar.js';
 import { treeDigest } from './tree-digest.js';
 import { TreeError } from './tree-error.js';
@@ -33,7 +33,7 @@ const PACK = [
 ];
 const UNPACK = [
   '--extract',
-  '--force-local',
+  '--file=-',
   '--preserve-permissions',
   '--same-owner',
   '--numeric-owner',
@@ -43,45 +43,41 @@ const UNPACK = [
 ];
 
 /**
- * Packs the file or folder `root/path` (empty path: all of `root`) into the new file `target`: modes, numeric owners, times to the nanosecond, hard and symbolic
- * links, devices, holes, extended attributes, names of any bytes. The same tree gives the same bytes. Left out: sockets, and what is mounted
- * below. Nothing may work in the tree meanwhile. Throws OutputError, or TreeError PACK_FAILED; then, and on abort, there is no `target`.
+ * Packs the file or folder `root/path` (empty path: all of `root`) into pieces, which are files of the empty folder `folder`, named by their SHA-256: modes, numeric
+ * owners, times to the nanosecond, hard and symbolic links, devices, holes, extended attributes, names of any bytes. The same tree gives the same pieces. Left out:
+ * sockets, and what is mounted below. Nothing may work in the tree meanwhile. Throws OutputError, or TreeError PACK_FAILED; then, and on abort, the
+ * folder is for the caller to remove.
  */
 export async function packTree(
   root: string,
   path: string,
-  target: string,
+  folder: string,
   signal?: AbortSignal,
 ): Promise<PackedTree> {
   const source = path === '' ? root : join(root, path);
   if (path !== '') await requireInside(source, root, path);
   const stats = await lstat(source);
   if (stats.isSocket()) throw new OutputError('OUTPUT_MISSING', path, `output "${path}" is only a socket`);
-  const [folder, member] = stats.isDirectory() ? [source, '.'] : [dirname(source), `./${basename(source)}`];
-  const file = await open(target, 'wx', 0o600);
-  const counted = new HashingStream();
+  const [top, member] = stats.isDirectory() ? [source, '.'] : [dirname(source), `./${basename(source)}`];
+  const writer = new PieceWriter(folder);
   try {
     const treeSha256 = await withBoth(
       signal,
       async (either) => await treeDigest(source, either),
-      async (either) => await pack(folder, member, [counted, file.createWriteStream()], either),
+      async (either) => await pack(top, member, writer, either),
     );
-    return { sha256: counted.digest(), bytes: counted.bytes, treeSha256 };
-  } catch (error) {
-    await rm(target, { force: true });
-    throw error;
+    return { pieces: await writer.end(), treeSha256 };
   } finally {
-    await file.close();
+    await writer.close();
   }
 }
 
-async function pack(
-  folder: string,
-  member: string,
-  streams: readonly [Transform, Writable],
-  signal: AbortSignal,
-): Promise<void> {
-  const end = await runTar([...PACK, '--', member], folder, streams, signal);
+async function pack(folder: string, member: string, writer: PieceWriter, signal: AbortSignal): Promise<void> {
+  const end = await runTar([...PACK, '--', member], folder, signal, {
+    read: async (tar) => {
+      for await (const { bytes, begins } of cutTar(tar)) await writer.write(bytes, begins);
+    },
+  });
   if (end.exitCode === 0) return;
   throw new TreeError(
     'PACK_FAILED',
@@ -90,32 +86,35 @@ async function pack(
   );
 }
 
-/** What a packed tree must be. `sha256`, of the archive itself, is checked where it is given; only it covers times and attributes. */
-export type ExpectedTree = Pick<PackedTree, 'treeSha256'> & Partial<Pick<PackedTree, 'sha256'>>;
-
 /**
- * Unpacks what `packTree` packed to `root/path`, replacing what is there, with folders above it made as needed. With an empty path, `root` must be an
- * empty folder and becomes the tree, with the owner, mode and times of its top. The archive is taken for hostile; what is in it is checked before any
- * of it has its place. Throws OutputError (OUTPUT_OUTSIDE), or TreeError; then, and on abort, all is as it was before.
+ * Unpacks what `packTree` packed, from the files of its pieces, to `root/path`, replacing what is there, with folders above it made as needed. With an empty path,
+ * `root` must be an empty folder and becomes the tree, with the owner, mode and times of its top. `treeSha256` is what it must unpack to; only the pieces' own digests
+ * cover times and attributes. The archive is taken for hostile; what is in it is checked before any of it has its place. Throws OutputError (OUTPUT_OUTSIDE), or
+ * TreeError; then, and on abort, all is as it was before.
  */
 export async function unpackTree(
-  tar: string,
+  pieces: readonly PieceFile[],
   root: string,
   path: string,
-  expected: ExpectedTree,
+  treeSha256: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const top = await checkMembers(tar, signal);
-  if (path === '') await unpackRoot(tar, root, top, expected, signal);
-  else await unpackOutput(tar, root, path, top, expected, signal);
+  const tar = await PieceReader.open(pieces);
+  try {
+    const top = await checkMembers(tar, signal);
+    if (path === '') await unpackRoot(tar, root, top, treeSha256, signal);
+    else await unpackOutput(tar, root, path, top, treeSha256, signal);
+  } finally {
+    await tar.close();
+  }
 }
 
 async function unpackOutput(
-  tar: string,
+  tar: PieceReader,
   root: string,
   path: string,
   top: TreeTop,
-  expected: ExpectedTree,
+  treeSha256: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const parent = await makeParent(root, path);
@@ -124,9 +123,9 @@ async function unpackOutput(
   try {
     const folder = join(closed, 'tree');
     await mkdir(folder);
-    await extract(tar, folder, expected.sha256, signal);
+    await extract(tar, folder, signal);
     const tree = top === 'folder' ? folder : await onlyEntry(folder);
-    await requireDigest(tree, expected.treeSha256, signal);
+    await requireDigest(tree, treeSha256, signal);
     await replace(join(parent.path, basename(path)), tree, join(closed, 'replaced'));
   } catch (error) {
     await rm(closed, { recursive: true, force: true });
@@ -137,18 +136,18 @@ async function unpackOutput(
 }
 
 async function unpackRoot(
-  tar: string,
+  tar: PieceReader,
   root: string,
   top: TreeTop,
-  expected: ExpectedTree,
+  treeSha256: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (top !== 'folder') throw new TreeError('TREE_DIFFERS', 'the packed tree is a single file, not a folder');
   if ((await readdir(root)).length > 0) throw new TreeError('NOT_EMPTY', `${root} is not empty`);
   const before = await stat(root);
   try {
-    await extract(tar, root, expected.sha256, signal);
-    await requireDigest(root, expected.treeSha256, signal);
+    await extract(tar, root, signal);
+    await requireDigest(root, treeSha256, signal);
   } catch (error) {
     await emptyFolder(root);
     await chown(root, before.uid, before.gid);
@@ -157,20 +156,8 @@ async function unpackRoot(
   }
 }
 
-async function extract(
-  tar: string,
-  folder: string,
-  sha256: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const end = await withBoth(
-    signal,
-    async (either) => await runTar([...UNPACK, `--file=${resolve(tar)}`], folder, null, either),
-    async (either) => {
-      if (sha256 === undefined || (await hashFile(tar, either)).sha256 === sha256) return;
-      throw new TreeError('TREE_BROKEN', `the packed tree is not the blob ${sha256}`, 'fetch it again');
-    },
-  );
+async function extract(tar: PieceReader, folder: string, signal: AbortSignal | undefined): Promise<void> {
+  const end = await runTar(UNPACK, folder, signal, { write: tar.bytes() });
   if (end.exitCode !== 0)
     throw new TreeError(
       'TREE_BROKEN',

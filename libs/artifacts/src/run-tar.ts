@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
-import type { Readable, Transform, Writable } from 'node:stream';
-import { finished, pipeline } from 'node:stream/promises';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 
 /** Of what tar says, the end: on some file systems it says something for every file. */
 const KEPT_MESSAGE_BYTES = 64 * 1024;
@@ -18,40 +17,67 @@ export interface TarEnd {
   readonly messages: string;
 }
 
+/** Who is at the other end: of the archive that tar writes, or of the one that it reads. */
+export type TarPeer =
+  | { readonly read: (tar: AsyncIterable<Buffer>) => Promise<void> }
+  | { readonly write: AsyncIterable<Buffer> };
+
 /**
- * Runs GNU tar in a folder, and moves what it writes through `streams` (none: it reads its archive itself). Resolves when it has ended, however that
- * was; rejects when it cannot be started, a stream breaks, or `signal` aborts (it is killed then).
+ * Runs GNU tar in a folder. Resolves when it has ended, however that was; rejects when it cannot be started, the other end fails, or `signal` aborts (it is killed
+ * then).
  */
 export async function runTar(
   args: readonly string[],
   folder: string,
-  streams: readonly [Transform, Writable] | null,
   signal: AbortSignal | undefined,
+  peer: TarPeer,
 ): Promise<TarEnd> {
   signal?.throwIfAborted();
-  const child = spawn('tar', args, {
-    cwd: folder,
-    env: ENVIRONMENT,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
-    killSignal: 'SIGKILL',
-  });
+  const child = spawn('tar', args, { cwd: folder, env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'] });
+  const kill = (): void => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', kill);
   const messages = lastOf(child.stderr);
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
-  const moved = streams === null ? drain(child.stdout) : pipeline(child.stdout, ...streams);
+  const moved = serve(child, peer, ended).catch((error: unknown) => {
+    kill();
+    throw error;
+  });
   const [exit, move] = await Promise.allSettled([ended, moved]);
+  signal?.removeEventListener('abort', kill);
   signal?.throwIfAborted();
   if (exit.status === 'rejected') throw exit.reason;
   if (move.status === 'rejected') throw move.reason;
   return { exitCode: exit.value, messages: messages() };
 }
 
-async function drain(stream: Readable): Promise<void> {
-  stream.resume();
-  await finished(stream);
+async function serve(
+  { stdin, stdout }: ChildProcessWithoutNullStreams,
+  peer: TarPeer,
+  ended: Promise<unknown>,
+): Promise<void> {
+  // That tar reads no further: its exit status says why.
+  stdin.on('error', () => undefined);
+  if ('read' in peer) {
+    stdin.end();
+    await peer.read(stdout);
+    return;
+  }
+  stdout.resume();
+  // To the end also when tar does not want it: whoever reads the pieces checks them.
+  for await (const bytes of peer.write) {
+    if (stdin.writable && !stdin.write(bytes)) await Promise.race([drained(stdin), ended]);
+  }
+  stdin.end();
+}
+
+async function drained(stream: Writable): Promise<void> {
+  await new Promise<void>((resolve) => {
+    stream.once('drain', resolve);
+    stream.once('close', resolve);
+  });
 }
 
 function lastOf(stream: Readable): () => string {

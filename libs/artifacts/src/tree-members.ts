@@ -1,7 +1,7 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { PieceReader } from './piece-reader.js';
 import { TreeError } from './tree-error.js';
 
-const BLOCK = 512;
+export const BLOCK = 512;
 const WINDOW_BYTES = 256 * 1024;
 /** A file with a million holes has a header of 60 MB. */
 const LONGEST_PAX_HEADER = 128 * 1024 * 1024;
@@ -14,18 +14,13 @@ export type TreeTop = 'folder' | 'single';
  * kinds, names that are absolute or have `..`, members that are not in a folder that is itself a member (so nothing is written through a link, whatever
  * its target), names that come twice, and hard links to what is not a member. Throws TreeError TREE_REFUSED or, where the archive ends early, TREE_BROKEN.
  */
-export async function checkMembers(tar: string, signal?: AbortSignal): Promise<TreeTop> {
-  const file = await open(tar);
-  try {
-    const members = new Members();
-    for await (const member of readMembers(new BlockReader(file))) {
-      signal?.throwIfAborted();
-      members.add(member);
-    }
-    return members.top();
-  } finally {
-    await file.close();
+export async function checkMembers(tar: PieceReader, signal?: AbortSignal): Promise<TreeTop> {
+  const members = new Members();
+  for await (const member of readMembers(new BlockReader(tar))) {
+    signal?.throwIfAborted();
+    members.add(member);
   }
+  return members.top();
 }
 
 /** Names are bytes, kept as latin1 text: one character each. */
@@ -102,7 +97,7 @@ async function* readMembers(blocks: BlockReader): AsyncGenerator<Member> {
   if (attributes !== null || end.some((byte) => byte !== 0)) broken('its end is missing');
 }
 
-interface Header {
+export interface Header {
   readonly type: string;
   readonly size: number;
   readonly name: string;
@@ -110,7 +105,7 @@ interface Header {
 }
 
 /** See pax(1), "ustar Interchange Format". */
-function parseHeader(block: Buffer): Header {
+export function parseHeader(block: Buffer): Header {
   const name = text(block, 0, 100);
   if (text(block, 257, 8) !== 'ustar' || block.toString('latin1', 263, 265) !== '00')
     broken(`there is no header where "${printable(name)}" should begin`);
@@ -143,7 +138,7 @@ const KNOWN_ATTRIBUTE =
 const REPEATED_ATTRIBUTE = /^GNU\.sparse\.(offset|numbytes)$/;
 
 /** Records of an extended header: `<length> <key>=<value>\n`, where length is of all of it. */
-function parseAttributes(member: string, bytes: Buffer, size: number): ReadonlyMap<string, string> {
+export function parseAttributes(member: string, bytes: Buffer, size: number): ReadonlyMap<string, string> {
   const attributes = new Map<string, string>();
   for (let at = 0; at < size;) {
     const space = bytes.indexOf(' ', at);
@@ -173,7 +168,7 @@ function parseName(name: string, kind: Member['kind']): string {
   return parts.join('/');
 }
 
-function padded(size: number): number {
+export function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
@@ -193,13 +188,13 @@ function printable(name: string): string {
   return name.slice(0, 200).replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** Reads forward through a file, a window at a time. */
+/** Reads forward, a window at a time. */
 class BlockReader {
   private window = Buffer.alloc(0);
   private windowAt = 0;
   private at = 0;
 
-  constructor(private readonly file: FileHandle) {}
+  constructor(private readonly tar: PieceReader) {}
 
   async next(length: number): Promise<Buffer> {
     if (this.at + length > this.windowAt + this.window.length) await this.fill(length);
@@ -216,7 +211,7 @@ class BlockReader {
     const window = Buffer.allocUnsafe(Math.max(length, WINDOW_BYTES));
     let filled = 0;
     while (filled < length) {
-      const { bytesRead } = await this.file.read(window, filled, window.length - filled, this.at + filled);
+      const bytesRead = await this.tar.read(window.subarray(filled), this.at + filled);
       if (bytesRead === 0) broken('it ends in the middle');
       filled += bytesRead;
     }

@@ -39,9 +39,11 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
-export const AGENT_PROTOCOL = 3;
+export const AGENT_PROTOCOL = 4;
 /** Largest body of an upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
+/** A tree's large files that are pieces of their own; further ones are in the pieces around them. */
+export const MOST_LARGE_FILES = 500;
 /** Largest body of a log call; neither side holds it in memory. */
 export const MAX_LOG_CHUNK_BYTES = 32 * 1024 * 1024;
 
@@ -151,8 +153,17 @@ export const AssignedFile = z.strictObject({
 });
 export type AssignedFile = z.infer<typeof AssignedFile>;
 
-/** A tree as a blob: a tar that unpacks to what `treeSha256` (libs/artifacts `treeDigest`) says. */
-export const PackedTree = z.strictObject({ sha256: Sha256, bytes: Bytes, treeSha256: Sha256 });
+/**
+ * A tree as blobs: one behind the other they are a tar that unpacks to what `treeSha256` (libs/artifacts `treeDigest`) says. A large file is a piece of its own, so what is in
+ * several trees is kept and moved once.
+ */
+export const PackedTree = z.strictObject({
+  pieces: z
+    .array(z.strictObject({ sha256: Sha256, bytes: Bytes }))
+    .min(1)
+    .max(2 * MOST_LARGE_FILES + 1),
+  treeSha256: Sha256,
+});
 export type PackedTree = z.infer<typeof PackedTree>;
 
 export const Assignment = z.strictObject({

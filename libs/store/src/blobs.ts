@@ -57,7 +57,9 @@ export async function unreferencedBlobs(
     .where('created_at', '<', query.before)
     .where((eb) =>
       eb.not(
-        eb.exists(eb.selectFrom('outputs').select('path').whereRef('outputs.sha256', '=', 'blobs.sha256')),
+        eb.exists(
+          eb.selectFrom('output_pieces').select('path').whereRef('output_pieces.sha256', '=', 'blobs.sha256'),
+        ),
       ),
     )
     .where((eb) =>

@@ -47,6 +47,7 @@ export interface Schema {
   readonly attempt_steps: AttemptStepsTable;
   readonly step_times: StepTimesTable;
   readonly outputs: OutputsTable;
+  readonly output_pieces: OutputPiecesTable;
   readonly checkpoints: CheckpointsTable;
   readonly fetch_times: FetchTimesTable;
   readonly tickets: TicketsTable;
@@ -324,9 +325,16 @@ export interface OutputsTable {
   readonly job_id: JobId;
   readonly path: string;
   readonly attempt_id: AttemptId;
+  readonly tree_sha256: string;
+}
+
+/** The blobs that an output's packed tree is made of, in order. */
+export interface OutputPiecesTable {
+  readonly job_id: JobId;
+  readonly path: string;
+  readonly position: number;
   readonly sha256: string;
   readonly bytes: number;
-  readonly tree_sha256: string;
 }
 
 /** What agents said their stores hold: a cache of that truth. */

@@ -139,9 +139,7 @@ function treeOf(
 ): PackedTree | null {
   const job = siblings.find(({ index }) => index === writer);
   const output = outputs.find((candidate) => candidate.jobId === job?.id && candidate.path === path);
-  return output === undefined
-    ? null
-    : { sha256: output.sha256, bytes: output.bytes, treeSha256: output.treeSha256 };
+  return output === undefined ? null : { pieces: [...output.pieces], treeSha256: output.treeSha256 };
 }
 
 function require_<T>(value: T | null | undefined, what: string): T {

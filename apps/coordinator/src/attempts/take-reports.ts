@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
-import { FarmError, type AgentId, type Holding, type Report, type ReportEvent } from '#libs/contracts';
+import {
+  FarmError,
+  type AgentId,
+  type Holding,
+  type PackedTree,
+  type Report,
+  type ReportEvent,
+} from '#libs/contracts';
 import {
   advanceReports,
   attemptStepStartedAt,
@@ -270,12 +277,8 @@ async function checkpointTaken(
   tell(scene, 'checkpoint-taken', before === null ? data : { ...stepData(scene, before), ...data });
 }
 
-async function keepOutput(
-  { tx, attempt, job }: Scene,
-  path: string,
-  tree: { readonly sha256: string; readonly bytes: number; readonly treeSha256: string },
-): Promise<void> {
-  await requireBlob(tx, tree.sha256);
+async function keepOutput({ tx, attempt, job }: Scene, path: string, tree: PackedTree): Promise<void> {
+  for (const { sha256 } of tree.pieces) await requireBlob(tx, sha256);
   await putOutput(tx, { jobId: job.id, path, attemptId: attempt.id, ...tree });
 }
 

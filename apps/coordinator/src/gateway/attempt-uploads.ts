@@ -14,8 +14,8 @@ import {
   findBuild,
   findUpload,
   insertBlob,
+  isOutputPiece,
   openAttempts,
-  outputsOfBuild,
   removeUpload,
   startUpload,
   type AgentRow,
@@ -79,7 +79,7 @@ export class AttemptUploads {
     for (const id of new Set(running.map(({ build_id }) => build_id))) {
       const files = (await findBuild(db, id))?.files ?? [];
       if (files.some((file) => file.sha256 === sha256)) return true;
-      if ((await outputsOfBuild(db, id)).some((output) => output.sha256 === sha256)) return true;
+      if (await isOutputPiece(db, id, sha256)) return true;
     }
     return false;
   }
