@@ -48,6 +48,8 @@ export type ModelJob = Pick<
   avoid: readonly AgentId[];
 };
 
+export type ModelAgentRow = { -readonly [K in keyof AgentRow]: AgentRow[K] };
+
 export interface ModelStep {
   readonly job_id: JobId;
   readonly index: number;
@@ -153,7 +155,7 @@ export class ModelCoordinator {
   readonly jobs: readonly ModelJob[];
   readonly steps: readonly ModelStep[];
   readonly attempts = new Map<AttemptId, ModelAttempt>();
-  readonly agents = new Map<AgentId, AgentRow>();
+  readonly agents = new Map<AgentId, ModelAgentRow>();
   readonly outbox = new Map<AttemptId, { sentAt: number | null }>();
   /** By `<job's index>:<path>`. */
   readonly outputs = new Map<string, ModelOutput>();
@@ -166,6 +168,8 @@ export class ModelCoordinator {
   watcher: RecordWatcher = NOBODY;
   /** In memory only. */
   #served: Served | undefined;
+  /** Those of `attempts` that have not ended. */
+  #open: readonly ModelAttempt[] = [];
   readonly #createdAt: number;
   #hasFetched = false;
 
@@ -205,7 +209,7 @@ export class ModelCoordinator {
       started_at: null,
       ended_at: null,
     }));
-    for (const agent of agents) this.agents.set(agent.id, agent);
+    for (const agent of agents) this.agents.set(agent.id, { ...agent });
     this.#settle(now, 'farm');
   }
 
@@ -220,9 +224,7 @@ export class ModelCoordinator {
   }
 
   openAttempts(agent?: AgentId): readonly ModelAttempt[] {
-    return [...this.attempts.values()].filter(
-      (attempt) => attempt.state !== 'ended' && (agent === undefined || attempt.agent === agent),
-    );
+    return agent === undefined ? this.#open : this.#open.filter((attempt) => attempt.agent === agent);
   }
 
   hello(
@@ -234,15 +236,9 @@ export class ModelCoordinator {
     },
     now: number,
   ): void {
-    const before = this.agents.get(agent)!;
-    this.agents.set(agent, {
-      ...before,
-      instance: hello.instance,
-      lastSeenAt: now,
-      lostAt: null,
-      leaving: false,
-    });
-    const isRepeated = this.rules.heedsHelloOnce && before.instance === hello.instance;
+    const row = this.agents.get(agent)!;
+    const isRepeated = this.rules.heedsHelloOnce && row.instance === hello.instance;
+    Object.assign(row, { instance: hello.instance, lastSeenAt: now, lostAt: null, leaving: false });
     if (!isRepeated) {
       this.checkpoints = this.checkpoints.filter((checkpoint) => checkpoint.agent !== agent);
       for (const holding of hello.holdings) this.#keepCheckpoint(agent, holding);
@@ -279,17 +275,18 @@ export class ModelCoordinator {
         pauseBefore: granted ? pauseBefore : null,
       };
     });
-    const known = new Set(beat.attempts.map(({ attempt }) => attempt));
     const running = this.openAttempts(agent).filter(({ state }) => state === 'running');
     for (const attempt of running) {
       if (answers.some(({ attempt: id, granted }) => granted && id === attempt.id))
         attempt.leaseUntil = now + LEASE_MS;
     }
     if (row.lostAt !== null) this.mayPlace = true;
-    this.agents.set(agent, { ...row, lastSeenAt: now, lostAt: null });
+    row.lastSeenAt = now;
+    row.lostAt = null;
     const learnBy = now - 2 * HEARTBEAT_MS;
     for (const attempt of running) {
-      if (known.has(attempt.id) || attempt.lastSeq > 0 || (attempt.claimedAt ?? now) >= learnBy) continue;
+      const isKnown = beat.attempts.some(({ attempt: id }) => id === attempt.id);
+      if (isKnown || attempt.lastSeq > 0 || (attempt.claimedAt ?? now) >= learnBy) continue;
       if (this.rules.heedsEarlierHeartbeat && (attempt.leaseUntil ?? 0) > (attempt.claimedAt ?? 0) + LEASE_MS)
         continue;
       this.#end(attempt, { kind: 'withdrawn', reason: 'never arrived' }, now, 'coordinator');
@@ -373,6 +370,7 @@ export class ModelCoordinator {
 
   /** What is to be given to the queue now. */
   unsent(now: number): readonly (Message & { readonly agent: AgentId })[] {
+    if (this.outbox.size === 0) return [];
     const messages = [...this.outbox]
       .filter(([, { sentAt }]) => sentAt === null)
       .map(([attempt]) => this.attempts.get(attempt)!);
@@ -392,7 +390,7 @@ export class ModelCoordinator {
     if (now - since >= LEASE_MS) {
       for (const agent of this.agents.values()) {
         if (agent.lostAt === null && agent.lastSeenAt !== null && agent.lastSeenAt < now - LEASE_MS)
-          this.agents.set(agent.id, { ...agent, lostAt: now });
+          agent.lostAt = now;
       }
     }
     for (const attempt of expiredAttempts(this.openAttempts(), now, since, LEASE_MS)) {
@@ -475,6 +473,7 @@ export class ModelCoordinator {
       succeeded: new Set(),
     };
     this.attempts.set(attempt.id, attempt);
+    this.#open = [...this.#open, attempt];
     this.outbox.set(attempt.id, { sentAt: null });
   }
 
@@ -678,6 +677,7 @@ export class ModelCoordinator {
       end,
     );
     attempt.state = 'ended';
+    this.#open = this.#open.filter((each) => each !== attempt);
     attempt.end = end;
     attempt.leaseUntil = null;
     this.outbox.delete(attempt.id);
@@ -697,14 +697,14 @@ export class ModelCoordinator {
   #judgeAgent(id: AgentId, end: AttemptEnd, isBlamed: boolean, now: number): void {
     const agent = this.agents.get(id)!;
     if (end.kind === 'succeeded') {
-      if (agent.failures > 0 || agent.quarantinedUntil !== null)
-        this.agents.set(id, { ...agent, failures: 0, quarantinedUntil: null });
+      agent.failures = 0;
+      agent.quarantinedUntil = null;
       return;
     }
     if (!isBlamed) return;
-    const failures = agent.failures + 1;
-    const ms = quarantineMs(failures);
-    this.agents.set(id, { ...agent, failures, ...(ms > 0 ? { quarantinedUntil: now + ms } : {}) });
+    agent.failures += 1;
+    const ms = quarantineMs(agent.failures);
+    if (ms > 0) agent.quarantinedUntil = now + ms;
   }
 
   #withdrawAssigned(reason: string, now: number): void {

@@ -1,3 +1,6 @@
+// Looking up a global costs much where jest runs this.
+const { floor, imul } = Math;
+
 /** Numbers that look random, the same each time for a seed (mulberry32). */
 export class Chance {
   #state: number;
@@ -9,13 +12,13 @@ export class Chance {
   /** In [0, 1). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    let mixed = imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   }
 
   between(low: number, high: number): number {
-    return Math.floor(low + this.next() * (high - low));
+    return floor(low + this.next() * (high - low));
   }
 }
 

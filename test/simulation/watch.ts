@@ -58,7 +58,7 @@ export class Watch implements RecordWatcher {
   readonly #lastStep = new Map<AttemptId, number>();
   readonly #fetchFailed = new Set<AttemptId>();
   readonly #takenAt = new Map<AttemptId, number>();
-  /** Not by the end of their lease, but since their agent seemed not to know of them. */
+  /** Fetched, and ended before their lease was over since a heartbeat did not name them. */
   readonly #takenBack = new Set<AttemptId>();
   readonly #stoodStillUntil = new Map<AgentId, number>();
   #coordinatorSince = 0;
@@ -81,7 +81,7 @@ export class Watch implements RecordWatcher {
     if (this.#ended.has(id)) throw new Violation(`attempt ${id} ended twice`);
     this.#ended.add(id);
     if (by === 'lease') this.#requireExpired(id, now);
-    if (by === 'coordinator') this.#takenBack.add(id);
+    if (by === 'coordinator' && end.kind === 'withdrawn' && this.#takenAt.has(id)) this.#takenBack.add(id);
     if (by === 'coordinator' && end.kind === 'withdrawn' && this.#wasNamed(id))
       throw new Violation(`attempt ${id} was taken back as if it had never arrived`);
     if (end.kind !== 'infrastructure' || end.fault === 'stopped' || state !== 'ended') return;
@@ -217,8 +217,8 @@ export class Watch implements RecordWatcher {
   }
 
   /**
-   * Whoever stood still does not know how late it is, and whose assignment was taken back before its lease was over has not heard of it yet. Both go on for a while;
-   * what they do does not count.
+   * Whoever stood still does not know how late it is. And an assignment that was taken back as never arrived may have arrived: its answer, or the heartbeat that
+   * did not name it, was long on its way. Both go on until they are answered; what they do does not count.
    */
   #mayGoOn(agent: AgentId, attempt: AttemptId): boolean {
     const stoodStill = (this.#stoodStillUntil.get(agent) ?? 0) >= (this.#takenAt.get(attempt) ?? Infinity);

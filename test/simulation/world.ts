@@ -107,7 +107,7 @@ export class World {
   events = 0;
   readonly #time = new VirtualTime(START);
   readonly #queues = new Map<AgentId, Message[]>();
-  readonly #cutUntil = new Map<string, number>();
+  readonly #cutUntil: Readonly<Record<Direction, Map<AgentId, number>>> = { to: new Map(), from: new Map() };
   readonly #poison = new Map<number, number>();
   readonly #failing = new Set<number>();
   readonly #healAt: number;
@@ -358,6 +358,7 @@ export class World {
   #afterChange(): void {
     const { coordinator } = this;
     if (coordinator.mayPlace) this.#passSoon();
+    if (coordinator.toWake.size === 0) return;
     for (const id of coordinator.toWake) {
       const agent = this.agents.find((each) => each.id === id);
       for (const ms of this.#delays(id, 'from')) agent?.receive(ms, () => agent.wake());
@@ -409,7 +410,7 @@ export class World {
   /** After how long a message arrives: once, twice, late, or not at all. */
   #delays(agent: AgentId, direction: Direction): readonly number[] {
     const ms = this.chance.between(5, 100);
-    const cutUntil = this.#cutUntil.get(`${agent} ${direction}`) ?? 0;
+    const cutUntil = this.#cutUntil[direction].get(agent) ?? 0;
     // What was on its way is sent again by TCP, if nobody gave up before.
     if (cutUntil > this.now) return this.chance.next() < 0.7 ? [] : [cutUntil - this.now + ms];
     if (!this.#isNoisy()) return [ms];
@@ -419,7 +420,7 @@ export class World {
   }
 
   #isCut(agent: AgentId, direction: Direction): boolean {
-    return (this.#cutUntil.get(`${agent} ${direction}`) ?? 0) > this.now;
+    return (this.#cutUntil[direction].get(agent) ?? 0) > this.now;
   }
 
   #kill(agent: ModelAgent, losesTail: boolean, forMs: number): void {
@@ -453,7 +454,7 @@ export class World {
       case 'cut': {
         const { id } = this.#agentAt(fault.agent);
         const directions = fault.direction === 'both' ? (['to', 'from'] as const) : [fault.direction];
-        for (const each of directions) this.#cutUntil.set(`${id} ${each}`, this.now + fault.forMs);
+        for (const each of directions) this.#cutUntil[each].set(id, this.now + fault.forMs);
         return;
       }
       case 'restart-coordinator':

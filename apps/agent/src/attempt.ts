@@ -36,6 +36,7 @@ interface Wanted {
 /** What is wanted of an attempt, as it changes while the attempt runs. */
 export class AttemptControl {
   readonly #abort = new AbortController();
+  #stopped: Stopped | null = null;
   #wish: Wish = 'run';
   #pauseBefore: string | null;
   #handOver: string | null = null;
@@ -53,7 +54,7 @@ export class AttemptControl {
   }
 
   get stopped(): Stopped | null {
-    return this.signal.aborted ? (this.signal.reason as Stopped) : null;
+    return this.#stopped;
   }
 
   /** Whether to pause at the next boundary, wherever that is. */
@@ -80,6 +81,8 @@ export class AttemptControl {
 
   /** The first reason counts. */
   stop(kind: StopKind): void {
-    if (!this.signal.aborted) this.#abort.abort(new Stopped(kind));
+    if (this.#stopped !== null) return;
+    this.#stopped = new Stopped(kind);
+    this.#abort.abort(this.#stopped);
   }
 }
