@@ -106,7 +106,7 @@ export class SimulatedAgent {
   #start(assignment: Assignment, leases: LeaseKeeper, signal: AbortSignal): void {
     const { attempt, epoch, token, pauseBefore } = assignment;
     const control = new AttemptControl({ attempt, epoch, token }, pauseBefore);
-    leases.hold(control);
+    leases.hold(control, performance.now());
     const job = this.#work(assignment, control, AbortSignal.any([signal, control.signal]))
       .catch((error: unknown) => {
         if (!signal.aborted) this.options.log.error({ err: error, attempt }, 'an attempt broke off');

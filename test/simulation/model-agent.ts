@@ -15,7 +15,7 @@ import { ModelSpool } from './model-spool.js';
 import { Busy, holdingOf, ModelStore, type Content, type ModelCheckpoint } from './model-store.js';
 import { HEARTBEAT_MS } from './rules.js';
 import { run, until, type Program } from './virtual-time.js';
-import type { World } from './world.js';
+import type { ClaimAnswer, World } from './world.js';
 
 const SLOTS = 2;
 const IDLE_HEARTBEAT_MS = 25_000;
@@ -237,9 +237,9 @@ export class ModelAgent {
     }
   }
 
-  #hold(control: AttemptControl): void {
+  #hold(control: AttemptControl, renewedAtMs: number): void {
     const { attempt } = control.key;
-    this.#held.set(attempt, { attempt, control, renewedAtMs: this.localNow() });
+    this.#held.set(attempt, { attempt, control, renewedAtMs });
     this.#watchLeases();
     this.wake();
   }
@@ -275,7 +275,8 @@ export class ModelAgent {
         continue;
       }
       const { instance } = this;
-      const answer = yield* until<{ readonly assignment: ModelAssignment | null } | null>((resume) =>
+      const sentAtMs = this.localNow();
+      const answer = yield* until<ClaimAnswer | null>((resume) =>
         this.world.request(
           this,
           CLAIM_TIMEOUT_MS,
@@ -289,15 +290,17 @@ export class ModelAgent {
         continue;
       }
       delayMs = FIRST_DELAY_MS;
-      if (answer.assignment !== null) this.#begin(answer.assignment);
+      if (answer.assignment === null) continue;
+      const { grantedAtMs } = this.world.rules;
+      this.#begin(answer.assignment, grantedAtMs(sentAtMs, answer.waitedMs, this.localNow()));
     }
   }
 
-  #begin(assignment: ModelAssignment): void {
+  #begin(assignment: ModelAssignment, grantedAtMs: number): void {
     const control = new AttemptControl(assignment, assignment.pauseBefore);
     const spool = new ModelSpool(assignment);
     this.#spools.push(spool);
-    this.#hold(control);
+    this.#hold(control, grantedAtMs);
     this.#running.add(control);
     this.#run(this.#deliver(spool, control));
     this.#run(this.#work(assignment, control, spool));

@@ -1,5 +1,5 @@
 import { findResumableInJob, missingCheckpoints } from '#libs/plan';
-import { newsOf, runOut } from '../../apps/agent/src/lease-decisions.js';
+import { grantedAtMs, newsOf, runOut } from '../../apps/agent/src/lease-decisions.js';
 import { afterAttempt } from '../../apps/coordinator/src/decide/after-attempt.js';
 import { expiredAttempts } from '../../apps/coordinator/src/decide/lease-policy.js';
 import { placeJobs } from '../../apps/coordinator/src/decide/place-jobs.js';
@@ -18,6 +18,7 @@ export const RULES = {
   afterAttempt,
   expiredAttempts,
   findResumableInJob,
+  grantedAtMs,
   missingCheckpoints,
   newsOf,
   placeJobs,

@@ -87,10 +87,12 @@ const AGENT = {
 
 interface ParkedClaim {
   readonly agent: AgentId;
+  readonly since: number;
   readonly give: (answer: ClaimAnswer | null) => void;
 }
 export interface ClaimAnswer {
   readonly assignment: ModelAssignment | null;
+  readonly waitedMs: number;
 }
 
 export type Direction = 'to' | 'from';
@@ -219,21 +221,21 @@ export class World {
 
   claim(agent: AgentId, instance: string, reply: (answer: ClaimAnswer | null) => void): void {
     if (this.coordinator.agents.get(agent)?.instance !== instance) {
-      reply({ assignment: null });
+      reply({ assignment: null, waitedMs: 0 });
       return;
     }
     const overdue = this.coordinator.takeOverdue(agent, this.#newToken(), this.now);
     const assignment = overdue ?? this.#takeNext(agent);
     if (assignment === null) {
-      const parked = { agent, give: reply };
+      const parked = { agent, since: this.now, give: reply };
       this.#parked.push(parked);
       this.after(CLAIM_WAIT_MS, () => {
-        if (this.#unpark(parked)) reply({ assignment: null });
+        if (this.#unpark(parked)) reply({ assignment: null, waitedMs: 0 });
       });
       return;
     }
     this.watch.taken(assignment.attempt, this.now);
-    reply({ assignment });
+    reply({ assignment, waitedMs: 0 });
   }
 
   /** Who could send the checkpoint, as far as the record knows. */
@@ -378,7 +380,7 @@ export class World {
       if (parked === undefined || assignment === null) continue;
       this.#unpark(parked);
       this.watch.taken(assignment.attempt, this.now);
-      parked.give({ assignment });
+      parked.give({ assignment, waitedMs: this.now - parked.since });
     }
   }
 

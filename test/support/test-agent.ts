@@ -117,6 +117,7 @@ export class TestAgent {
       attempt: newId('t'),
       epoch: 1,
       token: `dft_${newId('t')}`,
+      waitedMs: 0,
       build: BUILD,
       job: newId('j'),
       variant: 'default',

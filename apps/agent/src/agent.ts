@@ -167,7 +167,7 @@ export class Agent {
         settings: () => keeper.settings,
         slots,
         running: () => [...this.#running.values()],
-        start: (assignment) => this.#start(keeper, assignment),
+        start: (assignment, grantedAtMs) => this.#start(keeper, assignment, grantedAtMs),
         onRefused: (error) => {
           this.#refusal ??= error;
           this.stopNow('stale');
@@ -181,9 +181,9 @@ export class Agent {
     await ended;
   }
 
-  #start(keeper: LeaseKeeper, assignment: Assignment): void {
+  #start(keeper: LeaseKeeper, assignment: Assignment, grantedAtMs: number): void {
     const control = new AttemptControl(assignment, assignment.pauseBefore);
-    keeper.hold(control);
+    keeper.hold(control, grantedAtMs);
     const job = this.#work(keeper, control, assignment).catch((error: unknown) => {
       this.parts.log.error(
         { err: error, attempt: assignment.attempt },

@@ -2,6 +2,7 @@ import type { AgentSettings, Assignment } from '#libs/contracts';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Logger } from 'pino';
 import type { CoordinatorLink } from './coordinator-link.js';
+import { grantedAtMs } from './lease-decisions.js';
 import { mayPass, pause } from './persistently.js';
 
 export interface ClaimLoopOptions {
@@ -11,7 +12,8 @@ export interface ClaimLoopOptions {
   readonly slots: number;
   /** The jobs that take a slot, each until it has ended. */
   readonly running: () => readonly Promise<void>[];
-  readonly start: (assignment: Assignment) => void;
+  /** `grantedAtMs`: when its lease began, by the monotonic clock. */
+  readonly start: (assignment: Assignment, grantedAtMs: number) => void;
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
 }
@@ -35,8 +37,10 @@ export async function claimLoop(options: ClaimLoopOptions, leaving: AbortSignal)
       continue;
     }
     try {
+      const sentAtMs = performance.now();
       const assignment = await claimOnce(options, leaving);
-      if (assignment !== null) options.start(assignment);
+      if (assignment !== null)
+        options.start(assignment, grantedAtMs(sentAtMs, assignment.waitedMs, performance.now()));
       delays = retryDelays({ firstMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS });
     } catch (error) {
       if (hasLeft()) return;

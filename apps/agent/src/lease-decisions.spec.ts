@@ -1,6 +1,6 @@
 import { newId } from '#libs/contracts';
 import { describe, expect, it } from '@jest/globals';
-import { heartbeatTimeoutMs, newsOf, nextHeartbeatMs, runOut } from './lease-decisions.js';
+import { grantedAtMs, heartbeatTimeoutMs, newsOf, nextHeartbeatMs, runOut } from './lease-decisions.js';
 
 const [ONE, TWO] = [newId('t'), newId('t')];
 
@@ -42,5 +42,18 @@ describe('times of a heartbeat', () => {
   it('gives up a call while there is time for another', () => {
     expect(heartbeatTimeoutMs(10_000, 60_000)).toBe(10_000);
     expect(heartbeatTimeoutMs(200, 1_000)).toBe(333);
+  });
+});
+
+describe('grantedAtMs', () => {
+  it('is no later than the coordinator counts from, however long the answer was on its way', () => {
+    // Asked at 1000; the coordinator had something after 4 s.
+    expect(grantedAtMs(1_000, 4_000, 5_010)).toBe(5_000);
+    expect(grantedAtMs(1_000, 4_000, 36_000)).toBe(5_000);
+    expect(grantedAtMs(1_000, 0, 9_000)).toBe(1_000);
+  });
+
+  it('is never in the future, should the coordinator’s clock have jumped', () => {
+    expect(grantedAtMs(1_000, 3_600_000, 5_000)).toBe(5_000);
   });
 });

@@ -7,6 +7,14 @@ export interface Lease {
   readonly renewedAtMs: number;
 }
 
+/**
+ * When a lease began that was asked for at `sentAtMs`, and given after the coordinator had let the call wait `waitedMs`: no later than the coordinator counts from,
+ * however long the answer was on its way.
+ */
+export function grantedAtMs(sentAtMs: number, waitedMs: number, receivedAtMs: number): number {
+  return Math.min(receivedAtMs, sentAtMs + waitedMs);
+}
+
 export type LeaseNews =
   | {
       readonly kind: 'renewed';

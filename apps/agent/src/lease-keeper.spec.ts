@@ -53,7 +53,7 @@ function setUp() {
     };
     await keeper.beatOnce(new AbortController().signal);
   };
-  keeper.hold(control);
+  keeper.hold(control, 0);
   return { control, beat, onRefused };
 }
 

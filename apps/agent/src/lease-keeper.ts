@@ -20,6 +20,7 @@ export interface LeaseKeeperOptions {
   /** Another process uses this agent's key, or the key is no longer good. */
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
+  /** Monotonic. Default: performance.now. */
   readonly now?: () => number;
 }
 
@@ -50,10 +51,10 @@ export class LeaseKeeper {
     return this.#settings;
   }
 
-  /** From now on, until `release`, the lease is renewed. It counts as renewed now: the assignment has just come. */
-  hold(control: AttemptControl): void {
+  /** From now on, until `release`, the lease is renewed. */
+  hold(control: AttemptControl, renewedAtMs: number): void {
     const { attempt } = control.key;
-    this.#held.set(attempt, { attempt, control, renewedAtMs: this.#now() });
+    this.#held.set(attempt, { attempt, control, renewedAtMs });
     this.beatNow();
   }
 

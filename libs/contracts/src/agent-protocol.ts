@@ -170,6 +170,8 @@ export const Assignment = z.strictObject({
   attempt: AttemptId,
   epoch: Epoch,
   token: z.string(),
+  /** How long the claim had waited when the lease began: the agent counts the lease from then, not from when the answer arrives. */
+  waitedMs: z.number().int().min(0),
   build: BuildId,
   job: JobId,
   variant: Name,

@@ -45,6 +45,7 @@ export async function makeAssignment(
     attempt: attempt.id,
     epoch: attempt.epoch,
     token,
+    waitedMs: 0,
     build: build.id,
     job: job.id,
     variant: variant.name,

@@ -52,15 +52,17 @@ export class Claims {
     requireInstance(agent, instance);
     const overdue = await this.#takeOverdue(agent);
     if (overdue !== null) return overdue;
-    const until = this.clock.now() + agentSettings(this.config).claimWaitMs;
+    const since = this.clock.now();
+    const until = since + agentSettings(this.config).claimWaitMs;
     while (!signal.aborted) {
       const waitMs = until - this.clock.now();
       if (waitMs <= 0) return null;
       const token = newSecret(SECRET_PREFIX.attempt);
       const message = await this.inbox.claim(agent.id, token, waitMs, signal);
       if (message === null) return null;
+      const waitedMs = Math.max(0, this.clock.now() - since);
       const assignment = await this.#takeOrPutBack(agent, message, token);
-      if (assignment !== null) return assignment;
+      if (assignment !== null) return { ...assignment, waitedMs };
       await this.inbox.finish(agent.id, message, token, true, "not the agent's any more");
     }
     return null;
