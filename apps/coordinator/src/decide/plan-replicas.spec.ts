@@ -191,7 +191,7 @@ describe('what is copied', () => {
       'where a job has ended, and not what another attempt left',
       {
         jobs: [jobOf('one', { on: null, end: `${one.lineage}@b` })],
-        held: [...heldBy('host', one, 'ab'), ...heldBy('other', one, 'c', { takenAt: NOW + 9 })],
+        held: [...heldBy('host', one, 'ab'), ...heldBy('other', one, 'acd')],
       },
       ['b-one ab to buddy'],
       1,
