@@ -125,6 +125,7 @@ describe('an agent', () => {
       workspace: 'build_data',
       label: '.end_a',
       lineage: agent.assignment(steps).lineage,
+      checkpoint: coordinator.events(first, 'checkpoint-taken').at(-1)!.holding.id,
       tree: end!.tree,
     };
     // The area goes: what the next job goes on from is not here any more.
@@ -149,6 +150,38 @@ describe('an agent', () => {
       }),
     );
     expect(await coordinator.end(missing)).toMatchObject({ kind: 'infrastructure', fault: 'base-missing' });
+  });
+
+  it('goes on from the very state that it is told, not from another of the same name', async () => {
+    const steps: readonly FarmStep[] = [
+      { name: 'a', body: 'head -c 8 /dev/urandom > "$2/random"' },
+      { name: 'iso', lane: 'iso', body: 'cp "$2/random" "$5/iso.bin"' },
+      { name: 'usb', lane: 'usb', body: 'cp "$2/random" "$5/usb.bin"' },
+    ];
+    await agent.start();
+    const { coordinator } = agent;
+    const first = coordinator.give(agent.assignment(steps, { publishEnd: true }));
+    await coordinator.end(first);
+    const [end] = coordinator.events(first, 'end-published');
+    const { lineage } = agent.assignment(steps);
+    const [counts] = coordinator.events(first, 'checkpoint-taken').filter(({ before }) => before === null);
+    const base = { workspace: 'build_data', label: '.end_a', lineage, checkpoint: counts!.holding.id };
+    // Another attempt, which does not count, leaves an end of the same name and lineage here.
+    coordinator.drop = [agent.assignment(steps).area];
+    await coordinator.until(() => coordinator.drop.length === 0);
+    await coordinator.end(coordinator.give(agent.assignment(steps)));
+    const unpublished = { ...base, tree: null };
+    const refused = coordinator.give(agent.assignment(steps, { jobIndex: 1, base: unpublished }));
+    expect(await coordinator.end(refused)).toMatchObject({ kind: 'infrastructure', fault: 'base-missing' });
+    const published = { ...base, tree: end!.tree };
+    const lanes = [1, 2].map((jobIndex) =>
+      coordinator.give(agent.assignment(steps, { jobIndex, base: published })),
+    );
+    for (const lane of lanes) expect(await coordinator.end(lane)).toEqual({ kind: 'succeeded' });
+    const tar = coordinator.blobs.get(end!.tree.sha256)!;
+    const [iso, usb] = lanes.map((lane) => coordinator.events(lane, 'artifact-published')[0]!.sha256);
+    expect(iso).toBe(usb);
+    expect(tar.includes(coordinator.blobs.get(iso!)!)).toBe(true);
   });
 
   it('hands a job over at the next boundary, and does not run a step for which it has no room', async () => {
@@ -375,8 +408,10 @@ describe('an agent', () => {
     await agent.start(2);
     const { coordinator } = agent;
     const { lineage } = agent.assignment(steps);
-    expect(await coordinator.end(coordinator.give(agent.assignment(steps)))).toEqual({ kind: 'succeeded' });
-    const base = { workspace: 'build_data', label: '.end_a', lineage, tree: null };
+    const main = coordinator.give(agent.assignment(steps));
+    expect(await coordinator.end(main)).toEqual({ kind: 'succeeded' });
+    const checkpoint = coordinator.events(main, 'checkpoint-taken').at(-1)!.holding.id;
+    const base = { workspace: 'build_data', label: '.end_a', lineage, checkpoint, tree: null };
     const iso = coordinator.give(agent.assignment(steps, { jobIndex: 1, base }));
     await agent.gate('iso-waits');
     const usb = coordinator.give(agent.assignment(steps, { jobIndex: 2, base }));

@@ -118,6 +118,44 @@ describe('an agent that is given up', () => {
     );
   });
 
+  it('leaves an end that nobody goes on from, though it has the name of the one that counts', async () => {
+    const copy = (name: string): string => `od -An -tx1 "$2/random" > "$5/${name}.txt"`;
+    const scenario = farm.scenario([
+      { name: 'a' },
+      {
+        name: 'b',
+        body: `[ -e "$S/b.waits" ] || hold b; head -c 8 /dev/urandom > "$2/random"; ${copy('b')}`,
+      },
+      { name: 'iso', lane: 'iso', body: copy('iso') },
+      { name: 'usb', lane: 'usb', body: copy('usb') },
+    ]);
+    const id = await farm.submit(scenario, { pauseBefore: 'iso' });
+    await scenario.reached('b');
+    const before = farm.events.lastSeq;
+    line.cut();
+    await scenario.open('b');
+    const store = join(farm.agentFolder(0), 'store', `${id}.default`);
+    while (!existsSync(join(store, '.checkpoints/build_data/.end_b'))) await sleep(20);
+    await other();
+    expect(agentsOf(await farm.atRest(id))).toEqual(['agent0', 'agent1']);
+    expect(await scenario.finished()).toEqual(['a', 'b', 'a', 'b']);
+    line.mend();
+    await isBack(before);
+    await farm.call('POST', `/builds/${id}/resume`, { onAgent: 'agent0', pauseBefore: 'usb' });
+    await farm.atRest(id);
+    await farm.call('POST', `/builds/${id}/resume`, { onAgent: 'agent1' });
+    const ended = await farm.atRest(id);
+    expect(ended).toMatchObject({ state: 'succeeded' });
+    expect(ended.jobs.map(({ attempts }) => attempts.at(-1)!.agentName)).toEqual([
+      'agent1',
+      'agent0',
+      'agent1',
+    ]);
+    const found = await farm.artifacts(id);
+    expect(found.map(({ name }) => name).toSorted()).toEqual(['b.txt', 'iso.txt', 'usb.txt']);
+    expect(new Set(found.map(({ sha256 }) => sha256)).size).toBe(1);
+  });
+
   it('with its newest checkpoint leaves the build to the newest that exists anywhere', async () => {
     const names = ['a', 'b', 'c', 'd'];
     const scenario = farm.scenario(names.map((name) => ({ name })));

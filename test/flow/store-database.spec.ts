@@ -120,6 +120,20 @@ describeEachDatabase('a database of record', (open, backend) => {
       });
     });
 
+    it('finds the very checkpoint that each job of before ended at', async () => {
+      const database = await backend.open(await backend.place());
+      const older = Object.fromEntries(Object.entries(MIGRATIONS).filter(([name]) => name < '0005'));
+      await migrate(database, older);
+      await insertBefore0005(database.db);
+      expect(await migrate(database)).toContain('0005-end-checkpoints');
+      const jobs = await database.db
+        .selectFrom('jobs')
+        .select(['id', 'end_checkpoint'])
+        .orderBy('index')
+        .execute();
+      expect(jobs.map(({ end_checkpoint }) => end_checkpoint)).toEqual(['newest', null, null]);
+    });
+
     it('leaves nothing of a migration that fails', async () => {
       const database = await open();
       const failing = {
@@ -505,4 +519,83 @@ function everything(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const own = Object.getOwnPropertyNames(error).map((name) => [name, Reflect.get(error, name)] as const);
   return { ...Object.fromEntries(own), cause: everything(error.cause) };
+}
+
+/** A job that was tried twice and ended on agent 2, where it had ended before; one that has no end to go on from; one that nobody has begun. */
+async function insertBefore0005(db: FarmDatabase['db']): Promise<void> {
+  const values = async (table: string, rows: readonly Readonly<Record<string, unknown>>[]): Promise<void> => {
+    for (const row of rows) {
+      const columns = sql.join(Object.keys(row).map((column) => sql.ref(column)));
+      const all = sql.join(Object.values(row));
+      await sql`insert into ${sql.table(table)} (${columns}) values (${all})`.execute(db);
+    }
+  };
+  await values('manifests', [{ sha256: 'm', text: '' }]);
+  const build = { name: 'live', user: 'ada', manifest_sha256: 'm', manifest_path: 'm.xml', files: '[]' };
+  const plain = {
+    source_date_epoch: 0,
+    priority: 'normal',
+    note: '',
+    wish: 'run',
+    state: 'running',
+    waits: 0,
+  };
+  await values('builds', [{ id: 'b', ...build, ...plain, created_at: 1 }]);
+  await values('variants', [{ id: 'v', build_id: 'b', name: 'default', plan_content_sha256: '' }]);
+  const json = { needs: '[]', imports: '[]', requires: '{}', ancestry: '[]', avoid: '[]' };
+  const job = { build_id: 'b', variant_id: 'v', lane: 'main', workspace: 'w', waiting_reason: '', ...json };
+  await values('jobs', [
+    {
+      ...job,
+      id: 'j0',
+      index: 0,
+      state: 'succeeded',
+      end_label: '.end_a',
+      epoch: 2,
+      generation: 1,
+      retries: 0,
+    },
+    { ...job, id: 'j1', index: 1, state: 'succeeded', end_label: null, epoch: 1, generation: 1, retries: 0 },
+    {
+      ...job,
+      id: 'j2',
+      index: 2,
+      state: 'blocked',
+      end_label: '.end_c',
+      epoch: 0,
+      generation: 1,
+      retries: 0,
+    },
+  ]);
+  const agent = { facts: '{}', reason: '', enrolled_at: 1, failures: 0, dropping: '[]' };
+  const flags = { drained: 0, paused: 0, leaving: 0 };
+  await values(
+    'agents',
+    ['1', '2'].map((id) => ({ id, name: id, key_hash: id, ...agent, ...flags })),
+  );
+  const attempt = { build_id: 'b', state: 'ended', assigned_at: 1, last_seq: 1, log_bytes: 0 };
+  const of = (number: number, agent_id: string, index: number) => ({
+    ...{
+      id: `t${index}.${number}`,
+      job_id: `j${index}`,
+      agent_id,
+      number,
+      epoch: number,
+      lineage: `l${index}`,
+    },
+    ...attempt,
+  });
+  await values('attempts', [of(1, '1', 0), of(2, '2', 0), of(1, '1', 1)]);
+  const checkpoint = { build_id: 'b', variant: 'default', workspace: 'w', previous: '' };
+  const at = (id: string, agent_id: string, lineage: string, label: string, taken_at: number) => ({
+    ...{ id, agent_id, lineage, label, taken_at },
+    ...checkpoint,
+  });
+  await values('checkpoints', [
+    at('lost', '1', 'l0', '.end_a', 9),
+    at('older', '2', 'l0', '.end_a', 3),
+    at('newest', '2', 'l0', '.end_a', 4),
+    at('later', '2', 'l0', '.step_a', 5),
+    at('other', '1', 'l1', '.step_b', 6),
+  ]);
 }

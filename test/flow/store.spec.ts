@@ -739,7 +739,7 @@ describeEachDatabase('the tables of record', (open) => {
       await updateBuild(db, paused, { wish: 'pause' });
       await updateJob(db, await aJob(db, paused), { state: 'waiting' });
       const [main, iso, other] = [await aJob(db, build), await aJob(db, build, 1), await aJob(db, build, 2)];
-      await updateJob(db, main, { generation: 3 });
+      await updateJob(db, main, { generation: 3, end_checkpoint: '7' });
       await updateJob(db, other, { state: 'waiting' });
       await updateJob(db, iso, {
         state: 'waiting',
@@ -767,7 +767,7 @@ describeEachDatabase('the tables of record', (open) => {
         lineage: `${build}/v0/1/g2`,
         ancestors: [{ lineage: `${build}/v0/1/g1`, upToIndex: 4 }],
         wasTried: true,
-        base: { jobId: main, lineage: `${build}/v0/0/g3`, label: '.end_grub' },
+        base: { jobId: main, lineage: `${build}/v0/0/g3`, checkpoint: '7' },
         avoid: ['a-0000000001'],
         waitingSince: 5,
         user: 'ada',
@@ -997,6 +997,7 @@ async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
       imports: '[]',
       requires: '{}',
       end_label: null,
+      end_checkpoint: null,
       epoch: 0,
       generation: 1,
       ancestry: '[]',

@@ -37,8 +37,10 @@ describe('an agent on ZFS', () => {
     await agent.start(2);
     const { coordinator } = agent;
     const first = agent.assignment(steps);
-    expect(await coordinator.end(coordinator.give(first))).toEqual({ kind: 'succeeded' });
-    const base = { workspace: 'build_data', label: '.end_a', lineage: first.lineage, tree: null };
+    const main = coordinator.give(first);
+    expect(await coordinator.end(main)).toEqual({ kind: 'succeeded' });
+    const checkpoint = coordinator.events(main, 'checkpoint-taken').at(-1)!.holding.id;
+    const base = { workspace: 'build_data', label: '.end_a', lineage: first.lineage, checkpoint, tree: null };
     const usb = agent.assignment(steps, { jobIndex: 2, base });
     const running = coordinator.give(usb);
     await agent.gate('usb-waits');

@@ -442,17 +442,15 @@ export class ModelAgent {
   /** False: what it goes on from is not to be had. */
   #openNew({ assignment, job, report }: Attempt): boolean {
     const { base } = assignment;
-    const { plan } = this.world;
+    const { plan, rules } = this.world;
     if (base === null) this.store.startEmpty(job.workspace);
     else {
-      const isBase = ({ label, facts }: ModelCheckpoint): boolean =>
-        label === base.label && facts['build'] === base.lineage;
-      let held = this.store.list(base.workspace).find(isBase);
+      let held = rules.findBase(this.store.list(base.workspace), base);
       if (held === undefined) {
         if (base.tree === null || job.base.kind === 'empty') return false;
         this.store.startEmpty(base.workspace);
         this.store.write(base.workspace, contentOf(base.tree));
-        held = this.store.take(plan, job.base.boundary, '', base.lineage);
+        held = this.store.takeBase(plan, job.base.boundary, { lineage: base.lineage, tree: base.tree });
       }
       this.store.startFrom(held, job.workspace);
     }
@@ -501,7 +499,7 @@ export class ModelAgent {
     report({ type: 'step-started', step: step.index });
     world.watch.stepStarts(this, assignment, job, step);
     const before = store.contentOf(workspace);
-    const done = `${step.name}/${generationOf(assignment.lineage)}`;
+    const done = `${step.name}/${generationOf(assignment.lineage)}/${assignment.attempt}`;
     const process = { step: step.name };
     store.processes.set(workspace, process);
     store.write(workspace, [...before, `~${done}`]);

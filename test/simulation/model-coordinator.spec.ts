@@ -24,6 +24,16 @@ describe('the model of the coordinator', () => {
       { numRuns: RUNS, endOnFailure: true },
     );
   });
+
+  it('does so where a job is tried again that had come to its end', async () => {
+    const kill = { kind: 'kill', at: 41_789, agent: 0, forMs: 48_980, losesTail: false } as const;
+    const schedule = { shape: 1, agents: 3, noise: 0, seed: 550_333_198, faults: [kill] };
+    const calls = callsOf(schedule).slice(0, MOST_CALLS);
+    const firstJob = calls.map(({ record }) => record.find((row) => row.startsWith('"job" 0 '))!.split(' '));
+    const ended = firstJob.findIndex(([, , , end]) => end !== 'null');
+    expect(firstJob.slice(ended).map(([, , state]) => state)).toContain('"assigned"');
+    await requireSame(schedule, calls);
+  });
 });
 
 function callsOf(schedule: Schedule): readonly Call[] {

@@ -39,6 +39,7 @@ export type ModelJob = Pick<
   JobRow,
   'id' | 'variant_id' | 'index' | 'workspace' | 'needs' | 'base' | 'imports' | 'requires' | 'end_label'
 > & {
+  end_checkpoint: string | null;
   state: JobState;
   waitingSince: number | null;
   epoch: number;
@@ -116,6 +117,7 @@ export type ModelAssignment = Pick<
     readonly workspace: string;
     readonly label: string;
     readonly lineage: string;
+    readonly checkpoint: string | null;
     readonly tree: string | null;
   } | null;
   readonly imports: readonly { readonly path: string; readonly tree: string }[];
@@ -192,6 +194,7 @@ export class ModelCoordinator {
       imports: row.imports,
       requires: row.requires,
       end_label: row.end_label,
+      end_checkpoint: null,
       state: row.state,
       waitingSince: null,
       epoch: 0,
@@ -456,7 +459,7 @@ export class ModelCoordinator {
   #assign(id: JobId, agent: AgentId, now: number): void {
     const job = this.jobs.find((each) => each.id === id)!;
     const epoch = job.epoch + 1;
-    this.#change(job, { state: 'assigned', epoch, waitingSince: null });
+    this.#change(job, { state: 'assigned', epoch, end_checkpoint: null, waitingSince: null });
     const attempt: ModelAttempt = {
       id: `t-${job.index}.${epoch}` as AttemptId,
       job,
@@ -501,7 +504,7 @@ export class ModelCoordinator {
           base === null
             ? null
             : {
-                lineage: `${this.lineageOf(base)}@${job.base!.label}`,
+                lineage: `${this.lineageOf(base)}@${base.end_checkpoint ?? ''}`,
                 published: this.outputs.has(`${base.index}:`),
               },
       },
@@ -514,16 +517,18 @@ export class ModelCoordinator {
       const furthest = holders.get(key) ?? new Map<AgentId, number>();
       if (position > 0) holders.set(key, furthest.set(agent, Math.max(furthest.get(agent) ?? 0, position)));
     };
-    for (const { agent, lineage, label } of this.checkpoints) {
+    for (const { agent, lineage, label, id } of this.checkpoints) {
       for (const job of waiting.filter(({ epoch }) => epoch > 0)) {
         for (const known of this.#lineagesOf(job).filter((each) => each.lineage === lineage))
           hold(this.lineageOf(job), agent, boundaryPosition(label, this.#stepsOf(job), known.upToIndex));
       }
       const isBase = waiting.some(
         ({ base }) =>
-          base !== null && base.label === label && this.lineageOf(this.jobs[base.job]!) === lineage,
+          base !== null &&
+          this.jobs[base.job]!.end_checkpoint === id &&
+          this.lineageOf(this.jobs[base.job]!) === lineage,
       );
-      if (isBase) hold(`${lineage}@${label}`, agent, 1);
+      if (isBase) hold(`${lineage}@${id}`, agent, 1);
     }
     return holders;
   }
@@ -574,6 +579,7 @@ export class ModelCoordinator {
               workspace: base.workspace,
               label: base.label,
               lineage: this.lineageOf(this.jobs[base.job]!),
+              checkpoint: this.jobs[base.job]!.end_checkpoint,
               tree: this.outputs.get(`${base.job}:`)?.sha256 ?? null,
             },
     };
@@ -599,6 +605,7 @@ export class ModelCoordinator {
         this.#hasFetched = true;
         return;
       case 'checkpoint-taken':
+        if (event.before === null) job.end_checkpoint = event.holding.id;
         if (!this.#keepCheckpoint(attempt.agent, event.holding)) return;
         if (job.retries > 0 && this.#isFurthest(attempt)) {
           job.retries = 0;

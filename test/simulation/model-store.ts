@@ -1,9 +1,17 @@
-import { encodeFacts, factsAt, type Boundary, type Checkpoint, type Plan } from '#libs/plan';
+import {
+  encodeFacts,
+  factsAt,
+  factsOfTree,
+  type Boundary,
+  type Checkpoint,
+  type CheckpointFacts,
+  type Plan,
+} from '#libs/plan';
 import type { Holding } from '#libs/contracts';
 
 /**
- * What is in a workspace, as the list of what was done to it: `a/g1` for step a, run in generation 1 of its job, `~a/g1` where it began and did not end,
- * `+path` for an output that was brought in.
+ * What is in a workspace, as the list of what was done to it: `a/g1/t-0.2` for step a, run by attempt t-0.2 in generation 1 of its job, `~a/g1/t-0.2` where it
+ * began and did not end, `+path` for an output that was brought in.
  */
 export type Content = readonly string[];
 
@@ -57,10 +65,22 @@ export class ModelStore {
   }
 
   take(plan: Plan, boundary: Boundary, previous: string, lineage: string): ModelCheckpoint {
+    return this.#take(boundary, encodeFacts(factsAt(boundary, previous, plan.digests, lineage, EPOCH)));
+  }
+
+  /** Of what was published of it. */
+  takeBase(
+    plan: Plan,
+    boundary: Boundary,
+    base: { readonly lineage: string; readonly tree: string },
+  ): ModelCheckpoint {
+    return this.#take(boundary, factsOfTree(boundary, plan.digests, base, EPOCH));
+  }
+
+  #take(boundary: Boundary, facts: CheckpointFacts): ModelCheckpoint {
     const { workspace, label } = boundary;
     if (this.list(workspace).some((checkpoint) => checkpoint.label === label))
       throw new Busy(`there is a checkpoint ${label} already`);
-    const facts = encodeFacts(factsAt(boundary, previous, plan.digests, lineage, EPOCH));
     const checkpoint = { id: this.newId(), workspace, label, facts, content: this.contentOf(workspace) };
     this.#checkpoints.set(workspace, [...this.list(workspace), checkpoint]);
     return checkpoint;

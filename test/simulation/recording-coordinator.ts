@@ -96,9 +96,12 @@ export function line(...fields: readonly unknown[]): string {
 
 /** Of the model's job or the record's. */
 export function lineOfJob(
-  job: Pick<JobRow, 'index' | 'state' | 'epoch' | 'generation' | 'ancestry' | 'retries' | 'avoid'>,
+  job: Pick<
+    JobRow,
+    'index' | 'state' | 'end_checkpoint' | 'epoch' | 'generation' | 'ancestry' | 'retries' | 'avoid'
+  >,
   waitingSince: number | null,
 ): string {
-  const { index, state, epoch, generation, ancestry, retries, avoid } = job;
-  return line('job', index, state, epoch, generation, ancestry, retries, avoid, waitingSince);
+  const { index, state, end_checkpoint: end, epoch, generation, ancestry, retries, avoid } = job;
+  return line('job', index, state, end, epoch, generation, ancestry, retries, avoid, waitingSince);
 }

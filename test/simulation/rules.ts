@@ -1,4 +1,4 @@
-import { findResumableInJob, missingCheckpoints } from '#libs/plan';
+import { findBase, findResumableInJob, missingCheckpoints } from '#libs/plan';
 import { grantedAtMs, newsOf, runOut } from '../../apps/agent/src/lease-decisions.js';
 import { afterAttempt } from '../../apps/coordinator/src/decide/after-attempt.js';
 import { expiredAttempts } from '../../apps/coordinator/src/decide/lease-policy.js';
@@ -17,6 +17,7 @@ const SELF_STOP_MS = LEASE_MS * 0.6;
 export const RULES = {
   afterAttempt,
   expiredAttempts,
+  findBase,
   findResumableInJob,
   grantedAtMs,
   missingCheckpoints,

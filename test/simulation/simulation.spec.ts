@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { afterAttempt } from '../../apps/coordinator/src/decide/after-attempt.js';
 import { expiredAttempts } from '../../apps/coordinator/src/decide/lease-policy.js';
+import { placeJobs } from '../../apps/coordinator/src/decide/place-jobs.js';
 import { planResume } from '../../apps/coordinator/src/decide/plan-resume.js';
-import { findResumableInJob } from '#libs/plan';
+import { findBase, findResumableInJob } from '#libs/plan';
 import { LEASE_MS, RULES, type Rules } from './rules.js';
 import { anySchedule, schedules, type Schedule } from './schedule.js';
 import { Violation } from './watch.js';
@@ -98,6 +99,18 @@ describe('the simulation finds', () => {
       /after it was renewed/,
     ],
     ['a coordinator that looks for nobody', { expiredAttempts: () => [] }, /nobody noticed/],
+    [
+      'that a job goes on from what another attempt left under the same name',
+      {
+        findBase: (checkpoints, base) =>
+          checkpoints.find(({ label, facts }) => label === base.label && facts['build'] === base.lineage) ??
+          findBase(checkpoints, base),
+        // It is not sent where the right one is.
+        placeJobs: ({ jobs, ...input }) =>
+          placeJobs({ ...input, jobs: jobs.map((job) => ({ ...job, wants: { ...job.wants, base: null } })) }),
+      },
+      /what counts of step/,
+    ],
     ['that nothing is fetched from others', { missingCheckpoints: () => [] }, /is held/],
     [
       'that what was set back is gone on from',

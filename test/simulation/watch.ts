@@ -61,6 +61,8 @@ export class Watch implements RecordWatcher {
   /** Fetched, and ended before their lease was over since a heartbeat did not name them. */
   readonly #takenBack = new Set<AttemptId>();
   readonly #stoodStillUntil = new Map<AgentId, number>();
+  /** Which execution of a step the jobs behind go on from; by the lineage that they go on from, and the step. */
+  readonly #counting = new Map<string, string>();
   #coordinatorSince = 0;
 
   constructor(
@@ -160,6 +162,10 @@ export class Watch implements RecordWatcher {
       throw new Violation(`${attempt} runs step ${step.index} after step ${last}`);
     this.#lastStep.set(attempt, step.index);
     const content = agent.store.contentOf(job.workspace);
+    for (const execution of executionsIn(content)) {
+      if (!job.steps.some(({ name }) => name === execution.step))
+        requireOne(this.#counting, `${assignment.base?.lineage} ${execution.step}`, execution);
+    }
     this.#requireContent(
       content,
       job,
@@ -192,7 +198,10 @@ export class Watch implements RecordWatcher {
     const open = steps.find(({ state }) => state !== 'succeeded');
     if (open !== undefined)
       throw new Violation(`succeeded, and step ${open.name} is ${open.state} on record`);
+    const counting = new Map<string, string>();
     for (const [key, { attempt, sha256 }] of outputs) {
+      for (const execution of executionsIn(contentOf(sha256)))
+        requireOne(counting, execution.step, execution);
       const job = jobs[Number(key.split(':')[0])]!;
       const by = this.coordinator.attempts.get(attempt)!;
       if (by.end?.kind !== 'succeeded' || by.epoch !== job.epoch)
@@ -273,4 +282,24 @@ export class Watch implements RecordWatcher {
     const own = job.steps.filter(({ index }) => index < end).map(({ name }) => name);
     return [...before, ...imports, ...own];
   }
+}
+
+interface Execution {
+  readonly step: string;
+  readonly attempt: string;
+}
+
+function executionsIn(content: Content): readonly Execution[] {
+  return content.flatMap((item) => {
+    const [step = '', , attempt] = item.split('/');
+    return attempt === undefined ? [] : [{ step, attempt }];
+  });
+}
+
+/** What counts of a step comes from one execution. */
+function requireOne(counting: Map<string, string>, key: string, { step, attempt }: Execution): void {
+  const other = counting.get(key);
+  if (other !== undefined && other !== attempt)
+    throw new Violation(`what counts of step ${step} is of ${other}, and of ${attempt}`);
+  counting.set(key, attempt);
 }

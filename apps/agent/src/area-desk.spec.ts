@@ -140,7 +140,7 @@ describe('what comes in beside the jobs of an area', () => {
     ['goes back', async (job) => await job.store.startFrom(checkpoint('lane', 'z'), 'lane')],
     [
       'does several things at once',
-      async (job) => await job.exclusively(async (own) => await own.startEmpty('lane')),
+      async (job) => await job.exclusively('lane', async (own) => await own.startEmpty('lane')),
     ],
   ])('is broken off, and gone, before a job of another workspace %s', async (_, work) => {
     const job = await desk.enter(AREA, 'lane');
@@ -214,7 +214,13 @@ describe('what an area sends', () => {
     expect((await sent).destroyed).toBe(false);
   });
 
-  it('is cut off when what it is of may go, also before it has begun', async () => {
+  it.each<[string, (job: EnteredArea) => Promise<unknown>]>([
+    ['at once', async (job) => await job.store.startEmpty('main')],
+    [
+      'among several things',
+      async (job) => await job.exclusively('main', async (own) => await own.startEmpty('main')),
+    ],
+  ])('is cut off when what it is of may go, also before it has begun, %s', async (_, start) => {
     const store = new NotedStore();
     const desk = new AreaDesk(new OneArea(store), pino({ level: 'silent' }));
     const job = await desk.enter(AREA, 'main');
@@ -222,7 +228,7 @@ describe('what an area sends', () => {
     let find = (): void => undefined;
     store.found = new Promise((resolve) => (find = resolve));
     const second = job.store.send(checkpoint('main', 'a'), null);
-    const started = job.store.startEmpty('main');
+    const started = start(job);
     const refused = expect(second).rejects.toThrow('the checkpoint may go');
     await expect(once(first, 'end')).rejects.toThrow('the checkpoint may go');
     find();

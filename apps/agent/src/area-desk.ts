@@ -15,8 +15,8 @@ export interface EnteredArea {
    * nor, while any works in the area, where something would be dropped for it: throws BUSY then.
    */
   readonly beside: Pick<SnapshotStore, 'receive'>;
-  /** Several operations with nobody in between. */
-  readonly exclusively: <T>(work: (store: SnapshotStore) => Promise<T>) => Promise<T>;
+  /** Several operations with nobody in between, after which the workspace may be another. */
+  readonly exclusively: <T>(workspace: string, work: (store: SnapshotStore) => Promise<T>) => Promise<T>;
   readonly leave: () => Promise<void>;
 }
 
@@ -60,8 +60,9 @@ export class AreaDesk {
         path,
         store: new SerialStore(store, serialise, moving),
         beside: new StoreBeside(store, serialise, moving, working),
-        exclusively: async (work) =>
+        exclusively: async (workspace, work) =>
           await serialise(async () => {
+            await moving.stopSending(workspace);
             await moving.stopReceiving();
             return await work(store);
           }),

@@ -194,12 +194,15 @@ export const Assignment = z.strictObject({
   pauseBefore: StepName.nullable(),
   /** Outputs of other lanes, to bring in where the plan's `imports` say. */
   imports: z.array(z.strictObject({ lane: z.string(), path: RelativePath, tree: PackedTree })),
-  /** For a job that forks or continues: the boundary it goes on from, by whom it was made, and its tree where it was published. */
+  /** For a job that forks or continues: the boundary it goes on from, and the state there of the attempt that ended well. */
   base: z
     .strictObject({
       workspace: z.string(),
       label: z.string(),
       lineage: z.string(),
+      /** Id of that attempt's checkpoint: one of the same name may be of an attempt that was given up. `null`: it is not on record. */
+      checkpoint: z.string().max(64).nullable(),
+      /** The same state, where it was published. */
       tree: PackedTree.nullable(),
     })
     .nullable(),

@@ -14,11 +14,7 @@ export const WantedReplica = z.strictObject({
   area: AreaName,
   /** What the first of them goes on from, when it is held too; else that is sent whole. */
   base: z
-    .strictObject({
-      workspace: z.string().max(200),
-      label: z.string().max(200),
-      lineage: z.string().max(200),
-    })
+    .strictObject({ workspace: z.string().max(200), checkpoint: z.string().max(64).nullable() })
     .nullable(),
   /** Each continues the one before it. Those at the beginning may be held already. */
   checkpoints: z.array(Holding).min(1).max(2000),

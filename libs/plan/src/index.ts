@@ -2,6 +2,7 @@ export type { Checkpoint, CheckpointFacts } from './checkpoint.js';
 export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, PlannedStep } from './plan.js';
 export { planBuild, type ScriptSource } from './plan-build.js';
 export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
+export { factsOfTree, findBase, type KnownBase } from './find-base.js';
 export {
   chainTo,
   findChanges,

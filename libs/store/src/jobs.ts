@@ -53,8 +53,12 @@ export interface WaitingJobRow {
   /** A checkpoint is taken behind its last step. */
   readonly hasEnd: boolean;
   readonly requires: JobRequirements;
-  /** The job at whose end it goes on, and that one's lineage. */
-  readonly base: { readonly jobId: JobId; readonly lineage: string; readonly label: string } | null;
+  /** The job at whose end it goes on, that one's lineage, and the checkpoint that it ended at. */
+  readonly base: {
+    readonly jobId: JobId;
+    readonly lineage: string;
+    readonly checkpoint: string | null;
+  } | null;
   readonly avoid: readonly AgentId[];
   readonly waitingSince: number;
   readonly waitingReason: string;
@@ -256,7 +260,6 @@ async function placeableJobs(
       'jobs.ancestry',
       'jobs.end_label',
       'jobs.base_job',
-      'jobs.base_label',
       'jobs.requires',
       'jobs.avoid',
       'jobs.waiting_since',
@@ -297,7 +300,7 @@ async function placeableJobs(
             : {
                 jobId: base.id,
                 lineage: lineageAt(base.index, base.generation),
-                label: row.base_label ?? '',
+                checkpoint: base.end_checkpoint,
               },
         avoid: avoidOf(row.avoid),
         waitingSince: row.waiting_since ?? build.created_at,
@@ -311,7 +314,7 @@ async function placeableJobs(
   });
 }
 
-type Bases = ReadonlyMap<JobId, Pick<JobRow, 'id' | 'index' | 'generation'>>;
+type Bases = ReadonlyMap<JobId, Pick<JobRow, 'id' | 'index' | 'generation' | 'end_checkpoint'>>;
 const NO_BASES: Bases = new Map();
 
 /** By job the one at whose end it goes on. */
@@ -320,7 +323,7 @@ async function basesOf(selection: Selection): Promise<Bases> {
     .innerJoin('jobs as base', (join) =>
       join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
     )
-    .select(['jobs.id as placeable', 'base.id', 'base.index', 'base.generation'])
+    .select(['jobs.id as placeable', 'base.id', 'base.index', 'base.generation', 'base.end_checkpoint'])
     .execute();
   return new Map(rows.map(({ placeable, ...base }) => [placeable, base]));
 }

@@ -4,7 +4,8 @@ import { firstSchema } from './migrations/0001-first-schema.js';
 import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
 import { steering } from './migrations/0003-steering.js';
 import { replicas } from './migrations/0004-replicas.js';
-import { outputPieces } from './migrations/0007-output-pieces.js';
+import { endCheckpoints } from './migrations/0005-end-checkpoints.js';
+import { outputPieces } from './migrations/0008-output-pieces.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -14,7 +15,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-moving-checkpoints': movingCheckpoints,
   '0003-steering': steering,
   '0004-replicas': replicas,
-  '0007-output-pieces': outputPieces,
+  '0005-end-checkpoints': endCheckpoints,
+  '0008-output-pieces': outputPieces,
 };
 
 /**

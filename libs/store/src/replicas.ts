@@ -15,7 +15,9 @@ export interface ReplicatedJobRow {
   readonly lineage: string;
   /** Earlier lineages, and the label of the boundary up to which each is good for it; the newest last. */
   readonly ancestors: readonly { readonly lineage: string; readonly upTo: string }[];
-  readonly base: { readonly workspace: string; readonly label: string; readonly lineage: string } | null;
+  /** Id of the checkpoint that it ended at; `null` until it has succeeded. */
+  readonly end: string | null;
+  readonly base: { readonly workspace: string; readonly checkpoint: string | null } | null;
   readonly requires: JobRequirements;
   /** Who has the job now. */
   readonly agent: AgentId | null;
@@ -44,10 +46,10 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
       'jobs.generation',
       'jobs.ancestry',
       'jobs.requires',
+      'jobs.state',
+      'jobs.end_checkpoint',
       'jobs.base_workspace',
-      'jobs.base_label',
-      'base.index as base_index',
-      'base.generation as base_generation',
+      'base.end_checkpoint as base_checkpoint',
       'attempts.agent_id',
     ])
     .where('builds.replicas', '>', 0)
@@ -88,14 +90,11 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
         lineage: lineage(row.index, generation),
         upTo: `.step_${upTo}`,
       })),
+      end: row.state === 'succeeded' ? row.end_checkpoint : null,
       base:
-        row.base_workspace === null || row.base_label === null
+        row.base_workspace === null
           ? null
-          : {
-              workspace: row.base_workspace,
-              label: row.base_label,
-              lineage: lineage(row.base_index ?? 0, row.base_generation ?? 0),
-            },
+          : { workspace: row.base_workspace, checkpoint: row.base_checkpoint },
       requires: requirementsOf(row.requires),
       agent: row.agent_id,
     };

@@ -245,6 +245,8 @@ export interface JobsTable {
   readonly requires: Json<JobRequirements>;
   /** Label of the boundary at its end when another job goes on from there. */
   readonly end_label: string | null;
+  /** Id of the checkpoint that its attempt took there, or went on from; once it has succeeded, what others go on from. */
+  readonly end_checkpoint: string | null;
   /** Only grows; every write of an attempt carries it. */
   readonly epoch: number;
   /** Raised when it is set back: checkpoints of older generations are worth nothing, but for what `ancestry` says. */

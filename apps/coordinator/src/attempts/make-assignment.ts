@@ -125,6 +125,7 @@ function baseFor(
     workspace: base.workspace,
     label: base.label,
     lineage: lineageOf(build.id, variant, from.index, from.generation),
+    checkpoint: from.end_checkpoint,
     tree: treeOf(outputs, siblings, base.job, END_OUTPUT),
   };
 }

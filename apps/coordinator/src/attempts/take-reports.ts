@@ -270,6 +270,7 @@ async function checkpointTaken(
   { before, holding }: Extract<ReportEvent, { type: 'checkpoint-taken' }>,
 ): Promise<void> {
   const { tx, attempt, job } = scene;
+  if (before === null) await updateJob(tx, job.id, { end_checkpoint: holding.id });
   if (!(await keepCheckpoint(scene, holding))) return;
   // A job that gets on may lose as many agents as it has steps.
   if (job.retries > 0 && (await isFurthest(tx, attempt))) await updateJob(tx, job.id, { retries: 0 });

@@ -42,6 +42,7 @@ export function planRows(build: BuildId, { name, manifest, plan }: PlannedVarian
       imports: importsOf(plan, job),
       requires: requirementsOf(manifest, job),
       end_label: endLabelOf(plan, job),
+      end_checkpoint: null,
       epoch: 0,
       generation: 1,
       ancestry: [],

@@ -54,7 +54,7 @@ export interface JobRequires {
 export interface WantedState {
   /** Its own: whoever holds these repeats no finished step. */
   readonly lineage: string;
-  /** What it goes on from. Unless published, only an agent that holds it can run the job. */
+  /** What it goes on from, as one key. Unless published, only an agent that holds it can run the job. */
   readonly base: { readonly lineage: string; readonly published: boolean } | null;
 }
 

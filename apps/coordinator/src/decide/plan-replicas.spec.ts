@@ -43,6 +43,7 @@ function jobOf(
     replicas: 1,
     lineage: `b-${name}/default/0/g0`,
     ancestors: [],
+    end: null,
     base: null,
     requires: { architecture: 'amd64', labels: [], tools: [], freeBytes: 0 },
     agent: on === null ? null : agentId(on),
@@ -186,6 +187,16 @@ describe('what is copied', () => {
       ['b-one ab to buddy'],
       1,
     ],
+    [
+      'where a job has ended, and not what another attempt left',
+      {
+        jobs: [jobOf('one', { on: null, end: `${one.lineage}@b` })],
+        held: [...heldBy('host', one, 'ab'), ...heldBy('other', one, 'acd')],
+      },
+      ['b-one ab to buddy'],
+      1,
+    ],
+    ['nothing, where nobody holds that any more', { jobs: [jobOf('one', { on: null, end: 'gone' })] }, [], 0],
     [
       'what it has taken since, with what that continues',
       {

@@ -116,13 +116,17 @@ class Pass {
     });
   }
 
-  /** From the job's first boundary to the furthest that can be gone back to somewhere; empty when nothing can. */
+  /** From the job's first boundary to the furthest that can be gone back to somewhere, or to where it ended; empty when nothing can. */
   #newestChain(job: ReplicatedJobRow): readonly Holding[] {
     const ancestors = job.ancestors.map(({ lineage }) => lineage);
     const known = [job.lineage, ...ancestors].flatMap((lineage) => this.#byLineage.get(lineage) ?? []);
     const byId = new Map(
       known.filter(({ id }) => this.#sources(id).length > 0).map((each) => [each.id, each]),
     );
+    if (job.end !== null) {
+      const end = byId.get(job.end);
+      return end === undefined ? [] : chainTo(end, byId);
+    }
     const own = [...byId.values()].filter(({ lineage }) => lineage === job.lineage);
     const tips = own.length > 0 ? own : [...byId.values()].filter((each) => isWhereItWasSetBack(job, each));
     return tips

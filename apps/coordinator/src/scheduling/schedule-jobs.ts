@@ -125,7 +125,12 @@ export class ScheduleJobs {
       wants: {
         lineage: row.lineage,
         base:
-          row.base === null ? null : { lineage: baseKey(row.base), published: published.has(row.base.jobId) },
+          row.base === null
+            ? null
+            : {
+                lineage: baseKey(row.base.lineage, row.base.checkpoint),
+                published: published.has(row.base.jobId),
+              },
       },
       done: doneSteps(row, steps.get(row.id) ?? []),
     }));
@@ -151,7 +156,7 @@ export class ScheduleJobs {
     return groupBy(steps, ({ job_id }) => job_id);
   }
 
-  /** Who holds how much of what the jobs have done, and the very boundary that others go on from. */
+  /** Who holds how much of what the jobs have done, and the very checkpoint that others go on from. */
   async #holders(
     rows: readonly WaitingJobRow[],
     steps: ReadonlyMap<JobId, readonly StepRow[]>,
@@ -168,9 +173,9 @@ export class ScheduleJobs {
     }
     const bases = rows.flatMap(({ base }) => (base === null ? [] : [base]));
     const wanted = new Set([...descendants.keys(), ...bases.map(({ lineage }) => lineage)]);
-    const baseKeys = new Set(bases.map(baseKey));
+    const baseKeys = new Set(bases.map(({ lineage, checkpoint }) => baseKey(lineage, checkpoint)));
     for (const checkpoint of await checkpointsOfLineages(this.store.db, [...wanted])) {
-      const key = baseKey(checkpoint);
+      const key = baseKey(checkpoint.lineage, checkpoint.id);
       const held = (descendants.get(checkpoint.lineage) ?? []).map(
         ({ lineage, positionOf }) => [lineage, positionOf(checkpoint.label)] as const,
       );
@@ -230,7 +235,13 @@ export class ScheduleJobs {
       if (job?.state !== 'waiting') continue;
       const epoch = job.epoch + 1;
       const attempt = newId('t');
-      await updateJob(tx, job.id, { state: 'assigned', epoch, waiting_reason: '', waiting_since: null });
+      await updateJob(tx, job.id, {
+        state: 'assigned',
+        epoch,
+        end_checkpoint: null,
+        waiting_reason: '',
+        waiting_since: null,
+      });
       await insertAttempt(tx, {
         id: attempt,
         job: job.id,
@@ -260,9 +271,9 @@ export class ScheduleJobs {
   }
 }
 
-/** The state at a job's end, among all that holders may hold. */
-function baseKey({ lineage, label }: { readonly lineage: string; readonly label: string }): string {
-  return `${lineage}@${label}`;
+/** The state at a job's end, among all that holders may hold: not what another attempt left under the same name. */
+function baseKey(lineage: string, checkpoint: string | null): string {
+  return `${lineage}@${checkpoint ?? ''}`;
 }
 
 interface Placed {
