@@ -22,7 +22,8 @@ try {
     const id = await farm.submit(farm.scenario(steps()), { pauseBefore: 'look' });
     const from = (await farm.atRest(id)).jobs[0]!.attempts[0]!.agentName;
     await farm.call('POST', `/agents/${from}/drain`, { why: 'measured' });
-    await farm.resume(id);
+    // Named, so that it is fetched also where making it again would be quicker.
+    await farm.resume(id, 'look');
     await farm.atRest(id);
     await farm.call('POST', `/agents/${from}/undrain`);
 

@@ -178,7 +178,7 @@ describe('an agent', () => {
       coordinator.give(agent.assignment(steps, { jobIndex, base: published })),
     );
     for (const lane of lanes) expect(await coordinator.end(lane)).toEqual({ kind: 'succeeded' });
-    const tar = coordinator.blobs.get(end!.tree.sha256)!;
+    const tar = Buffer.concat(end!.tree.pieces.map(({ sha256 }) => coordinator.blobs.get(sha256)!));
     const [iso, usb] = lanes.map((lane) => coordinator.events(lane, 'artifact-published')[0]!.sha256);
     expect(iso).toBe(usb);
     expect(tar.includes(coordinator.blobs.get(iso!)!)).toBe(true);

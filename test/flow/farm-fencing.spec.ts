@@ -29,7 +29,13 @@ describe('an agent that is given up', () => {
   let line: CuttableLine;
   beforeAll(async () => {
     const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0' };
-    farm = await TestFarm.start({ database: 'sqlite', agents: 0, leaseSeconds: 8, env });
+    farm = await TestFarm.start({
+      database: 'sqlite',
+      agents: 0,
+      leaseSeconds: 8,
+      transfersAreQuick: true,
+      env,
+    });
     line = await CuttableLine.to(farm.url);
     await farm.addAgent({ DISTROFARM_COORDINATOR: line.url });
     await farm.addAgent();

@@ -9,7 +9,7 @@ jest.setTimeout(300_000);
 describe('a job that goes on elsewhere', () => {
   let farm: TestFarm;
   beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 2 });
+    farm = await TestFarm.start({ database: 'sqlite', agents: 2, transfersAreQuick: true });
   });
   afterAll(() => farm.stop());
 

@@ -95,7 +95,8 @@ import {
   updateJob,
   useEnrolment,
   useTicket,
-  usualFetchTimes,
+  usualFetchBytes,
+  usualFetches,
   verifyAudit,
   waitingJobs,
   type CheckpointRow,
@@ -516,19 +517,38 @@ describeEachDatabase('the tables of record', (open) => {
   describe('what fetching a checkpoint takes', () => {
     it('is usual by store family, and forgotten after a month', async () => {
       const { db } = await open();
-      expect(await usualFetchTimes(db)).toEqual(new Map());
+      expect(await usualFetches(db)).toEqual(new Map());
       const day = 86_400_000;
+      const what = { distribution: 'live', label: '.step_a' };
       for (const [index, ms] of [7000, 1000, 3000].entries())
-        await keepFetchTime(db, { store: 'zfs', bytes: 1, ms, at: index });
-      await keepFetchTime(db, { store: 'btrfs', bytes: 1, ms: 50, at: 3 });
-      expect(await usualFetchTimes(db)).toEqual(
+        await keepFetchTime(db, { store: 'zfs', ...what, bytes: 1, ms, at: index });
+      await keepFetchTime(db, { store: 'btrfs', ...what, bytes: 1, ms: 50, at: 3 });
+      expect(await usualFetches(db)).toEqual(
         new Map([
-          ['zfs', 3000],
-          ['btrfs', 50],
+          ['zfs', { ms: 3000, smallMs: 3000, bytesPerSecond: null }],
+          ['btrfs', { ms: 50, smallMs: 50, bytesPerSecond: null }],
         ]),
       );
-      await keepFetchTime(db, { store: 'zfs', bytes: 1, ms: 9000, at: 40 * day });
-      expect(await usualFetchTimes(db)).toEqual(new Map([['zfs', 9000]]));
+      await keepFetchTime(db, { store: 'zfs', ...what, bytes: 18e6, ms: 9000, at: 40 * day });
+      expect(await usualFetches(db)).toEqual(
+        new Map([['zfs', { ms: 9000, smallMs: 0, bytesPerSecond: 2e6 }]]),
+      );
+    });
+
+    it('comes from sizes, too, which are known by distribution and boundary', async () => {
+      const { db } = await open();
+      const keep = async (distribution: string, label: string, bytes: number): Promise<void> =>
+        keepFetchTime(db, { store: 'zfs', distribution, label, bytes, ms: 1, at: 1 });
+      for (const bytes of [3, 9, 5]) await keep('live', '.step_a', bytes);
+      await keep('live', '.step_b', 7);
+      await keep('other', '.step_a', 100);
+      expect(await usualFetchBytes(db, 'live')).toEqual(
+        new Map([
+          ['.step_a', 5],
+          ['.step_b', 7],
+        ]),
+      );
+      expect(await usualFetchBytes(db, 'none')).toEqual(new Map());
     });
   });
 

@@ -359,7 +359,7 @@ export class ModelCoordinator {
       ),
       holders: this.#holders(waiting),
       // A transfer takes no time here.
-      fetchMs: new Map(this.#hasFetched ? [['directory', 0]] : []),
+      fetches: new Map(this.#hasFetched ? [['directory', { ms: 0, smallMs: 0, bytesPerSecond: null }]] : []),
       runningByUser: new Map([['alice', loads.length]]),
       limits: { runningPerUser: 1000, placements: 100 },
       ...(this.#served === undefined ? {} : { served: this.#served }),
@@ -498,6 +498,9 @@ export class ModelCoordinator {
       onAgent: null,
       avoid: job.avoid,
       done: job.epoch > 0 ? doneSteps({ hasEnd: job.end_label !== null }, this.#stepsOf(job)) : [],
+      isComplete: this.#stepsOf(job).every(({ state }) => state === 'succeeded'),
+      ordered: 0,
+      boundaryBytes: [],
       wants: {
         lineage: this.lineageOf(job),
         base:

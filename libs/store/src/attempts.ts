@@ -21,6 +21,8 @@ export interface NewAttempt {
   readonly epoch: number;
   readonly agent: AgentId;
   readonly lineage: string;
+  /** As in the record. Default: all. */
+  readonly fetchUpTo?: number | null;
   readonly now: number;
   /** Until when the agent must have fetched it. */
   readonly leaseUntil: number;
@@ -41,6 +43,7 @@ export async function insertAttempt(tx: Db, attempt: NewAttempt): Promise<void> 
       state: 'assigned',
       phase: null,
       lineage: attempt.lineage,
+      fetch_up_to: attempt.fetchUpTo ?? null,
       assigned_at: attempt.now,
       claimed_at: null,
       ended_at: null,

@@ -43,6 +43,8 @@ export interface StepRow extends Omit<Selectable<StepsTable>, 'outcome'> {
 export interface WaitingJobRow {
   readonly id: JobId;
   readonly build: BuildId;
+  /** Name of its build's distribution. */
+  readonly distribution: string;
   readonly variant: VariantId;
   readonly index: number;
   readonly lineage: string;
@@ -241,7 +243,7 @@ async function placeableJobs(
 ): Promise<readonly WaitingJobRow[]> {
   const builds = await db
     .selectFrom('builds')
-    .select(['id', 'user', 'priority', 'on_agent', 'created_at'])
+    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at'])
     .where('wish', '=', 'run')
     .where('id', 'in', which(selectJobs(db)).select('jobs.build_id'))
     .execute();
@@ -284,6 +286,7 @@ async function placeableJobs(
       {
         id: row.id,
         build: row.build_id,
+        distribution: build.name,
         variant: row.variant_id,
         index: row.index,
         lineage: lineageAt(row.index, row.generation),

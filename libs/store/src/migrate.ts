@@ -5,6 +5,7 @@ import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
 import { steering } from './migrations/0003-steering.js';
 import { replicas } from './migrations/0004-replicas.js';
 import { endCheckpoints } from './migrations/0005-end-checkpoints.js';
+import { fetchOrRunAgain } from './migrations/0006-fetch-or-run-again.js';
 import { outputPieces } from './migrations/0008-output-pieces.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
@@ -16,6 +17,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-steering': steering,
   '0004-replicas': replicas,
   '0005-end-checkpoints': endCheckpoints,
+  '0006-fetch-or-run-again': fetchOrRunAgain,
   '0008-output-pieces': outputPieces,
 };
 

@@ -69,17 +69,17 @@ export async function isOutputPiece(db: Db, build: BuildId, sha256: string): Pro
   return row !== undefined;
 }
 
-/** Which of these jobs have published the state they ended in. */
-export async function publishedEnds(db: Db, jobs: readonly JobId[]): Promise<ReadonlySet<JobId>> {
-  const published = new Set<JobId>();
+/** Which of these jobs have published the state they ended in, and its size. */
+export async function publishedEnds(db: Db, jobs: readonly JobId[]): Promise<ReadonlyMap<JobId, number>> {
+  const published = new Map<JobId, number>();
   await inChunks([...new Set(jobs)], 500, async (some) => {
     const rows = await db
-      .selectFrom('outputs')
-      .select('job_id')
+      .selectFrom('output_pieces')
+      .select(['job_id', 'bytes'])
       .where('job_id', 'in', some)
       .where('path', '=', '')
       .execute();
-    for (const { job_id } of rows) published.add(job_id);
+    for (const { job_id, bytes } of rows) published.set(job_id, (published.get(job_id) ?? 0) + bytes);
   });
   return published;
 }

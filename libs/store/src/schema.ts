@@ -292,6 +292,8 @@ export interface AttemptsTable {
   readonly state: AttemptState;
   readonly phase: string | null;
   readonly lineage: string;
+  /** How many of the job's boundaries, from its first on, it may fetch: what is behind them runs again, since that is cheaper. `null`: all. */
+  readonly fetch_up_to: number | null;
   readonly assigned_at: number;
   readonly claimed_at: number | null;
   readonly ended_at: number | null;
@@ -356,6 +358,9 @@ export interface CheckpointsTable {
 /** How long a checkpoint took from agent to agent. */
 export interface FetchTimesTable {
   readonly store: AgentFacts['store']['kind'];
+  /** Of which distribution's steps it is, and in front of which: what is known of it before it comes. */
+  readonly distribution: string;
+  readonly label: string;
   readonly bytes: number;
   readonly ms: number;
   readonly at: number;

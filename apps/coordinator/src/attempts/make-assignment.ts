@@ -9,6 +9,7 @@ import {
   lineageOf,
   manifestText,
   outputsOfJobs,
+  stepsOfJob,
   variantsOf,
   type AttemptRow,
   type BuildRow,
@@ -17,6 +18,7 @@ import {
   type Schema,
 } from '#libs/store';
 import { canSendTo, peerOf } from '../decide/can-send-to.js';
+import { boundaryPosition } from '../scheduling/job-progress.js';
 
 /** Everything an agent has to know of the attempt it fetched. Throws RangeError when the record is broken. */
 export async function makeAssignment(
@@ -65,7 +67,11 @@ export async function makeAssignment(
       tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
     })),
     base: baseFor(build, variant.name, job, siblings, outputs),
-    elsewhere: await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
+    elsewhere: await toFetch(
+      db,
+      attempt,
+      await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
+    ),
     publishEnd: publishEnd && job.end_label !== null,
   };
 }
@@ -100,6 +106,17 @@ async function heldElsewhere(
       previous,
       takenAt,
     }));
+}
+
+/** The agent gets as far as it can with what it is told of, and runs the rest: so it is not told of what is to run again. */
+async function toFetch(
+  db: Kysely<Schema>,
+  { job_id, fetch_up_to: upTo }: AttemptRow,
+  elsewhere: Holding[],
+): Promise<Holding[]> {
+  if (upTo === null || elsewhere.length === 0) return elsewhere;
+  const steps = await stepsOfJob(db, job_id);
+  return elsewhere.filter(({ label }) => boundaryPosition(label, steps, Infinity) <= upTo);
 }
 
 /** As the contract allows. A job has a few dozen. */

@@ -251,8 +251,10 @@ async function checkpointFetched(
 ): Promise<void> {
   await keepCheckpoint(scene, holding);
   const store = (await findAgent(scene.tx, scene.attempt.agent_id))?.facts.store.kind;
-  if (store !== undefined) await keepFetchTime(scene.tx, { store, bytes, ms, at: scene.now });
   const { label, id: checkpoint } = holding;
+  const { name: distribution } = scene.job.build;
+  if (store !== undefined)
+    await keepFetchTime(scene.tx, { store, distribution, label, bytes, ms, at: scene.now });
   tell(scene, 'checkpoint-fetched', { label, checkpoint, from, bytes, ms });
 }
 

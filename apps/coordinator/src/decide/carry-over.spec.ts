@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import type { UsualFetch } from '#libs/store';
 import { CarryOvers, DEFAULT_FETCH_MS, describeCarryOver } from './carry-over.js';
 import { placeJobs } from './place-jobs.js';
 import type { CandidateAgent, PlacementInput } from './placement-input.js';
-import { agentId, agentOf, inputOf, jobOf, MINUTE, NOW } from './testing.js';
+import { agentId, agentOf, inputOf, jobOf, MINUTE, NOW, type JobOver } from './testing.js';
 
 const JOB = jobOf('j', {
   done: [
@@ -17,9 +18,12 @@ const of = (store: 'zfs' | 'btrfs', name: string): CandidateAgent['peer'] => ({
 });
 
 /** Boundaries of JOB that agents hold: 4 is all there are behind its three steps. */
-function holding(held: Readonly<Record<string, number>>): Pick<PlacementInput, 'holders' | 'fetchMs'> {
+function holding(
+  held: Readonly<Record<string, number>>,
+  fetch: UsualFetch = { ms: 2000, smallMs: 0, bytesPerSecond: null },
+): Pick<PlacementInput, 'holders' | 'fetches'> {
   const counts = new Map(Object.entries(held).map(([name, count]) => [agentId(name), count]));
-  return { holders: new Map([[JOB.wants.lineage, counts]]), fetchMs: new Map([['zfs', 2000]]) };
+  return { holders: new Map([[JOB.wants.lineage, counts]]), fetches: new Map([['zfs', fetch]]) };
 }
 
 describe('what an agent would have to do first', () => {
@@ -79,6 +83,79 @@ describe('what an agent would have to do first', () => {
     const x = agentOf('x');
     const input = inputOf([JOB], [x, agentOf('y'), z], holding(held));
     expect(new CarryOvers(input).lossOf(JOB, x)).toBe(text);
+  });
+});
+
+describe('steps that are quicker than their checkpoints come', () => {
+  const S = 1000;
+  const SLOW: UsualFetch = { ms: 6 * S, smallMs: 100, bytesPerSecond: 10_000_000 };
+  const QUICK: JobOver = { done: ['a', 'b', 'c'].map((name) => ({ name, ms: 500 })) };
+  const [x, z] = [agentOf('x'), agentOf('z', { state: 'drained' })];
+  const decide = (over: JobOver, more: Partial<PlacementInput> = {}): string => {
+    const input = inputOf([jobOf('j', over)], [x, z], { ...holding({ z: 4 }, SLOW), ...more });
+    const [placed] = placeJobs(input).placements;
+    return placed === undefined ? 'waits' : `${placed.fetchUpTo ?? 'all'}: ${placed.reason}`;
+  };
+  const fetchesAll = (duration: string, saved: string): string =>
+    `all: fetches 4 checkpoints from z (about ${duration}) instead of running 3 steps again (about ${saved})`;
+  const base = (name: string, published = true, bytes: number | null = null): JobOver => ({
+    ...QUICK,
+    wants: { lineage: JOB.wants.lineage, base: { lineage: name, published, bytes } },
+  });
+
+  it.each<[string, JobOver, string]>([
+    [
+      'run again, by the usual time where no size is known',
+      QUICK,
+      '0: runs 3 steps again (about 2 s) rather than fetching 4 checkpoints (about 24 s)',
+    ],
+    [
+      'run again, by size and rate',
+      { ...QUICK, boundaryBytes: [0, 40e6, 60e6, 80e6] },
+      '0: runs 3 steps again (about 2 s) rather than fetching 180 MB (about 18 s)',
+    ],
+    [
+      'do not where little has to come',
+      { ...QUICK, boundaryBytes: [0, 1e6, 1e6, 1e6] },
+      fetchesAll('1 s', '2 s'),
+    ],
+    [
+      'run again behind a slow one only',
+      {
+        done: [{ name: 'a', ms: MINUTE }, ...(QUICK.done ?? []).slice(1)],
+        boundaryBytes: [0, 1e6, 40e6, 40e6],
+      },
+      '2: fetches 2 checkpoints from z (about 1 s) instead of running 1 step again (about 60 s), and runs 2 steps again (about 1 s) rather than fetching 80 MB (about 8 s)',
+    ],
+    [
+      'do not when nobody knows how long they take',
+      { done: (QUICK.done ?? []).map(({ name }) => ({ name, ms: null })) },
+      fetchesAll('24 s', '1 s'),
+    ],
+    ['do not in front of the step that a person named', { ...QUICK, ordered: 3 }, fetchesAll('24 s', '2 s')],
+    ['do not when they are all that the job has', { ...QUICK, isComplete: true }, fetchesAll('24 s', '2 s')],
+    [
+      'run again from the start where the agent holds what the job goes on from',
+      base('held'),
+      '0: runs 3 steps again (about 2 s) rather than fetching 4 checkpoints (about 24 s)',
+    ],
+    [
+      'run again behind the first checkpoint, where what the job goes on from has to come in any case',
+      base('published', true, 500e6),
+      '1: fetches 1 checkpoint from z (about 50 s), and runs 3 steps again (about 2 s) rather than fetching 3 checkpoints (about 18 s)',
+    ],
+  ])('%s', (_, over, expected) => {
+    const holders = new Map([...holding({ z: 4 }).holders, ['held', new Map([[x.id, 1]])]]);
+    expect(decide(over, { holders })).toBe(expected);
+  });
+
+  it('do not before anything was measured', () => {
+    expect(decide(QUICK, { fetches: new Map() })).toBe(fetchesAll('20 s', '2 s'));
+  });
+
+  it('are no reason to wait for the agent that has them', () => {
+    const agents = [x, agentOf('z', { slots: 1, running: 1 })];
+    expect(decide(QUICK, { agents })).toMatch(/^0: runs 3 steps again/);
   });
 });
 

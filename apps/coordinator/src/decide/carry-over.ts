@@ -1,6 +1,7 @@
 import type { AgentId } from '#libs/contracts';
-import { counted, listed, roughDuration } from './amounts.js';
+import { counted, humanSize, listed, roughDuration } from './amounts.js';
 import { canSendTo, type Peer } from './can-send-to.js';
+import { runAgainFrom, type RunAgain } from './fetch-or-run-again.js';
 import type { CandidateAgent, PlacementInput, WaitingJob } from './placement-input.js';
 
 /** What an agent would have to do before a job is as far there as it was. */
@@ -9,6 +10,10 @@ export interface CarryOver {
   readonly fetched: number;
   readonly from: CandidateAgent | null;
   readonly fetchMs: number;
+  /** What runs again although it could be fetched, since that is cheaper. */
+  readonly again: RunAgain | null;
+  /** Of what is not fetched for it; `null`: not known. */
+  readonly againBytes: number | null;
   /** Finished steps that run again, since nobody can send the checkpoints behind them. */
   readonly repeated: number;
   readonly repeatMs: number;
@@ -29,7 +34,7 @@ export class CarryOvers {
 
   readonly #ofOthers = new Map<WaitingJob, Map<string, CarryOver>>();
 
-  constructor(private readonly input: Pick<PlacementInput, 'agents' | 'holders' | 'fetchMs'>) {
+  constructor(private readonly input: Pick<PlacementInput, 'agents' | 'holders' | 'fetches'>) {
     this.#agents = new Map(input.agents.map((agent) => [agent.id, agent]));
   }
 
@@ -37,7 +42,7 @@ export class CarryOvers {
     if (this.input.holders.get(job.wants.lineage)?.has(agent.id) === true) return this.#workOut(job, agent);
     // Who holds nothing is like all others of its family.
     const known = this.#ofOthers.get(job) ?? new Map<string, CarryOver>();
-    const kind = `${agent.peer.store}${agent.peer.listens ? '' : ' alone'}`;
+    const kind = `${agent.peer.store}${agent.peer.listens ? '' : ' alone'}${this.#hasBase(job, agent) ? ' with base' : ''}`;
     const over = known.get(kind) ?? this.#workOut(job, agent);
     this.#ofOthers.set(job, known.set(kind, over));
     return over;
@@ -47,22 +52,62 @@ export class CarryOvers {
     const here = this.#held(job, agent.id);
     const from = this.#sourceFor(job, agent);
     const there = from === null ? 0 : this.#held(job, from.id);
-    const fetched = Math.max(0, there - here);
-    const usualMs = this.input.fetchMs?.get(agent.peer.store) ?? DEFAULT_FETCH_MS;
+    const fetchMs = (position: number): number => this.#fetchMs(job, agent, position);
+    const again = this.#runAgain(job, agent, { here, there, fetchMs });
+    const upTo = again?.from ?? there;
+    const fetched = Math.max(0, upTo - here);
     const kept = keptSteps(job, Math.max(here, there));
     const keptHere = keptSteps(job, here);
-    const fetchMs = fetched * usualMs;
+    const keptThen = keptSteps(job, Math.max(here, upTo));
+    const fetchedMs = positions(here, upTo).reduce((sum, position) => sum + fetchMs(position), 0);
     const repeatMs = sumMs(job, kept, job.done.length);
     return {
       fetched,
       from: fetched > 0 ? from : null,
-      fetchMs,
+      fetchMs: fetchedMs,
+      again,
+      againBytes: again === null ? null : sumBytes(job, again.from, there),
       repeated: job.done.length - kept,
       repeatMs,
-      savedSteps: kept - keptHere,
-      savedMs: sumMs(job, keptHere, kept),
-      costMs: fetchMs + repeatMs,
+      savedSteps: keptThen - keptHere,
+      savedMs: sumMs(job, keptHere, keptThen),
+      costMs: fetchedMs + (again?.ms ?? 0) + repeatMs,
     };
+  }
+
+  /** Only where both are known from measuring: the first checkpoints of a store family are fetched, and measured. */
+  #runAgain(
+    job: WaitingJob,
+    agent: CandidateAgent,
+    way: { readonly here: number; readonly there: number; readonly fetchMs: (position: number) => number },
+  ): RunAgain | null {
+    if (job.isComplete || this.input.fetches?.has(agent.peer.store) !== true) return null;
+    const stepMs = job.done.map(({ ms }) => ms);
+    return runAgainFrom({ ...way, stepMs, beginMs: this.#beginMs(job, agent), ordered: job.ordered });
+  }
+
+  /** The first one is sent whole, with all that it goes on from, where the agent does not hold that. */
+  #fetchMs(job: WaitingJob, agent: CandidateAgent, position: number): number {
+    const ms = this.#comesIn(agent, job.boundaryBytes[position - 1] ?? null);
+    return position === 1 ? Math.max(ms, this.#beginMs(job, agent) ?? 0) : ms;
+  }
+
+  /** What the job goes on from has to come first; `null`: it cannot. */
+  #beginMs(job: WaitingJob, agent: CandidateAgent): number | null {
+    const { base } = job.wants;
+    if (base === null || this.#hasBase(job, agent)) return 0;
+    return base.published ? this.#comesIn(agent, base.bytes ?? null) : null;
+  }
+
+  #hasBase({ wants: { base } }: WaitingJob, agent: CandidateAgent): boolean {
+    return base !== null && this.input.holders.get(base.lineage)?.has(agent.id) === true;
+  }
+
+  #comesIn(agent: CandidateAgent, bytes: number | null): number {
+    const usual = this.input.fetches?.get(agent.peer.store);
+    if (usual === undefined) return DEFAULT_FETCH_MS;
+    if (bytes === null || usual.bytesPerSecond === null) return usual.ms;
+    return Math.round(usual.smallMs + (bytes * 1000) / usual.bytesPerSecond);
   }
 
   /**
@@ -118,7 +163,19 @@ function keptSteps({ done }: WaitingJob, held: number): number {
 }
 
 function sumMs({ done }: WaitingJob, from: number, to: number): number {
-  return done.slice(from, to).reduce((sum, { ms }) => sum + ms, 0);
+  return done.slice(from, to).reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+}
+
+function sumBytes({ boundaryBytes }: WaitingJob, from: number, to: number): number | null {
+  return positions(from, to).reduce<number | null>((sum, position) => {
+    const bytes = boundaryBytes[position - 1] ?? null;
+    return sum === null || bytes === null ? null : sum + bytes;
+  }, 0);
+}
+
+/** Those behind `from` up to `to`. */
+function positions(from: number, to: number): readonly number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, index) => from + 1 + index);
 }
 
 /** `fetches 3 checkpoints from tank (about 15 s), cheaper than running 2 steps again (about 4 min)`; empty where the agent has all of it. */
@@ -134,9 +191,16 @@ export function describeCarryOver(over: CarryOver): string {
                 `instead of running ${counted(over.savedSteps, 'step')} again (${roughDuration(over.savedMs)})`,
               ]),
         ];
+  const { again } = over;
+  const rather =
+    again === null
+      ? []
+      : [
+          `runs ${counted(again.steps, 'step')} again (${roughDuration(again.ms)}) rather than fetching ${over.againBytes === null ? counted(again.checkpoints, 'checkpoint') : humanSize(over.againBytes)} (${roughDuration(again.fetchMs)})`,
+        ];
   const repeat =
     over.repeated === 0
       ? []
       : [`runs ${counted(over.repeated, 'step')} again (${roughDuration(over.repeatMs)})`];
-  return [fetch.join(' '), ...repeat].filter((part) => part !== '').join(', and ');
+  return [fetch.join(' '), ...rather, ...repeat].filter((part) => part !== '').join(', and ');
 }

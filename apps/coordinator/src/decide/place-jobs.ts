@@ -22,6 +22,8 @@ export interface Placement {
   readonly reason: string;
   /** What people are warned of: finished steps run again. */
   readonly loss: string | null;
+  /** How many of the job's boundaries are to be there before it begins; what is behind them runs again. `null`: all that can be had. */
+  readonly fetchUpTo: number | null;
 }
 
 /**
@@ -94,6 +96,7 @@ function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
     agent: room.agent.id,
     reason,
     loss: carryOvers.lossOf(job, room.agent),
+    fetchUpTo: job.done.length === 0 ? null : (costOf(room.agent).again?.from ?? null),
   });
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);

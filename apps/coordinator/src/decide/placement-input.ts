@@ -1,4 +1,5 @@
 import type { AgentId, BuildId, JobId, Priority } from '#libs/contracts';
+import type { UsualFetch } from '#libs/store';
 import type { Peer } from './can-send-to.js';
 
 /** All that a scheduling pass looks at. Nothing in it is changed by the pass. */
@@ -7,8 +8,8 @@ export interface PlacementInput {
   readonly jobs: readonly WaitingJob[];
   readonly agents: readonly CandidateAgent[];
   readonly holders: Holders;
-  /** What fetching a checkpoint usually takes, by store family; see DEFAULT_FETCH_MS. */
-  readonly fetchMs?: ReadonlyMap<string, number>;
+  /** How checkpoints usually come, by store family; see DEFAULT_FETCH_MS. */
+  readonly fetches?: ReadonlyMap<string, UsualFetch>;
   /** Attempts assigned or running, by user. */
   readonly runningByUser: ReadonlyMap<string, number>;
   readonly limits: {
@@ -39,8 +40,22 @@ export interface WaitingJob {
   /** Agents it failed on by no fault of its own. */
   readonly avoid: readonly AgentId[];
   readonly wants: WantedState;
-  /** Steps that earlier attempts finished and kept with a checkpoint, from the job's first on, and what each took: what has to be carried or repeated elsewhere. */
-  readonly done: readonly { readonly name: string; readonly ms: number }[];
+  /**
+   * Steps that earlier attempts finished and kept with a checkpoint, from the job's first on, and what each took (`null`: nobody knows): what has to be carried or repeated
+   * elsewhere.
+   */
+  readonly done: readonly DoneStep[];
+  /** These are all that it has: others may have gone on from where it ended. */
+  readonly isComplete: boolean;
+  /** So many of them are in front of the step from which on a person had it run again. */
+  readonly ordered: number;
+  /** What its boundaries usually measured when they moved, from the first on; `null`: none has. */
+  readonly boundaryBytes: readonly (number | null)[];
+}
+
+export interface DoneStep {
+  readonly name: string;
+  readonly ms: number | null;
 }
 
 export interface JobRequires {
@@ -55,7 +70,12 @@ export interface WantedState {
   /** Its own: whoever holds these repeats no finished step. */
   readonly lineage: string;
   /** What it goes on from, as one key. Unless published, only an agent that holds it can run the job. */
-  readonly base: { readonly lineage: string; readonly published: boolean } | null;
+  readonly base: {
+    readonly lineage: string;
+    readonly published: boolean;
+    /** Of what was published. */
+    readonly bytes?: number | null;
+  } | null;
 }
 
 export type AgentCondition = 'ready' | 'drained' | 'paused' | 'lost' | 'revoked' | 'leaving' | 'quarantined';

@@ -59,6 +59,9 @@ export function jobOf(name: string, over: JobOver = {}): WaitingJob {
     avoid: [],
     wants: { lineage: `b-${name}/default/0/g0`, base: null },
     done: [],
+    isComplete: false,
+    ordered: 0,
+    boundaryBytes: [],
     ...rest,
     requires: { architecture: 'amd64', labels: [], tools: [], freeBytes: GB, ...requires },
   };

@@ -29,6 +29,21 @@ export function doneSteps(
   const kept = open >= 0 ? steps.slice(0, open) : hasEnd ? steps : steps.slice(0, -1);
   return kept.map(({ name, started_at, ended_at }) => ({
     name,
-    ms: started_at === null || ended_at === null ? 0 : Math.max(0, ended_at - started_at),
+    ms: started_at === null || ended_at === null ? null : Math.max(0, ended_at - started_at),
   }));
+}
+
+/** Labels of the job's boundaries in front of steps, then of the one at its end. */
+export function boundaryLabels(steps: readonly Pick<StepRow, 'name'>[]): readonly string[] {
+  const last = steps.at(-1);
+  return [...steps.map(({ name }) => `.step_${name}`), ...(last === undefined ? [] : [`.end_${last.name}`])];
+}
+
+/** How many steps are in front of the latest one from which on a person had the job run again. */
+export function orderedSteps(
+  ancestors: WaitingJobRow['ancestors'],
+  steps: readonly Pick<StepRow, 'index'>[],
+): number {
+  const from = Math.max(-1, ...ancestors.map(({ upToIndex }) => upToIndex));
+  return steps.filter(({ index }) => index < from).length;
 }

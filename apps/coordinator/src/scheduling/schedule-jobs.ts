@@ -20,7 +20,8 @@ import {
   stepsOfJobs,
   transact,
   updateJob,
-  usualFetchTimes,
+  usualFetchBytes,
+  usualFetches,
   variantName,
   waitingJobs,
   type AgentRow,
@@ -30,14 +31,14 @@ import {
 } from '#libs/store';
 import { settleState } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
-import { placeJobs } from '../decide/place-jobs.js';
+import { placeJobs, type Placement } from '../decide/place-jobs.js';
 import type { Holders, PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
 import { Metrics } from '../metrics.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
-import { boundaryPosition, doneSteps } from './job-progress.js';
+import { boundaryLabels, boundaryPosition, doneSteps, orderedSteps } from './job-progress.js';
 
 /** Builds whose jobs are assigned in one transaction: few, since nothing else is answered meanwhile. */
 const BUILDS_PER_TRANSACTION = 10;
@@ -84,9 +85,9 @@ export class ScheduleJobs {
     await this.#keepReasons(rows, result.waiting);
     const names = new Map(agents.map(({ id, name }) => [id, name]));
     const byId = new Map(rows.map((row) => [row.id, row]));
-    const placements = result.placements.flatMap(({ job, agent, reason, loss }) => {
+    const placements = result.placements.flatMap(({ job, agent, ...how }) => {
       const row = byId.get(job);
-      return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, reason, loss }];
+      return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, ...how }];
     });
     return await this.#assignAll(holder, placements);
   }
@@ -111,6 +112,7 @@ export class ScheduleJobs {
       rows.flatMap(({ base }) => (base === null ? [] : [base.jobId])),
     );
     const steps = await this.#stepsOfTried(rows);
+    const bytesOf = await this.#boundaryBytes(rows);
     const jobs = rows.map((row): WaitingJob => ({
       id: row.id,
       build: row.build,
@@ -130,15 +132,16 @@ export class ScheduleJobs {
             : {
                 lineage: baseKey(row.base.lineage, row.base.checkpoint),
                 published: published.has(row.base.jobId),
+                bytes: published.get(row.base.jobId) ?? null,
               },
       },
-      done: doneSteps(row, steps.get(row.id) ?? []),
+      ...progressOf(row, steps.get(row.id) ?? [], bytesOf),
     }));
     return {
       jobs,
       agents: agents.map((agent) => candidateOf(agent, byAgent.get(agent.id) ?? [], now)),
       holders: await this.#holders(rows, steps),
-      fetchMs: await usualFetchTimes(db),
+      fetches: await usualFetches(db),
       runningByUser: countBy(loads.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },
       ...(this.#served === undefined ? {} : { served: this.#served }),
@@ -154,6 +157,15 @@ export class ScheduleJobs {
       steps.push(...(await stepsOfJobs(this.store.db, ids)));
     });
     return groupBy(steps, ({ job_id }) => job_id);
+  }
+
+  /** What checkpoints of what jobs have done may measure, by distribution and label. */
+  async #boundaryBytes(rows: readonly WaitingJobRow[]): Promise<BoundaryBytes> {
+    const tried = rows.filter(({ wasTried }) => wasTried);
+    const bytes = new Map<string, ReadonlyMap<string, number>>();
+    for (const distribution of new Set(tried.map((row) => row.distribution)))
+      bytes.set(distribution, await usualFetchBytes(this.store.db, distribution));
+    return bytes;
   }
 
   /** Who holds how much of what the jobs have done, and the very checkpoint that others go on from. */
@@ -230,7 +242,7 @@ export class ScheduleJobs {
     const build = await lockBuild(tx, id);
     if (build?.wish !== 'run') return 0;
     let count = 0;
-    for (const { row, agent, agentName, reason, loss } of placements) {
+    for (const { row, agent, agentName, reason, loss, fetchUpTo } of placements) {
       const job = await findJob(tx, row.id);
       if (job?.state !== 'waiting') continue;
       const epoch = job.epoch + 1;
@@ -250,6 +262,7 @@ export class ScheduleJobs {
         epoch,
         agent,
         lineage: row.lineage,
+        fetchUpTo,
         now,
         leaseUntil: now + this.config.leaseMs,
       });
@@ -276,12 +289,26 @@ function baseKey(lineage: string, checkpoint: string | null): string {
   return `${lineage}@${checkpoint ?? ''}`;
 }
 
-interface Placed {
+type BoundaryBytes = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/** How far a job has got, and what that may measure. */
+function progressOf(
+  row: WaitingJobRow,
+  steps: readonly StepRow[],
+  bytesOf: BoundaryBytes,
+): Pick<WaitingJob, 'done' | 'isComplete' | 'ordered' | 'boundaryBytes'> {
+  const bytes = bytesOf.get(row.distribution);
+  return {
+    done: doneSteps(row, steps),
+    isComplete: steps.length > 0 && steps.every(({ state }) => state === 'succeeded'),
+    ordered: orderedSteps(row.ancestors, steps),
+    boundaryBytes: boundaryLabels(steps).map((label) => bytes?.get(label) ?? null),
+  };
+}
+
+interface Placed extends Omit<Placement, 'job'> {
   readonly row: WaitingJobRow;
-  readonly agent: AgentId;
   readonly agentName: string;
-  readonly reason: string;
-  readonly loss: string | null;
 }
 
 /** A job that may go on from checkpoints of a lineage, its own or an earlier one. */

@@ -1,4 +1,4 @@
-import { lstat, rename, writeFile } from 'node:fs/promises';
+import { lstat, rename, rm, writeFile } from 'node:fs/promises';
 import type { CheckpointPlace, Origin } from '../checkpoint-records.js';
 
 /** What is remembered about a workspace, beside its checkpoints: which folder we made, so that somebody else's is not taken for it. */
@@ -28,9 +28,14 @@ export async function identifyFolder(path: string): Promise<FolderIdentity | nul
   }
 }
 
-/** Replaces the file as a whole: a crash leaves the old one or the new one. */
+/** Replaces the file as a whole: a crash leaves the old one or the new one, a full disk the old one and nothing of the new. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   const temporary = `${path}.new`;
-  await writeFile(temporary, JSON.stringify(value), { mode: 0o600 });
-  await rename(temporary, path);
+  try {
+    await writeFile(temporary, JSON.stringify(value), { mode: 0o600 });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
