@@ -2,10 +2,10 @@ import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '
 import { SnapshotStoreError, type SnapshotStore } from '#libs/engine';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
-import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
-import { pipeline } from 'node:stream';
+import { SlabReader } from '#libs/snapshots';
+import { pipeline, type Readable } from 'node:stream';
+import { connect, type ConnectionOptions } from 'node:tls';
+import { takeStatus } from './answer-head.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { IncomingCheckpoint } from './incoming-checkpoint.js';
 import { holdingOf } from './note-event.js';
@@ -137,12 +137,12 @@ async function fetchFrom(
 ): Promise<Fetched> {
   const startedAt = performance.now();
   const from = ticket.source.name;
-  const { response, whyCut } = await openStream(ticket, options);
-  const incoming = new IncomingCheckpoint(ticket.maxBytes, () => response.trailers);
+  const { stream, whyCut } = await openStream(ticket, options);
+  const incoming = new IncomingCheckpoint(ticket.maxBytes);
   // Also when the answer was cut before anybody looked.
   const pace = options.isBusy === undefined ? [] : [new Pace({ isBusy: options.isBusy })];
-  pipeline([response, ...pace, incoming], () => undefined);
-  const abort = (): void => void response.destroy(new Error('not wanted any more'));
+  pipeline([stream, ...pace, incoming], () => undefined);
+  const abort = (): void => void stream.destroy(new Error('not wanted any more'));
   options.signal.addEventListener('abort', abort, { once: true });
   const rate = new TransferRate();
   let totalBytes: number | null = null;
@@ -165,61 +165,66 @@ async function fetchFrom(
     clearInterval(timer);
     options.signal.removeEventListener('abort', abort);
     incoming.destroy();
-    response.destroy();
+    stream.destroy();
   }
 }
 
 interface Answer {
-  readonly response: IncomingMessage;
-  /** Where we cut it off ourselves, the answer only says that it was cut. */
+  readonly stream: Readable;
+  /** Where we cut it off ourselves, the stream only says that it was cut. */
   readonly whyCut: () => TransferError | null;
 }
 
-/** Resolves to the answer's head. Throws SourceRefused and TransferError. */
+/** Resolves to what is behind the answer's head. Throws SourceRefused and TransferError. */
 async function openStream(
   { ticket, source }: TransferTicket,
   { credentials, stallMs = STALL_MS, connectMs = CONNECT_MS, signal }: FetchOptions,
 ): Promise<Answer> {
-  const call = request({
+  signal.throwIfAborted();
+  const { host, port } = source.address;
+  const stream = new SlabReader();
+  // It may be cut when nobody is listening.
+  stream.on('error', () => undefined);
+  // Node.js has `onread` here as net.connect does; its types do not.
+  const options: ConnectionOptions & { readonly onread: SlabReader['onread'] } = {
     ...credentials(),
-    host: source.address.host,
-    port: source.address.port,
-    method: 'POST',
-    headers: { authorization: `Bearer ${ticket}` },
-    agent: false,
-    // From the first packet on; `setTimeout` would wait for the handshake.
-    timeout: stallMs,
-    signal,
+    host,
+    port,
+    onread: stream.onread,
     // Known by its certificate, wherever it is.
     checkServerIdentity: (_, { subject }) =>
       subject.CN === source.agent
         ? undefined
         : new Error(`this is ${String(subject.CN)}, not agent ${source.name}`),
-  });
+  };
+  const socket = stream.attach(connect(options));
   let stalled: TransferError | null = null;
-  call.once('timeout', () => {
+  // From the first packet on.
+  socket.setTimeout(stallMs, () => {
     stalled = new TransferError(`agent ${source.name}: nothing came for ${stallMs / 1000} s`);
-    call.destroy(stalled);
+    stream.destroy(stalled);
   });
-  const { host, port } = source.address;
   const unanswered = setTimeout(
-    () => call.destroy(new Error(`no connection to ${host}:${port} within ${connectMs / 1000} s`)),
+    () => stream.destroy(new Error(`no connection to ${host}:${port} within ${connectMs / 1000} s`)),
     connectMs,
   );
-  call.once('socket', (socket) => socket.once('secureConnect', () => clearTimeout(unanswered)));
-  call.end();
+  const abort = (): void => void stream.destroy(signal.reason as Error);
+  signal.addEventListener('abort', abort);
+  socket.once('secureConnect', () => {
+    clearTimeout(unanswered);
+    socket.write(`POST / HTTP/1.0\r\nauthorization: Bearer ${ticket}\r\ncontent-length: 0\r\n\r\n`);
+  });
   try {
-    const [response] = (await once(call, 'response')) as [IncomingMessage];
-    // What goes wrong later, goes wrong with the answer.
-    call.on('error', (error) => response.destroy(error));
-    if (response.statusCode === 200) return { response, whyCut: () => stalled };
-    response.resume();
-    throw new SourceRefused(response.statusCode ?? 0, source.name);
+    const status = await takeStatus(stream);
+    if (status === 200) return { stream, whyCut: () => stalled };
+    throw new SourceRefused(status, source.name);
   } catch (error) {
+    stream.destroy();
     if (error instanceof SourceRefused) throw error;
     throw new TransferError(`agent ${source.name} does not send: ${(error as Error).message}`);
   } finally {
     clearTimeout(unanswered);
+    signal.removeEventListener('abort', abort);
   }
 }
 

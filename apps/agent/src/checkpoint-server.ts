@@ -1,13 +1,14 @@
-import { DIGEST_TRAILER, type PeerAddress, type Preface, type RedeemedTicket } from '#libs/contracts';
+import { type PeerAddress, type Preface, type RedeemedTicket } from '#libs/contracts';
 import { SnapshotStoreError } from '#libs/engine';
 import { ApiError } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
+import { giveBack } from '#libs/snapshots';
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { Transform, type Readable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
@@ -104,40 +105,35 @@ export class CheckpointServer {
     { checkpoint, base, background }: RedeemedTicket,
     response: ServerResponse,
   ): Promise<void> {
-    const find = async (ref: RedeemedTicket['checkpoint']): Promise<Checkpoint> => {
-      const found = (await store.list(ref.workspace)).find(
-        ({ id, label }) => id === ref.id && label === ref.label,
-      );
-      if (found !== undefined) return found;
-      throw new SnapshotStoreError(
-        'NOT_FOUND',
-        `the checkpoint ${ref.label} of ${ref.workspace} is not here`,
-      );
-    };
-    const sent = await find(checkpoint);
-    const from = base === null ? null : await findBase(find, base);
+    const here = await store.list(checkpoint.workspace);
+    const sent = find(here, checkpoint);
+    const beside = base?.workspace === checkpoint.workspace;
+    const from = base === null ? null : findBase(beside ? here : await store.list(base.workspace), base);
     const bytes = await store.estimateSend(sent, from);
     const stream = await store.send(sent, from);
     const hash = createHash('sha256');
-    response.writeHead(200, { 'content-type': 'application/octet-stream', trailer: DIGEST_TRAILER });
+    response.writeHead(200, { 'content-type': 'application/octet-stream' });
     const preface = encodePreface({ facts: sent.facts, bytes });
     hash.update(preface);
     response.write(preface);
     const pace = background === true ? [new Pace({ isBusy: () => this.options.desk.isBusy })] : [];
-    await pipeline([stream, ...pace, hashing(hash), response], { end: false });
-    response.addTrailers({ [DIGEST_TRAILER]: hash.digest('hex') });
-    response.end();
+    await pipeline([stream, ...pace, hashedInto(response, hash)]);
+    response.end(hash.digest());
     await once(response, 'close');
   }
 }
 
+function find(here: readonly Checkpoint[], wanted: RedeemedTicket['checkpoint']): Checkpoint {
+  const { id, label, workspace } = wanted;
+  const found = here.find((each) => each.id === id && each.label === label);
+  if (found !== undefined) return found;
+  throw new SnapshotStoreError('NOT_FOUND', `the checkpoint ${label} of ${workspace} is not here`);
+}
+
 /** The receiver can do without a base, by asking for all of it. */
-async function findBase(
-  find: (ref: RedeemedTicket['checkpoint']) => Promise<Checkpoint>,
-  base: RedeemedTicket['checkpoint'],
-): Promise<Checkpoint> {
+function findBase(here: readonly Checkpoint[], base: RedeemedTicket['checkpoint']): Checkpoint {
   try {
-    return await find(base);
+    return find(here, base);
   } catch (error) {
     if (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND')
       throw new Refusal(409, error.message);
@@ -183,11 +179,19 @@ function encodePreface(preface: Preface): Buffer {
   return Buffer.concat([length, json]);
 }
 
-function hashing(hash: Hash): Transform & Readable {
-  return new Transform({
-    transform: (chunk: Buffer, _, done) => {
-      hash.update(chunk);
-      done(null, chunk);
+/** What is written there, piece by piece: each is given back before the next is taken. */
+function hashedInto(response: ServerResponse, hash: Hash): Writable {
+  const out = new Writable({
+    objectMode: true,
+    highWaterMark: 1,
+    write: (piece: Buffer, _, done) => {
+      hash.update(piece);
+      response.write(piece, (error) => {
+        giveBack(piece);
+        done(error);
+      });
     },
   });
+  response.once('close', () => out.destroy(new Error('the receiver hung up')));
+  return out;
 }

@@ -10,35 +10,36 @@ function message(preface: string, rest: string): Buffer {
   return Buffer.concat([length, Buffer.from(preface + rest)]);
 }
 
-const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
 const PREFACE = '{"facts":{"build":"g1"}}';
 
-function read(bytes: Buffer, { digest = sha256(bytes), maxBytes = 1e6, pieces = 3 } = {}) {
+function read(stream: Buffer, { digest = sha256(stream), maxBytes = 1e6, pieces = 3 } = {}) {
+  const bytes = Buffer.concat([stream, digest]);
   const size = Math.max(1, Math.ceil(bytes.length / pieces));
   const slices = Array.from({ length: Math.ceil(bytes.length / size) }, (_, n) =>
     bytes.subarray(n * size, (n + 1) * size),
   );
-  const incoming = new IncomingCheckpoint(maxBytes, () => ({ 'distrofarm-sha256': digest }));
-  Readable.from(slices, { objectMode: false }).pipe(incoming);
+  const incoming = new IncomingCheckpoint(maxBytes);
+  Readable.from(slices).pipe(incoming);
   return incoming;
 }
 
 describe('what another agent sends', () => {
-  it.each([1, 2, 40])('is the preface, then the stream, in %d pieces', async (pieces) => {
+  it.each([1, 2, 3, 40, 1000])('is the preface, then the stream, in %d pieces', async (pieces) => {
     const incoming = read(message(PREFACE, 'the stream'), { pieces });
     expect(await incoming.preface).toEqual({ facts: { build: 'g1' }, bytes: null });
     expect(await text(incoming)).toBe('the stream');
-    expect(incoming.bytes).toBe(4 + PREFACE.length + 10);
+    expect(incoming.bytes).toBe(4 + PREFACE.length + 10 + 32);
   });
 
   it('ends with an error when its digest is another', async () => {
-    const incoming = read(message(PREFACE, 'the stream'), { digest: 'f'.repeat(64) });
-    await expect(text(incoming)).rejects.toThrow(/has the digest [0-9a-f]{64}, and was sent with ffff/);
+    const incoming = read(message(PREFACE, 'the stream'), { digest: Buffer.alloc(32, 0xff) });
+    await expect(text(incoming)).rejects.toThrow(/has the digest [0-9a-f]{64}, and ends with ffff/);
   });
 
   it('ends with an error when it has no digest, since then it was cut', async () => {
-    const incoming = read(message(PREFACE, 'the stre'), { digest: '' });
-    await expect(text(incoming)).rejects.toThrow(/and was sent with/);
+    const incoming = read(message(PREFACE, 'the stream'.repeat(10)), { digest: Buffer.alloc(0) });
+    await expect(text(incoming)).rejects.toThrow(/damaged, or is cut/);
   });
 
   it('ends with an error when it is larger than it may be', async () => {

@@ -1,4 +1,4 @@
-import { DIGEST_TRAILER, MAX_PREFACE_BYTES, Preface } from '#libs/contracts';
+import { DIGEST_BYTES, MAX_PREFACE_BYTES, Preface } from '#libs/contracts';
 import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { TransferError } from './transfer-error.js';
@@ -11,16 +11,15 @@ export class IncomingCheckpoint extends Transform {
   /** Rejects when it never comes. */
   readonly preface: Promise<Preface>;
   readonly #hash = createHash('sha256');
+  /** The newest of what came: the digest may be in it. */
+  #held: Buffer = Buffer.alloc(0);
   #head: Buffer | null = Buffer.alloc(0);
   #bytes = 0;
   #settle!: { resolve: (preface: Preface) => void; reject: (error: Error) => void };
 
-  constructor(
-    private readonly maxBytes: number,
-    /** Of the message, when it has ended. */
-    private readonly trailers: () => Readonly<Record<string, string | undefined>>,
-  ) {
-    super({ highWaterMark: 1024 * 1024 });
+  constructor(private readonly maxBytes: number) {
+    // Pieces are passed on as they came: memory that is to be used again must not be copied.
+    super({ objectMode: true, highWaterMark: 2 });
     this.preface = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.preface.catch(() => undefined);
     // It may end before the store has begun to read, who then learns it all the same.
@@ -31,35 +30,57 @@ export class IncomingCheckpoint extends Transform {
     );
   }
 
-  /** So far, the preface included. */
+  /** So far, with what is around the stream. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    this.#bytes += chunk.length;
-    this.#hash.update(chunk);
+  override _transform(piece: Buffer, _: BufferEncoding, done: TransformCallback): void {
+    this.#bytes += piece.length;
     if (this.#bytes > this.maxBytes) {
       done(new TransferError(`more than the ${this.maxBytes} bytes came that there may be`));
       return;
     }
-    try {
-      done(null, this.#head === null ? chunk : this.#behindPreface(Buffer.concat([this.#head, chunk])));
-    } catch (error) {
-      done(error as Error);
-    }
+    this.#give(this.#hold(piece), done);
   }
 
   override _flush(done: TransformCallback): void {
-    const [found, said] = [this.#hash.digest('hex'), this.trailers()[DIGEST_TRAILER]];
-    if (this.#head !== null) done(new TransferError('nothing came'));
-    else if (said === found) done();
-    else
-      done(
-        new TransferError(
-          `what came has the digest ${found}, and was sent with ${said ?? 'none: it is cut'}`,
-        ),
-      );
+    const end = Math.max(0, this.#held.length - DIGEST_BYTES);
+    const said = this.#held.subarray(end).toString('hex');
+    this.#give(this.#held.subarray(0, end), (error) => {
+      const found = this.#hash.digest('hex');
+      if (error instanceof Error) done(error);
+      else if (this.#head !== null) done(new TransferError('nothing came'));
+      else if (said === found) done();
+      else
+        done(
+          new TransferError(
+            `what came has the digest ${found}, and ends with ${said}: it was damaged, or is cut`,
+          ),
+        );
+    });
+  }
+
+  /** Keeps the newest bytes back, and returns what is before them. */
+  #hold(piece: Buffer): Buffer {
+    const before = this.#held;
+    this.#held = piece;
+    if (piece.length >= DIGEST_BYTES) return before;
+    const both = Buffer.concat([before, piece]);
+    const end = Math.max(0, both.length - DIGEST_BYTES);
+    this.#held = both.subarray(end);
+    return both.subarray(0, end);
+  }
+
+  #give(piece: Buffer, done: TransformCallback): void {
+    this.#hash.update(piece);
+    try {
+      const rest = this.#head === null ? piece : this.#behindPreface(Buffer.concat([this.#head, piece]));
+      if (rest.length > 0) this.push(rest);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
   }
 
   #behindPreface(head: Buffer): Buffer {

@@ -27,7 +27,7 @@ export class Pace extends Transform {
   #from: { readonly at: number; readonly usedMs: number };
 
   constructor({ isBusy, usedMs = processUsedMs, now, processors = availableParallelism }: PaceOptions) {
-    super();
+    super({ objectMode: true, highWaterMark: 2 });
     this.#isBusy = isBusy;
     this.#usedMs = usedMs;
     this.#now = now ?? (() => performance.now());

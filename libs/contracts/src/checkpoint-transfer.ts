@@ -7,10 +7,11 @@ import { AgentId, Bytes, Millis, Name } from './ids.js';
  * redeem it; so the coordinator decides each time who gets what, and a ticket is good once.
  *
  *     receiver -> coordinator   POST /agent/v1/transfers         AskTransfer   -> TransferTicket
- *     receiver -> source        POST https://host:port/          (the ticket)  -> Preface, then the store's stream, then TRAILER
+ *     receiver -> source        POST https://host:port/          (the ticket)  -> Preface, the store's stream, the digest of both
  *     source   -> coordinator   POST /agent/v1/transfers/redeem  RedeemTicket  -> RedeemedTicket
  *
- * Between agents both sides show a certificate of the farm's peer CA, made out to the agent's id (POST /agent/v1/peer-certificate).
+ * The receiver asks in HTTP/1.0: the answer comes as it is, up to the end of the connection. Both agents show a certificate of the farm's peer CA, made out to
+ * the agent's id (POST /agent/v1/peer-certificate).
  */
 export const PeerAddress = z.strictObject({
   host: z.string().min(1).max(255),
@@ -75,5 +76,5 @@ export const Preface = z.strictObject({
 });
 export type Preface = z.infer<typeof Preface>;
 export const MAX_PREFACE_BYTES = 64 * 1024;
-/** Behind the stream: SHA-256 in hex of all before it, the preface included. */
-export const DIGEST_TRAILER = 'distrofarm-sha256';
+/** The last of what is sent: SHA-256 of all before it, the preface included. */
+export const DIGEST_BYTES = 32;

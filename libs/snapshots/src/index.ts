@@ -6,6 +6,7 @@ export {
   DirectorySnapshotStore,
   type DirectorySnapshotStoreOptions,
 } from './directory/directory-snapshot-store.js';
+export { SlabReader, giveBack } from './slab-reader.js';
 export { Areas, type Area } from './areas.js';
 export { ZfsAreas, type ZfsAreasOptions } from './zfs/zfs-areas.js';
 export { DirectoryAreas, type DirectoryAreasOptions } from './directory/directory-areas.js';

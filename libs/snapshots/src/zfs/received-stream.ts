@@ -1,29 +1,25 @@
 import { SnapshotStoreError } from '#libs/engine';
 import type { Checkpoint } from '#libs/plan';
-import { PassThrough, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { badStream, isCode } from '../store-errors.js';
 import { BEGIN_BYTES, readStreamBegin } from './stream-begin.js';
 
 /**
  * The stream, once its beginning has been read and is what was announced: a plain one, of this checkpoint, from this base. Throws BAD_STREAM
- * otherwise, before ZFS has seen anything of it.
+ * otherwise, before ZFS has seen anything of it, and where it is read when it breaks off.
  */
 export async function readBegin(
   stream: Readable,
   { checkpoint, base }: { readonly checkpoint: Checkpoint; readonly base: Checkpoint | null },
-): Promise<Readable> {
-  const out = new PassThrough();
-  stream.once('error', (error) => out.destroy(badStream('the stream broke off', error)));
-  stream.once('close', () => {
-    if (!stream.readableEnded) out.destroy(badStream('the stream was cut'));
-  });
-  stream.pipe(out);
-  const begin = readStreamBegin(await firstBytes(out, BEGIN_BYTES));
+): Promise<AsyncIterable<Buffer>> {
+  const pieces = piecesOf(stream);
+  const first = await takeFirst(pieces, BEGIN_BYTES);
+  const begin = readStreamBegin(Buffer.concat(first));
   const isAnnounced =
     begin?.toGuid === checkpoint.id &&
     begin.fromGuid === (base?.id ?? null) &&
     begin.isClone === (base !== null && base.workspace !== checkpoint.workspace);
-  if (isAnnounced) return out;
+  if (isAnnounced) return chained(first, pieces);
   throw badStream(
     begin === null
       ? 'this is no plain ZFS stream of one snapshot'
@@ -31,19 +27,29 @@ export async function readBegin(
   );
 }
 
-/** So many bytes, or all that there are; they stay in the stream. */
-async function firstBytes(stream: Readable, count: number): Promise<Buffer> {
-  for (;;) {
-    const head = stream.read(count) as Buffer | null;
-    if (head !== null) {
-      stream.unshift(head);
-      return head;
-    }
-    if (stream.readableEnded) return Buffer.alloc(0);
-    await new Promise<void>((resolve, reject) => {
-      stream.once('readable', resolve).once('end', resolve).once('error', reject);
-    });
+async function* piecesOf(stream: Readable): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of stream) yield piece as Buffer;
+  } catch (error) {
+    throw badStream('the stream broke off', error);
   }
+}
+
+/** As many pieces as have so many bytes together, or all. */
+async function takeFirst(pieces: AsyncGenerator<Buffer>, bytes: number): Promise<readonly Buffer[]> {
+  const taken: Buffer[] = [];
+  for (let missing = bytes; missing > 0;) {
+    const next = await pieces.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+    missing -= next.value.length;
+  }
+  return taken;
+}
+
+async function* chained(first: readonly Buffer[], rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* first;
+  yield* rest;
 }
 
 /** What `zfs receive` says of a stream it cannot use has no words of its own among a store's. */

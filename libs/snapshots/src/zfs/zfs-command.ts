@@ -1,7 +1,8 @@
 import { SnapshotStoreError, type SnapshotStoreErrorCode } from '#libs/engine';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { PassThrough, type Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
+import { slabPipe } from '../slab-pipe.js';
+import { giveBack } from '../slab-reader.js';
 
 /** One run of `zfs`, or of what goes with it, for logs. */
 export interface ZfsCall {
@@ -29,32 +30,28 @@ export class ZfsCommand {
   }
 
   /** Standard output of `zfs send`. It ends well only when zfs does, and zfs ends with it. */
-  send(...args: readonly string[]): Readable {
+  async send(...args: readonly string[]): Promise<Readable> {
     const argv = ['send', ...args];
-    const child = spawn('zfs', argv, { stdio: ['ignore', 'pipe', 'pipe'], env: zfsEnvironment() });
-    const end = this.#end(child, argv);
-    const out = new PassThrough({ highWaterMark: STREAM_BUFFER_BYTES });
-    out.once('close', () => child.kill('SIGKILL'));
-    // At once: what a process that has ended already had written would be lost to a later reader.
-    const read = pipeline(child.stdout, out, { end: false });
-    Promise.all([end, read]).then(
-      () => out.end(),
-      (error: unknown) => out.destroy(error as Error),
-    );
-    return out;
+    const { reader, writer } = await slabPipe();
+    const child = spawn('zfs', argv, { stdio: ['ignore', writer, 'pipe'], env: zfsEnvironment() });
+    writer.destroy();
+    reader.complete = this.#end(child, argv);
+    reader.once('close', () => child.kill('SIGKILL'));
+    return reader;
   }
 
   /** Runs `zfs receive` on these bytes. Throws as `zfs`; what the stream fails with is thrown as it is, when zfs has ended. */
-  async receive(stream: Readable, ...args: readonly string[]): Promise<void> {
+  async receive(stream: AsyncIterable<Buffer>, ...args: readonly string[]): Promise<void> {
     const argv = ['receive', ...args];
     const child = spawn('zfs', argv, { stdio: ['pipe', 'ignore', 'pipe'], env: zfsEnvironment() });
     const end = this.#end(child, argv);
     const input = child.stdin;
     input.on('error', () => undefined);
     try {
-      for await (const chunk of stream) {
+      for await (const piece of stream) {
         // When zfs has read enough, or has failed, the rest is read all the same: whether it is whole, only its end says.
-        if (input.writable && !input.write(chunk)) await drained(input);
+        if (input.writable) await written(input, piece);
+        giveBack(piece);
       }
     } finally {
       // It is not killed: the daemon of zfs-fuse would go on reading. Without more input it ends by itself.
@@ -117,19 +114,11 @@ function zfsEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, LC_ALL: 'C' };
 }
 
-async function drained(stream: Writable): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      resolve();
-    };
-    stream.once('drain', done);
-    stream.once('close', done);
-  });
+/** Resolves when it does not need the piece any more, also because it failed. */
+async function written(stream: Writable, piece: Buffer): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(piece, () => resolve()));
 }
 
-const STREAM_BUFFER_BYTES = 1024 * 1024;
 const LONGEST_MESSAGE = 10_000;
 
 /** Rolling back 5,000 snapshots took a minute on zfs-fuse; nothing that is well takes longer than this. */

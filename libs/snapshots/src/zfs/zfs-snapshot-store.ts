@@ -117,7 +117,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
-    return this.#zfs.send(...(await this.#sendArgs(checkpoint, base)));
+    return await this.#zfs.send(...(await this.#sendArgs(checkpoint, base)));
   }
 
   /** zfs-send(8) -nP; zfs-fuse has neither option. */
@@ -135,8 +135,9 @@ export class ZfsSnapshotStore extends SnapshotStore {
     const { state, snapshot } = await this.#find(checkpoint);
     const whole = snapshotName(state.dataset, snapshot.label);
     if (base === null) return [whole];
-    const { state: baseState } = await this.#find(base);
-    return ['-i', snapshotName(baseState.dataset, base.label), whole];
+    const from =
+      base.workspace === checkpoint.workspace ? foundIn(state, state.dataset, base) : await this.#find(base);
+    return ['-i', snapshotName(from.state.dataset, base.label), whole];
   }
 
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
@@ -155,7 +156,11 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   /** A new workspace. Until it is whole, it is ours by what the build area's dataset says. */
-  async #receiveWhole(checkpoint: Checkpoint, base: Found | null, stream: Readable): Promise<void> {
+  async #receiveWhole(
+    checkpoint: Checkpoint,
+    base: Found | null,
+    stream: AsyncIterable<Buffer>,
+  ): Promise<void> {
     const { workspace, label } = checkpoint;
     const dataset = this.#dataset(workspace);
     if (base !== null) await this.#refuseOrigin(base.state.dataset, dataset);
@@ -180,7 +185,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
   async #receiveIncrement(
     checkpoint: Checkpoint,
     { state, snapshot }: Found,
-    stream: Readable,
+    stream: AsyncIterable<Buffer>,
   ): Promise<void> {
     const { dataset } = state;
     await this.#rollBackUnmounted(state, snapshot);
@@ -198,7 +203,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     }
   }
 
-  async #receiveStream(stream: Readable, target: SnapshotName): Promise<void> {
+  async #receiveStream(stream: AsyncIterable<Buffer>, target: SnapshotName): Promise<void> {
     try {
       await this.#zfs.receive(stream, '-u', target);
     } catch (error) {
@@ -345,14 +350,9 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   /** Throws NOT_FOUND when there is no such checkpoint, or another one of its name. */
-  async #find({ workspace, label, id }: Checkpoint): Promise<Found> {
-    const dataset = this.#dataset(workspace);
-    const state = await readWorkspaceState(this.#zfs, dataset);
-    const snapshot = state?.snapshots.find(
-      (each) => each.isWhole && each.label === label && each.guid === id,
-    );
-    if (state != null && snapshot !== undefined) return { state, snapshot };
-    throw new SnapshotStoreError('NOT_FOUND', `the checkpoint ${dataset}@${label} (${id}) is gone`);
+  async #find(checkpoint: Checkpoint): Promise<Found> {
+    const dataset = this.#dataset(checkpoint.workspace);
+    return foundIn(await readWorkspaceState(this.#zfs, dataset), dataset, checkpoint);
   }
 
   /** A workspace that the checkpoint's came from would take it along when it goes. */
@@ -360,4 +360,11 @@ export class ZfsSnapshotStore extends SnapshotStore {
     if (!(await originsOf(this.#zfs, source)).includes(dataset)) return;
     throw new SnapshotStoreError('FAILED', `"${source}" was cloned from "${dataset}", and cannot replace it`);
   }
+}
+
+/** Throws NOT_FOUND. */
+function foundIn(state: WorkspaceState | null, dataset: DatasetName, { label, id }: Checkpoint): Found {
+  const snapshot = state?.snapshots.find((each) => each.isWhole && each.label === label && each.guid === id);
+  if (state !== null && snapshot !== undefined) return { state, snapshot };
+  throw new SnapshotStoreError('NOT_FOUND', `the checkpoint ${dataset}@${label} (${id}) is gone`);
 }
