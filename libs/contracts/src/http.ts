@@ -60,6 +60,8 @@ export const SubmitBuild = z
     onAgent: Name.nullable().default(null),
     /** Copies of each checkpoint on other agents; `null`: as many as the manifest says, else the farm. */
     replicas: ReplicaCount.nullable().default(null),
+    /** Each step waits for the copies of the checkpoint in front of it; false: when the manifest says so. */
+    waitForReplicas: z.boolean().default(false),
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
     note: textOf(500).default(''),
@@ -152,6 +154,7 @@ export const BuildDetail = BuildSummary.extend({
   pauseBefore: z.string().nullable(),
   /** Copies of its checkpoints that are to be on other agents. */
   replicas: ReplicaCount,
+  waitForReplicas: z.boolean(),
   jobs: z.array(JobView),
   /** Position of the newest event this view includes: follow the stream from here. */
   eventSeq: z.number().int(),

@@ -4,6 +4,7 @@ import { firstSchema } from './migrations/0001-first-schema.js';
 import { movingCheckpoints } from './migrations/0002-moving-checkpoints.js';
 import { steering } from './migrations/0003-steering.js';
 import { replicas } from './migrations/0004-replicas.js';
+import { lateCopies } from './migrations/0006-late-copies.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -13,6 +14,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-moving-checkpoints': movingCheckpoints,
   '0003-steering': steering,
   '0004-replicas': replicas,
+  '0006-late-copies': lateCopies,
 };
 
 /**

@@ -66,6 +66,7 @@ export async function makeAssignment(
     base: baseFor(build, variant.name, job, siblings, outputs),
     elsewhere: await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
     publishEnd: publishEnd && job.end_label !== null,
+    ...(build.replicas > 0 ? { copies: build.waits_for_replicas === 1 ? 'each' : 'one-behind' } : {}),
   };
 }
 

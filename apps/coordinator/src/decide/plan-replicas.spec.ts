@@ -39,6 +39,8 @@ function jobOf(
   const { on = 'host', ...rest } = over;
   return {
     build: `b-${name}` as BuildId,
+    lane: 'main',
+    lateSince: null,
     variant: 'default',
     replicas: 1,
     lineage: `b-${name}/default/0/g0`,
@@ -243,7 +245,7 @@ describe('who takes a copy', () => {
     ['is told to drop the area', { dropping: ['b-one.default'] }],
   ])('is never one that %s', (_, over) => {
     const input = { jobs: [one], held, agents: [host, agentOf('buddy', over)] };
-    expect(planReplicas(input)).toEqual({ transfers: [], missing: 1 });
+    expect(planReplicas(input)).toMatchObject({ transfers: [], missing: 1 });
   });
 
   it.each<[string, readonly ReplicaAgent[], readonly HeldCheckpoint[], string]>([
