@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { FarmError, type AgentId, type HeldReplica, type JobId, type WantedReplicas } from '#libs/contracts';
+import {
+  FarmError,
+  type AgentId,
+  type BuildId,
+  type HeldReplica,
+  type JobId,
+  type ReplicaLackList,
+  type WantedReplicas,
+} from '#libs/contracts';
 import { Wakes } from '#libs/queue';
 import {
   agentsInWantOfCopies,
@@ -13,6 +21,7 @@ import {
 } from '#libs/store';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { laneOf } from '../builds/lane-of.js';
+import { judgeLack } from '../decide/judge-lack.js';
 import {
   copiesOf,
   planReplicas,
@@ -31,6 +40,10 @@ import { candidateOf } from './candidate-agents.js';
 const MOST_WANTED = 1000;
 /** A hint may get lost. */
 const HINT_AGAIN_MS = 30_000;
+/** A job waits for it; at each pass. */
+const HINT_URGENT_AGAIN_MS = 4_000;
+/** Behind what an agent is hinted at, when a job is in want of it. */
+const URGENT = '!';
 /** What changes without a word: agents and their space, jobs and their states. */
 const FRESH_MS = 5_000;
 /** On a farm of a thousand agents a plan takes a tenth of a second: at most a fifth of the time is spent on them. */
@@ -75,12 +88,13 @@ export class Replication {
     for (const { receiver, checkpoints, isUrgent } of transfers)
       wanted.set(
         receiver,
-        `${wanted.get(receiver) ?? ''} ${checkpoints.at(-1)?.id ?? ''}${isUrgent ? '!' : ''}`,
+        `${wanted.get(receiver) ?? ''} ${checkpoints.at(-1)?.id ?? ''}${isUrgent ? URGENT : ''}`,
       );
     for (const agent of this.#hinted.keys()) if (!wanted.has(agent)) this.#hinted.delete(agent);
     for (const [agent, of] of wanted) {
       const before = this.#hinted.get(agent);
-      if (before?.of === of && now - before.at < HINT_AGAIN_MS) continue;
+      const againMs = of.includes(URGENT) ? HINT_URGENT_AGAIN_MS : HINT_AGAIN_MS;
+      if (before?.of === of && now - before.at < againMs) continue;
       this.#hinted.set(agent, { at: now, of });
       void this.wakes.publish(agentChannel(agent), REPLICATE);
     }
@@ -115,6 +129,20 @@ export class Replication {
   async copiesFor(job: JobId, checkpoint: string): Promise<CheckpointCopies | 'not wanted' | null> {
     const jobs = await replicatedJobs(this.store.db, { job });
     return jobs.length === 0 ? 'not wanted' : copiesOf(await this.#inputOf(jobs), checkpoint);
+  }
+
+  /** What jobs lack of copies: of all builds, or of one. */
+  async lacking(build: BuildId | null = null): Promise<ReplicaLackList> {
+    const { lacks } = await this.plan();
+    const wanted = lacks.filter((lack) => build === null || lack.build === build);
+    const agents = wanted.length === 0 ? [] : await listAgents(this.store.db);
+    const names = new Map(agents.map(({ id, name }) => [id, name]));
+    const lacking = wanted.map((lack) => {
+      const { build, variant, lane, label, takenAt, missing, behind } = lack;
+      const verdict = judgeLack(lack, (agent) => names.get(agent) ?? agent, this.clock.now());
+      return { build, variant, lane, label, takenAt, missing, behind, ...verdict };
+    });
+    return { lacking };
   }
 
   /** The agent has it now. Throws CONFLICT when it is of no checkpoint that is known. */
