@@ -81,6 +81,7 @@ export class SimulatedAgent {
         instance: this.#instance,
         space: async () => await Promise.resolve({ freeBytes: FREE_BYTES, usedBytes: GB }),
         onReplicate: () => undefined,
+        onCopied: () => undefined,
         onDrop: () => undefined,
         onRefused,
         log,

@@ -154,6 +154,18 @@ describe('distrofarm on a real farm', () => {
     expect((await readFile(join(scenario.folder, 'got/d/x'), 'utf8')).split('\n')).toHaveLength(1001);
   });
 
+  it('says which copies no agent can take', async () => {
+    const scenario = twoSteps('hold b');
+    const id = (await said('submit', await scenario.write(), '--replicas', '1')).trim();
+    await farm.buildThat(id, ({ jobs }) => jobs[0]!.steps[1]!.state === 'running');
+    const words = /no agent can take the copy of \.step_b: /.source;
+    expect(await said('explain', id)).toMatch(new RegExp(`main has copies that are missing: ${words}`));
+    expect(await said('doctor')).toMatch(new RegExp(`! replicas +${id} default/main: ${words}`));
+    await scenario.open('b');
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded', replicas: 1 });
+    expect(await said('doctor')).toMatch(/✓ replicas +none is on its way/);
+  });
+
   it('explains why a job waits, and lists builds as JSON', async () => {
     const running = twoSteps('hold b');
     const [first] = (await said('submit', await running.write())).split('\n');

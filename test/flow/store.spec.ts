@@ -983,6 +983,7 @@ async function aBuild(
       state,
       waits: 0,
       replicas: 0,
+      waits_for_replicas: 0,
       created_at: 1,
       started_at: null,
       ended_at: null,

@@ -1,5 +1,4 @@
 // Needs root, loop devices, a kernel with btrfs, btrfs-progs, and ZFS with a pool named in DC_TEST_POOL (scripts/with-zfs.sh).
-import { DIGEST_TRAILER } from '#libs/contracts';
 import { encodeFacts, factsAt, type Checkpoint } from '#libs/plan';
 import {
   BtrfsAreas,
@@ -250,8 +249,7 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
     const answer = (bytes: Buffer, digest = digestOf(bytes)) => {
       return (response: ServerResponse): void => {
         response.write(bytes);
-        response.addTrailers({ [DIGEST_TRAILER]: digest });
-        response.end();
+        response.end(Buffer.from(digest, 'hex'));
       };
     };
     const flipped = (share: number): Buffer => {
@@ -332,8 +330,7 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
       length.writeUInt32BE(json.length);
       const bytes = Buffer.concat([length, json, Buffer.from(stdout)]);
       response.write(bytes);
-      response.addTrailers({ [DIGEST_TRAILER]: createHash('sha256').update(bytes).digest('hex') });
-      response.end();
+      response.end(createHash('sha256').update(bytes).digest());
     });
     const [source] = transfers.tickets.sources.splice(1);
     expect(await transfers.fetch(first, null)).toBeNull();

@@ -364,6 +364,7 @@ async function refusable<T>(call: () => Promise<T>): Promise<T | null> {
 
 const BUILD_ROW = {
   replicas: 0,
+  waits_for_replicas: 0,
   id: BUILD satisfies BuildId,
   name: 'Test',
   user: 'alice',

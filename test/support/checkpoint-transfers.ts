@@ -13,6 +13,7 @@ import { pino } from 'pino';
 import { AreaDesk, type EnteredArea } from '../../apps/agent/src/area-desk.js';
 import { fetchCheckpoint, type Fetched } from '../../apps/agent/src/checkpoint-fetcher.js';
 import { CheckpointServer } from '../../apps/agent/src/checkpoint-server.js';
+import { LateCopies } from '../../apps/agent/src/late-copies.js';
 import { holdingOf } from '../../apps/agent/src/note-event.js';
 import type { PeerCredentials } from '../../apps/agent/src/peer-identity.js';
 
@@ -49,7 +50,10 @@ export class CheckpointTransfers {
     const there = await new AreaDesk(thereAreas, log).enter(TRANSFER_AREA);
     const made = new CheckpointTransfers(ca, here, there);
     const credentials = await credentialsOf(ca, SOURCE);
-    made.#server = new CheckpointServer({ desk, redeem: made.tickets.redeem, log }, credentials);
+    made.#server = new CheckpointServer(
+      { desk, lateCopies: new LateCopies(), redeem: made.tickets.redeem, log },
+      credentials,
+    );
     made.#port = (await made.#server.listen('127.0.0.1', 0)).port;
     made.tickets.sources.push({ agent: SOURCE, port: made.#port });
     return made;

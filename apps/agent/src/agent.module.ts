@@ -19,6 +19,7 @@ import type { AgentConfig, StorePlace } from './config.js';
 import { CoordinatorLink } from './coordinator-link.js';
 import { fixedFacts } from './host-facts.js';
 import type { Identity } from './identity.js';
+import { LateCopies } from './late-copies.js';
 import { MEDIA_FOLDER } from './run-assignment.js';
 import { INSTALL_ROOT, VERSION } from './install.js';
 import { Peers } from './peers.js';
@@ -50,21 +51,23 @@ export class AgentModule {
         },
         { provide: Areas, useFactory: async () => openAreas(config.store, log) },
         { provide: AreaDesk, useFactory: (areas: Areas) => new AreaDesk(areas, log), inject: [Areas] },
+        { provide: LateCopies, useFactory: () => new LateCopies() },
         {
           provide: BlobCache,
           useFactory: () => new BlobCache(join(stateFolder, 'blobs'), config.blobCacheBytes),
         },
         {
           provide: Peers,
-          useFactory: (link: CoordinatorLink, desk: AreaDesk) =>
+          useFactory: (link: CoordinatorLink, desk: AreaDesk, lateCopies: LateCopies) =>
             new Peers({
               link,
               desk,
+              lateCopies,
               listen: config.peerListen,
               coordinatorUrl: config.coordinator ?? identity.coordinator,
               log,
             }),
-          inject: [CoordinatorLink, AreaDesk],
+          inject: [CoordinatorLink, AreaDesk, LateCopies],
         },
         { provide: Bundles, useFactory: () => new Bundles(join(stateFolder, 'bundles')) },
         {
@@ -73,6 +76,7 @@ export class AgentModule {
             link: CoordinatorLink,
             areas: Areas,
             desk: AreaDesk,
+            lateCopies: LateCopies,
             blobs: BlobCache,
             bundles: Bundles,
             peers: Peers,
@@ -81,6 +85,7 @@ export class AgentModule {
               link,
               areas,
               desk,
+              lateCopies,
               blobs,
               bundles,
               peers,
@@ -93,7 +98,7 @@ export class AgentModule {
               facts: async () => await fixedFacts(config, areas, VERSION),
               log,
             }),
-          inject: [CoordinatorLink, Areas, AreaDesk, BlobCache, Bundles, Peers],
+          inject: [CoordinatorLink, Areas, AreaDesk, LateCopies, BlobCache, Bundles, Peers],
         },
       ],
     };

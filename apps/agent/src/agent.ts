@@ -14,6 +14,7 @@ import { claimLoop } from './claim-loop.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { Delivery, type DeliveryEnd } from './delivery.js';
 import type { FixedFacts } from './host-facts.js';
+import type { LateCopies } from './late-copies.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
@@ -26,6 +27,7 @@ export interface AgentParts {
   readonly link: CoordinatorLink;
   readonly areas: Areas;
   readonly desk: AreaDesk;
+  readonly lateCopies: LateCopies;
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
   readonly peers: Peers;
@@ -139,6 +141,7 @@ export class Agent {
         space: () => areas.space(),
         onDrop: (names) => this.#drop(keeper, names),
         onReplicate: () => this.#replicas.wake(),
+        onCopied: () => this.parts.lateCopies.wake(),
         onRefused: (error) => {
           this.#refusal ??= error;
           this.stopNow('stale');

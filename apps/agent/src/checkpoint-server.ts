@@ -13,11 +13,13 @@ import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { AreaDesk, EnteredArea } from './area-desk.js';
+import type { LateCopies } from './late-copies.js';
 import { Pace } from './pace.js';
 import type { PeerCredentials } from './peer-identity.js';
 
 export interface CheckpointServerOptions {
   readonly desk: AreaDesk;
+  readonly lateCopies: Pick<LateCopies, 'has'>;
   /** Asks the coordinator what the ticket is for, which uses it up. Throws ApiError. */
   readonly redeem: (ticket: string) => Promise<RedeemedTicket>;
   readonly log: Logger;
@@ -102,7 +104,7 @@ export class CheckpointServer {
 
   async #send(
     { store }: EnteredArea,
-    { checkpoint, base, background }: RedeemedTicket,
+    { area, checkpoint, base, background }: RedeemedTicket,
     response: ServerResponse,
   ): Promise<void> {
     const here = await store.list(checkpoint.workspace);
@@ -116,7 +118,9 @@ export class CheckpointServer {
     const preface = encodePreface({ facts: sent.facts, bytes });
     hash.update(preface);
     response.write(preface);
-    const pace = background === true ? [new Pace({ isBusy: () => this.options.desk.isBusy })] : [];
+    const { desk, lateCopies } = this.options;
+    const isBusy = (): boolean => desk.isBusy && !lateCopies.has(area);
+    const pace = background === true ? [new Pace({ isBusy })] : [];
     await pipeline([stream, ...pace, hashedInto(response, hash)]);
     response.end(hash.digest());
     await once(response, 'close');

@@ -22,6 +22,7 @@ import {
   type TransferProgress,
 } from './checkpoint-fetcher.js';
 import { CheckpointServer } from './checkpoint-server.js';
+import { LateCopies } from './late-copies.js';
 import { holdingOf } from './note-event.js';
 import type { PeerCredentials } from './peer-identity.js';
 
@@ -117,7 +118,7 @@ describe('a checkpoint on its way from agent to agent', () => {
     there = await (await areas('there')).enter(AREA);
     tickets = new Tickets([]);
     server = new CheckpointServer(
-      { desk, redeem: tickets.redeem, log, stallMs: 2000 },
+      { desk, lateCopies: new LateCopies(), redeem: tickets.redeem, log, stallMs: 2000 },
       await credentialsOf(SOURCE),
     );
     ({ port } = await server.listen('127.0.0.1', 0));

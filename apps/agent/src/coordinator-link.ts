@@ -1,5 +1,6 @@
 import {
   AGENT_PROTOCOL,
+  CopiesAnswer,
   Assignment,
   ATTEMPT_TOKEN_HEADER,
   EPOCH_HEADER,
@@ -18,6 +19,7 @@ import {
   type AttemptId,
   type EnrolRequest,
   type Heartbeat,
+  type AskCopies,
   type HeldReplica,
   type Hello,
   type Report,
@@ -139,6 +141,12 @@ export class CoordinatorLink {
   /** What this agent is to keep a copy of. */
   async wantedReplicas(signal: AbortSignal): Promise<WantedReplicas> {
     return WantedReplicas.parse(await this.http.json('GET', '/agent/v1/replicas', undefined, { signal }));
+  }
+
+  /** Whether the attempt's checkpoint is on as many agents as is wanted. */
+  async askCopies(key: AttemptKey, body: AskCopies, signal: AbortSignal): Promise<CopiesAnswer> {
+    const options = { signal, headers: headersOf(key) };
+    return CopiesAnswer.parse(await this.http.json('POST', `${pathOf(key)}/copies`, body, options));
   }
 
   async heldReplica(body: HeldReplica, signal: AbortSignal): Promise<void> {

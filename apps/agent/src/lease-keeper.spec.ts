@@ -32,6 +32,7 @@ function setUp() {
       instance: '0'.repeat(32),
       space: () => Promise.resolve({ freeBytes: 1, usedBytes: 1 }),
       onReplicate: () => undefined,
+      onCopied: () => undefined,
       onDrop: () => {},
       onRefused,
       log: pino({ level: 'silent' }),

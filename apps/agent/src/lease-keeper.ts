@@ -17,6 +17,8 @@ export interface LeaseKeeperOptions {
   readonly onDrop: (areas: readonly AreaName[]) => void;
   /** There may be checkpoints to copy. */
   readonly onReplicate: () => void;
+  /** A copy came that an attempt may wait for. */
+  readonly onCopied: () => void;
   /** Another process uses this agent's key, or the key is no longer good. */
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
@@ -91,6 +93,7 @@ export class LeaseKeeper {
         for await (const hint of this.options.link.wake(signal)) {
           this.options.log.debug({ hint: hint.event }, 'woken');
           if (hint.event === REPLICATE_HINT) this.options.onReplicate();
+          else if (hint.event === COPIED_HINT) this.options.onCopied();
           else this.beatNow();
         }
       } catch (error) {
@@ -166,6 +169,7 @@ export class LeaseKeeper {
 }
 
 const REPLICATE_HINT = 'replicate';
+const COPIED_HINT = 'copied';
 const MOST_DROPPED = 1000;
 const RECONNECT_MS = 1_000;
 

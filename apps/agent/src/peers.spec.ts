@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { AreaDesk } from './area-desk.js';
 import { ConfigError, type PeerListen } from './config.js';
 import type { CoordinatorLink } from './coordinator-link.js';
+import { LateCopies } from './late-copies.js';
 import { Peers } from './peers.js';
 
 async function peersOn(listen: PeerListen, coordinatorUrl = 'unix:/run/c.sock'): Promise<Peers> {
@@ -15,7 +16,14 @@ async function peersOn(listen: PeerListen, coordinatorUrl = 'unix:/run/c.sock'):
       ca: ca.certificate,
     }),
   } as unknown as CoordinatorLink;
-  return new Peers({ link, desk: {} as AreaDesk, listen, coordinatorUrl, log: pino({ level: 'silent' }) });
+  return new Peers({
+    link,
+    desk: {} as AreaDesk,
+    lateCopies: new LateCopies(),
+    listen,
+    coordinatorUrl,
+    log: pino({ level: 'silent' }),
+  });
 }
 
 const never = new AbortController().signal;

@@ -6,11 +6,13 @@ import type { AreaDesk } from './area-desk.js';
 import { CheckpointServer } from './checkpoint-server.js';
 import { ConfigError, type PeerListen } from './config.js';
 import type { CoordinatorLink } from './coordinator-link.js';
+import type { LateCopies } from './late-copies.js';
 import { PeerIdentity, type PeerCredentials } from './peer-identity.js';
 
 export interface PeersOptions {
   readonly link: CoordinatorLink;
   readonly desk: AreaDesk;
+  readonly lateCopies: LateCopies;
   readonly listen: PeerListen;
   /** Its address says by which of this host's own it is reached. */
   readonly coordinatorUrl: string;
@@ -38,13 +40,14 @@ export class Peers {
 
   /** Once there is a coordinator. Resolves to where others reach this agent; `null`: they are not to. Throws where the address cannot be listened on. */
   async start(signal: AbortSignal): Promise<PeerAddress | null> {
-    const { listen, desk, link, log } = this.options;
+    const { listen, desk, lateCopies, link, log } = this.options;
     if (listen.kind === 'off') return null;
     if (this.#address !== null) return this.#address;
     const credentials = await this.#identity.obtain(signal);
     const server = new CheckpointServer(
       {
         desk,
+        lateCopies,
         redeem: async (ticket) => await link.redeem(ticket, AbortSignal.timeout(REDEEM_MS)),
         log,
       },

@@ -12,20 +12,28 @@ import { Wakeable } from './wakeable.js';
 
 export interface ReplicaKeeperOptions {
   readonly link: Pick<CoordinatorLink, 'wantedReplicas' | 'heldReplica' | 'askTransfer'>;
-  readonly desk: AreaDesk;
+  readonly desk: Pick<AreaDesk, 'enter' | 'isBusy'>;
   readonly peers: Pick<Peers, 'credentials'>;
   readonly log: Logger;
+  /** Default: over the network. */
+  readonly fetch?: typeof fetchCheckpoint;
 }
 
 /** Hints say when there is something; who missed one asks by himself after so long. */
 const ASK_AGAIN_MS = 300_000;
+/** Urgent ones do not queue behind one that is not; a source sends no more than eight at a time to all. */
+const MOST_AT_ONCE = 4;
 
 /**
- * Keeps copies of what other agents' jobs have got to, as the coordinator wants them: one checkpoint at a time, beside the jobs that run here and without a slot of
- * theirs. What does not come is let be until the next hint, which comes for as long as it is wanted.
+ * Keeps copies of what other agents' jobs have got to, as the coordinator wants them, beside the jobs that run here and without a slot of theirs: one area at a time, and those
+ * at once that a job is in want of. What does not come is let be until the next hint, which comes for as long as it is wanted.
  */
 export class ReplicaKeeper {
   readonly #wakeable = new Wakeable();
+  /** What is still to be begun of what was wanted last. */
+  #queue: readonly WantedReplica[] = [];
+  readonly #underWay = new Map<AreaName, Promise<void>>();
+  #urgent: ReadonlySet<AreaName> = new Set();
 
   constructor(private readonly options: ReplicaKeeperOptions) {}
 
@@ -33,37 +41,63 @@ export class ReplicaKeeper {
     this.#wakeable.wake();
   }
 
+  /** Until aborted. Nothing is under way any more when it resolves. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!(await this.#pass(signal))) await this.#wakeable.wait(ASK_AGAIN_MS, signal);
+      await this.#ask(signal);
+      await this.#wakeable.wait(ASK_AGAIN_MS, signal);
     }
+    await Promise.all(this.#underWay.values());
   }
 
-  /** Resolves to whether anything came: then more may be wanted by now. */
-  async #pass(signal: AbortSignal): Promise<boolean> {
+  /** Also while copies are under way: one of them may have become urgent. */
+  async #ask(signal: AbortSignal): Promise<void> {
     const { link, log } = this.options;
-    let came = 0;
     try {
       const { replicas } = await link.wantedReplicas(signal);
-      for (const wanted of replicas) await this.#tryToKeep(wanted, signal, () => (came += 1));
+      this.#urgent = new Set(replicas.filter(({ urgent }) => urgent).map(({ area }) => area));
+      this.#queue = replicas;
+      this.#begin(signal);
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'the coordinator does not say what is to be copied');
     }
-    return came > 0;
   }
 
-  async #tryToKeep(wanted: WantedReplica, signal: AbortSignal, onCame: () => void): Promise<void> {
+  #begin(signal: AbortSignal): void {
+    const stays = this.#queue.filter((wanted) => {
+      if (signal.aborted || !this.#mayBegin(wanted)) return true;
+      const kept = this.#tryToKeep(wanted, signal).then((came) => {
+        this.#underWay.delete(wanted.area);
+        // More of it may be wanted by now.
+        if (came) this.wake();
+        else this.#begin(signal);
+      });
+      this.#underWay.set(wanted.area, kept);
+      return false;
+    });
+    this.#queue = stays;
+  }
+
+  #mayBegin({ area }: WantedReplica): boolean {
+    if (this.#underWay.has(area)) return false;
+    return this.#underWay.size < (this.#urgent.has(area) ? MOST_AT_ONCE : 1);
+  }
+
+  /** Resolves to whether anything came. */
+  async #tryToKeep(wanted: WantedReplica, signal: AbortSignal): Promise<boolean> {
     const { desk, log } = this.options;
+    let came = false;
     try {
       const area = await desk.enter(wanted.area);
       try {
-        await this.#keep(area, wanted, signal, onCame);
+        await this.#keep(area, wanted, signal, () => (came = true));
       } finally {
         await area.leave();
       }
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error, area: wanted.area }, 'no copy of a checkpoint');
     }
+    return came;
   }
 
   /** One after the other, each from the one before it; those that are here already are left out. */
@@ -96,15 +130,15 @@ export class ReplicaKeeper {
     base: Checkpoint | null,
     signal: AbortSignal,
   ): Promise<Checkpoint | null> {
-    const { desk, link, peers, log } = this.options;
+    const { desk, link, peers, log, fetch = fetchCheckpoint } = this.options;
     const { label } = wanted;
-    const fetched = await fetchCheckpoint({ store: area.beside }, name, wanted, base, {
+    const fetched = await fetch({ store: area.beside }, name, wanted, base, {
       link,
       credentials: () => peers.credentials,
       onProgress: () => undefined,
       onFailure: (error) =>
         log.warn({ err: error, area: name, label }, 'a copy of a checkpoint did not come'),
-      isBusy: () => desk.isBusy,
+      isBusy: () => desk.isBusy && !this.#urgent.has(name),
       signal,
     });
     if (fetched === null) return null;

@@ -21,12 +21,14 @@ import type { Bundles } from './bundles.js';
 import { fetchCheckpoint } from './checkpoint-fetcher.js';
 import type { CoordinatorLink } from './coordinator-link.js';
 import { FetchedOutputs } from './fetched-outputs.js';
+import type { LateCopies } from './late-copies.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
 import { holdingOf, logEvent, reportOf } from './note-event.js';
 import type { Peers } from './peers.js';
 import { persistently } from './persistently.js';
 import { ArtifactUploads } from './publish-artifacts.js';
 import { publishTrees } from './publish-trees.js';
+import { ReplicaWait } from './replica-wait.js';
 
 /**
  * In the workspace, so that a checkpoint has with the rest what earlier steps of the job wrote to their media folder: wherever the job goes on, it is there.
@@ -38,6 +40,7 @@ export interface Workshop {
   readonly link: CoordinatorLink;
   readonly peers: Peers;
   readonly desk: AreaDesk;
+  readonly lateCopies: LateCopies;
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
   readonly settings: () => AgentSettings;
@@ -64,6 +67,7 @@ export interface RunningAttempt {
 export async function runAssignment(attempt: RunningAttempt, workshop: Workshop): Promise<AttemptEnd | null> {
   const { assignment, control } = attempt;
   const inputs = openInputs(attempt, workshop);
+  const copies = openWait(attempt, workshop);
   let area: EnteredArea | null = null;
   let loaded: LoadedAssignment | null = null;
   try {
@@ -72,11 +76,13 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     loaded = await loadAssignment(assignment, bundle, join(bundle, assignment.manifestPath));
     for (const { tree } of assignment.imports) await fetchPieces(inputs, tree);
     area = await workshop.desk.enter(assignment.area, loaded.job.workspace);
-    const work = await prepareWork(attempt, workshop, loaded, area, inputs);
+    const work = await prepareWork(attempt, workshop, loaded, area, inputs, copies);
     attempt.report({ type: 'phase', phase: 'running' });
     const result = await runSteps(work);
     if (result.kind === 'paused') return work.halt;
     if (result.kind !== 'finished') return endOfRun(result, loaded.job, control.stopped);
+    // Other jobs go on from its end.
+    await copies?.pass();
     attempt.report({ type: 'phase', phase: 'publishing' });
     await publish(work);
     return { kind: 'succeeded' };
@@ -85,6 +91,7 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     return stopped === null ? endOfError(error, stepToBlame(error, loaded)) : endOfStop(stopped, null);
   } finally {
     inputs.close();
+    copies?.end();
     await area?.leave();
   }
 }
@@ -111,6 +118,28 @@ function openInputs({ control }: RunningAttempt, { link, blobs }: Workshop): Blo
   );
 }
 
+/** `null`: nobody wants copies. */
+function openWait(
+  { assignment, control, log, report }: RunningAttempt,
+  workshop: Workshop,
+): ReplicaWait | null {
+  const { area, copies: mode } = assignment;
+  if (mode === undefined) return null;
+  return new ReplicaWait({
+    area,
+    mode,
+    late: workshop.lateCopies,
+    ask: async (checkpoint, signal) => await workshop.link.askCopies(control.key, { checkpoint }, signal),
+    isCalledOff: () => control.pausesNow || control.handOver !== null,
+    note: (text) => log.note('-', text),
+    warn: (text) => {
+      log.note('-', `Warning: ${text}`);
+      report({ type: 'warning', text });
+    },
+    signal: control.signal,
+  });
+}
+
 /** What the job's steps work with. */
 interface Work {
   readonly attempt: RunningAttempt;
@@ -121,6 +150,7 @@ interface Work {
   readonly chain: readonly HeldBoundary[];
   readonly mediaPath: string;
   readonly artifacts: ArtifactUploads;
+  readonly copies: ReplicaWait | null;
   /** Why the job stopped at a boundary, once it has. */
   halt: Halt | null;
 }
@@ -133,6 +163,7 @@ async function prepareWork(
   loaded: LoadedAssignment,
   area: EnteredArea,
   inputs: BlobUse,
+  copies: ReplicaWait | null,
 ): Promise<Work> {
   const { assignment, control, log } = attempt;
   const { plan, job } = loaded;
@@ -157,7 +188,7 @@ async function prepareWork(
       attempt.report({ type: 'warning', text });
     },
   });
-  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts, halt: null };
+  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts, copies, halt: null };
 }
 
 /** Brings in what other agents hold beyond what is here. What cannot be had is done without: the job then goes on from an earlier state, or its start. */
@@ -211,10 +242,11 @@ async function runSteps(work: Work): Promise<BuildResult> {
     stopOnError: true,
     // Media of the job that this one goes on from are that one's to publish.
     begin: async ({ path }: Workspace) => await makeEmpty(join(path, MEDIA_FOLDER)),
-    pausesBefore: async (step: PlannedStep) => (work.halt = await haltBefore(work, runner, step)) !== null,
+    pausesBefore: async (step: PlannedStep) => await stopsBefore(work, runner, step),
   };
   const report = (event: BuildEvent): void => {
     logEvent(log, event);
+    work.copies?.see(event);
     const told = reportOf(event);
     if (told !== null) attempt.report(told);
     if (event.type === 'step-ended' && event.outcome.kind === 'succeeded') artifacts.lookAgain();
@@ -233,6 +265,16 @@ async function makeEmpty(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder);
   await chmod(folder, 0o755);
+}
+
+/** Whether it halts is asked again when it was held up. */
+async function stopsBefore(work: Work, watch: SpaceWatch, step: PlannedStep): Promise<boolean> {
+  work.halt = await haltBefore(work, watch, step);
+  if (work.halt === null && work.copies !== null) {
+    await work.copies.pass();
+    work.halt = await haltBefore(work, watch, step);
+  }
+  return work.halt !== null;
 }
 
 /** A person's pause goes before everything else; what only has to leave this agent goes on elsewhere. */

@@ -54,6 +54,8 @@ export class CoordinatorConfig {
   readonly requestsPerMinute!: number;
   /** Copies of checkpoints on other agents, of builds that do not say. */
   readonly replicas!: number;
+  /** Longest time that a job waits for copies that are behind; then it goes on without until they have caught up. 0: not at all. */
+  readonly replicaWaitMs!: number;
   readonly keepFinishedMs!: number;
   readonly keepFailedMs!: number;
   readonly keepArtifactsMs!: number;
@@ -152,6 +154,7 @@ const Environment = z.strictObject({
     .min(0)
     .max(MOST_REPLICAS, `expected a number from 0 to ${MOST_REPLICAS}: each copy is one more agent’s`)
     .default(0),
+  REPLICA_WAIT_SECONDS: z.coerce.number().min(0).max(86_400).default(60),
   KEEP_FINISHED_DAYS: days(1),
   KEEP_FAILED_DAYS: days(7),
   KEEP_ARTIFACTS_DAYS: days(30),
@@ -197,6 +200,7 @@ function fromEnvironment(given: Environment, complain: Complain): Settings {
     runningPerUser: given.RUNNING_PER_USER,
     requestsPerMinute: given.REQUESTS_PER_MINUTE,
     replicas: given.REPLICAS,
+    replicaWaitMs: given.REPLICA_WAIT_SECONDS * 1000,
     keepFinishedMs: given.KEEP_FINISHED_DAYS,
     keepFailedMs: given.KEEP_FAILED_DAYS,
     keepArtifactsMs: given.KEEP_ARTIFACTS_DAYS,

@@ -27,6 +27,7 @@ import { EventFeed } from './events/event-feed.js';
 import { EventsController } from './events/events.controller.js';
 import { FarmCertificate } from './farm-certificate.js';
 import { AgentSessions } from './gateway/agent-sessions.js';
+import { AttemptCopies } from './gateway/attempt-copies.js';
 import { AttemptLogs } from './gateway/attempt-logs.js';
 import { AttemptUploads } from './gateway/attempt-uploads.js';
 import { Claims } from './gateway/claims.js';
@@ -84,6 +85,7 @@ import { describeIssues } from './api/describe-issues.js';
     HandOvers,
     SendMessages,
     Replication,
+    AttemptCopies,
     FindLost,
     CollectBuilds,
     // Carries

@@ -11,6 +11,8 @@ export class Changes {
   readonly wakeAgents = new Set<AgentId>();
   /** There is a checkpoint that other agents are to copy, or may be. */
   wantsReplicas = false;
+  /** A copy came that they are in want of. */
+  readonly tellCopied = new Set<AgentId>();
 
   event(
     type: NewEvent['type'],
@@ -30,6 +32,8 @@ export function agentChannel(agent: AgentId): string {
 }
 /** To an agent's channel: there are replicas for it to fetch. Any other text: there is news in the answer to a heartbeat. */
 export const REPLICATE = 'replicate';
+/** The same: a copy came that an attempt there is in want of. */
+export const COPIED = 'copied';
 
 /** Events after which a job may be placed that could not be before. */
 const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([
@@ -66,6 +70,7 @@ export class Work {
     if (changes.events.length > 0) this.#wakeSoon(EVENTS_CHANNEL);
     if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
     if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
+    for (const agent of changes.tellCopied) void this.wakes.publish(agentChannel(agent), COPIED);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;
   }

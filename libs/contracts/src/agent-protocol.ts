@@ -25,7 +25,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST enrol                          EnrolRequest   -> EnrolResponse        once, with a one-use token
  *     POST hello                          Hello          -> HelloResponse        at start; ends what this agent ran before it
  *     POST heartbeat                      Heartbeat      -> HeartbeatResponse    every `heartbeatMs`, and when woken; renews the leases
- *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; any other: send a heartbeat now
+ *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; `copied`: ask for copies again; any other: send a heartbeat now
  *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
  *     POST attempts/:id/reports           Reports        -> ReportsResponse
  *     POST attempts/:id/log?offset=       raw bytes      -> LogPosition          WRONG_OFFSET says where to go on; none: asks only
@@ -210,6 +210,11 @@ export const Assignment = z.strictObject({
   elsewhere: z.array(Holding).max(2000),
   /** Publish the state the job ends in, since jobs on other agents may go on from it. */
   publishEnd: z.boolean(),
+  /**
+   * Other agents are to have copies of the checkpoints: no step is started before those of the checkpoint in front of it are there (`each`), or those of the one before that
+   * (`one-behind`). See checkpoint-replicas.ts. Left out where no copies are wanted.
+   */
+  copies: z.enum(['each', 'one-behind']).optional(),
 });
 export type Assignment = z.infer<typeof Assignment>;
 

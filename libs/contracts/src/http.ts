@@ -60,6 +60,8 @@ export const SubmitBuild = z
     onAgent: Name.nullable().default(null),
     /** Copies of each checkpoint on other agents; `null`: as many as the manifest says, else the farm. */
     replicas: ReplicaCount.nullable().default(null),
+    /** Each step waits for the copies of the checkpoint in front of it; false: when the manifest says so. */
+    waitForReplicas: z.boolean().default(false),
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
     note: textOf(500).default(''),
@@ -152,6 +154,7 @@ export const BuildDetail = BuildSummary.extend({
   pauseBefore: z.string().nullable(),
   /** Copies of its checkpoints that are to be on other agents. */
   replicas: ReplicaCount,
+  waitForReplicas: z.boolean(),
   jobs: z.array(JobView),
   /** Position of the newest event this view includes: follow the stream from here. */
   eventSeq: z.number().int(),
@@ -233,6 +236,29 @@ export type ResumeBuild = z.input<typeof ResumeBuild>;
 export const CancelBuild = z.strictObject({ why: Why }).meta({ id: 'CancelBuild' });
 export type CancelBuild = z.input<typeof CancelBuild>;
 
+/** Copies of a job's newest checkpoint that are wanted on other agents and are not there. */
+export const ReplicaLack = z
+  .strictObject({
+    build: BuildId,
+    variant: Name,
+    lane: z.string(),
+    /** Of the checkpoint. */
+    label: z.string(),
+    takenAt: Millis,
+    missing: z.number().int().min(1),
+    /** How many checkpoints the copy that got furthest lacks. */
+    behind: z.number().int().min(0),
+    /** `coming`: as is to be expected. `late`: a job waits for it, or is ahead of it by more. `missing`: nobody can take it. */
+    kind: z.enum(['coming', 'late', 'missing']),
+    reason: z.string(),
+  })
+  .meta({ id: 'ReplicaLack' });
+export type ReplicaLack = z.infer<typeof ReplicaLack>;
+export const ReplicaLackList = z
+  .strictObject({ lacking: z.array(ReplicaLack) })
+  .meta({ id: 'ReplicaLackList' });
+export type ReplicaLackList = z.infer<typeof ReplicaLackList>;
+
 export const Explanation = z
   .strictObject({
     build: BuildId,
@@ -249,6 +275,7 @@ export const Explanation = z
         agents: z.array(z.strictObject({ agent: AgentId, name: Name, verdict: z.string() })),
       }),
     ),
+    lacking: z.array(ReplicaLack),
   })
   .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;

@@ -24,6 +24,7 @@ export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'note
     resumeFrom: resumeFrom === undefined || resumeFrom === '' ? null : resumeFrom,
     maxImageBytes: imageLimit(textAt(place, 'img_params/pkg_image_area_max_size_gb')),
     replicas: replicaCount(root.attributes.get('farm:replicas')),
+    waitsForReplicas: booleanValue(root.attributes.get('farm:replicas-wait') ?? 'false'),
     steps: stepPlaces(place).map(buildStep),
     variants: buildVariants(place),
     root,

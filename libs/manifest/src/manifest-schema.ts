@@ -297,7 +297,11 @@ const MOST_REPLICAS = 3;
 export const ROOT_NAME = 'distribution';
 
 export const rootRule = element({
-  attributes: { name: required(distributionName), 'farm:replicas': optional(integer(0, MOST_REPLICAS)) },
+  attributes: {
+    name: required(distributionName),
+    'farm:replicas': optional(integer(0, MOST_REPLICAS)),
+    'farm:replicas-wait': optional(boolean),
+  },
   isSequence: true,
   choice: ['img_params', 'vmimg_params'],
   children: {

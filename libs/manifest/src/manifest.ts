@@ -17,6 +17,8 @@ export interface Manifest {
   readonly maxImageBytes: number | null;
   /** Copies of each checkpoint that a farm is to keep on other agents; `null`: as it thinks fit. */
   readonly replicas: number | null;
+  /** Each step waits for them. */
+  readonly waitsForReplicas: boolean;
   /** Document order; `steps[i].index === i`. */
   readonly steps: readonly ManifestStep[];
   readonly variants: readonly Variant[];

@@ -58,6 +58,7 @@ describe('parseManifest', () => {
         resumeFrom: null,
         maxImageBytes: null,
         replicas: null,
+        waitsForReplicas: false,
         variants: [{ name: 'default', changes: [] }],
       });
       expect(manifest.steps[5]).toEqual({
@@ -79,7 +80,7 @@ describe('parseManifest', () => {
 
     it('all that the extension says', () => {
       const manifest = parseValid(readFixture('valid/farm.xml'));
-      expect(manifest.replicas).toBe(1);
+      expect(manifest).toMatchObject({ replicas: 1, waitsForReplicas: true });
       expect(manifest.steps[0]).toMatchObject({
         message: "Don't panic: install the packages",
         reads: [

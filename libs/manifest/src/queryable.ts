@@ -15,6 +15,7 @@ const HIDDEN = new Set([
   'farm:timeout',
   'farm:silence',
   'farm:replicas',
+  'farm:replicas-wait',
   'farm:arg',
 ]);
 

@@ -52,6 +52,7 @@ function manifestOf(steps: readonly ManifestStep[], content: string): Manifest {
     resumeFrom: null,
     maxImageBytes: null,
     replicas: null,
+    waitsForReplicas: false,
     steps,
     variants: [],
     root: { name: 'distribution', attributes: new Map(), children: [], text: content, line: 1 },

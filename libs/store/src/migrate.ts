@@ -6,6 +6,7 @@ import { steering } from './migrations/0003-steering.js';
 import { replicas } from './migrations/0004-replicas.js';
 import { endCheckpoints } from './migrations/0005-end-checkpoints.js';
 import { fetchOrRunAgain } from './migrations/0006-fetch-or-run-again.js';
+import { lateCopies } from './migrations/0007-late-copies.js';
 import { outputPieces } from './migrations/0008-output-pieces.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
@@ -18,6 +19,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0004-replicas': replicas,
   '0005-end-checkpoints': endCheckpoints,
   '0006-fetch-or-run-again': fetchOrRunAgain,
+  '0007-late-copies': lateCopies,
   '0008-output-pieces': outputPieces,
 };
 

@@ -1,4 +1,4 @@
-import type { AgentId, BuildId, BuildState } from '#libs/contracts';
+import type { AgentId, AttemptId, BuildId, BuildState, JobId } from '#libs/contracts';
 import type { CheckpointRow } from './checkpoints.js';
 import type { Db } from './farm-database.js';
 import { lineageOf } from './jobs.js';
@@ -8,6 +8,7 @@ import type { JobRequirements, JobsTable } from './schema.js';
 /** A job that an agent has begun, of a build whose checkpoints are to be on several agents. It is not done, or one that goes on from it is not. */
 export interface ReplicatedJobRow {
   readonly build: BuildId;
+  readonly lane: string;
   /** Name of its variant. */
   readonly variant: string;
   /** Copies on other agents. */
@@ -21,14 +22,19 @@ export interface ReplicatedJobRow {
   readonly requires: JobRequirements;
   /** Who has the job now. */
   readonly agent: AgentId | null;
+  /** Since when it has been in want of copies that are not there; `null`: it is not. */
+  readonly lateSince: number | null;
 }
 
 /** A failed build can be resumed until it is collected. */
 const CAN_GO_ON: BuildState[] = ['waiting', 'running', 'paused', 'failed'];
 
 /** In the order of submission. */
-export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[]> {
-  const rows = await db
+export async function replicatedJobs(
+  db: Db,
+  only: { readonly job?: JobId } = {},
+): Promise<readonly ReplicatedJobRow[]> {
+  let select = db
     .selectFrom('jobs')
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
@@ -40,6 +46,7 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
     )
     .select([
       'jobs.build_id',
+      'jobs.lane',
       'variants.name as variant_name',
       'builds.replicas',
       'jobs.index',
@@ -51,6 +58,7 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
       'jobs.base_workspace',
       'base.end_checkpoint as base_checkpoint',
       'attempts.agent_id',
+      'attempts.copies_late_since',
     ])
     .where('builds.replicas', '>', 0)
     .where('builds.state', 'in', CAN_GO_ON)
@@ -71,7 +79,9 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
         ]),
       ]),
     )
-    .where('jobs.epoch', '>', 0)
+    .where('jobs.epoch', '>', 0);
+  if (only.job !== undefined) select = select.where('jobs.id', '=', only.job);
+  const rows = await select
     .orderBy('builds.created_at')
     .orderBy('jobs.build_id')
     .orderBy('variants.name')
@@ -83,6 +93,7 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
       lineageOf(row.build_id, row.variant_name, index, generation);
     return {
       build: row.build_id,
+      lane: row.lane,
       variant: row.variant_name,
       replicas: row.replicas,
       lineage: lineage(row.index, row.generation),
@@ -97,6 +108,7 @@ export async function replicatedJobs(db: Db): Promise<readonly ReplicatedJobRow[
           : { workspace: row.base_workspace, checkpoint: row.base_checkpoint },
       requires: requirementsOf(row.requires),
       agent: row.agent_id,
+      lateSince: row.copies_late_since,
     };
   });
 }
@@ -120,4 +132,29 @@ export async function checkpointsOfReplicated(
     variant: row.variant,
     takenAt: row.taken_at,
   }));
+}
+
+/** The attempt waits for copies, or has given that up; `null`: they are there. */
+export async function setCopiesLate(
+  db: Db,
+  attempt: AttemptId,
+  late: { readonly since: number; readonly of: string } | null,
+): Promise<void> {
+  await db
+    .updateTable('attempts')
+    .set({ copies_late_since: late?.since ?? null, copies_late_of: late?.of ?? null })
+    .where('id', '=', attempt)
+    .execute();
+}
+
+/** Agents with an attempt of the lineage that is in want of copies. */
+export async function agentsInWantOfCopies(db: Db, lineage: string): Promise<readonly AgentId[]> {
+  const rows = await db
+    .selectFrom('attempts')
+    .select('agent_id')
+    .where('state', '=', 'running')
+    .where('copies_late_since', 'is not', null)
+    .where('lineage', '=', lineage)
+    .execute();
+  return rows.map(({ agent_id }) => agent_id);
 }

@@ -182,6 +182,8 @@ export interface BuildsTable {
   readonly waits: Flag;
   /** Copies of its checkpoints that are to be on other agents. */
   readonly replicas: number;
+  /** A step does not start before they are there of the checkpoint in front of it; else of the one before that. */
+  readonly waits_for_replicas: Flag;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_at: number | null;
@@ -305,6 +307,10 @@ export interface AttemptsTable {
   readonly log_bytes: number;
   /** Of the log, as the agent said at its end; `null` before. The log is whole when `log_bytes` is that much. */
   readonly log_final_bytes: number | null;
+  /** Since when it has been in want of copies of its checkpoints that are not there yet; `null`: they are. */
+  readonly copies_late_since: number | null;
+  /** Label of the newest that it has asked for. */
+  readonly copies_late_of: string | null;
 }
 
 export interface AttemptStepsTable {

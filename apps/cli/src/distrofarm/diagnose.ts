@@ -1,4 +1,4 @@
-import type { AgentView, Health, WhoAmI } from '#libs/contracts';
+import type { AgentView, Health, ReplicaLack, ReplicaLackList, WhoAmI } from '#libs/contracts';
 import { ApiError } from '#libs/http-client';
 import { stat } from 'node:fs/promises';
 import { cleaned } from './cleaned.js';
@@ -59,6 +59,8 @@ export async function* diagnose(session: Session): AsyncGenerator<Finding> {
     async () => await farm.get<{ readonly agents: readonly AgentView[] }>('/agents'),
   );
   yield* agents.ok ? agentFindings(cleaned(agents.value.agents)) : [agents.finding];
+  const replicas = await attempt('replicas', async () => await farm.get<ReplicaLackList>('/replicas'));
+  yield* replicas.ok ? replicaFindings(cleaned(replicas.value.lacking)) : [replicas.finding];
 }
 
 /** A coordinator without its database answers with 503, and says so in the same words. */
@@ -160,6 +162,22 @@ function* agentFindings(agents: readonly AgentView[]): Generator<Finding> {
       verdict: 'warn',
       found: `${name} is ${state}${reason === '' ? '' : `: ${reason}`}`,
       advice,
+    };
+  }
+}
+
+function* replicaFindings(lacking: readonly ReplicaLack[]): Generator<Finding> {
+  const coming = lacking.filter(({ kind }) => kind === 'coming').length;
+  yield ok('replicas', coming === 0 ? 'none is on its way' : `of ${coming} jobs on their way`);
+  for (const { build, variant, lane, kind, reason } of lacking.filter((each) => each.kind !== 'coming')) {
+    yield {
+      check: 'replicas',
+      verdict: 'warn',
+      found: `${build} ${variant}/${lane}: ${reason}`,
+      advice:
+        kind === 'missing'
+          ? 'See which agents are ready, and have room: distrofarm agents list'
+          : 'See what the agent has to say that is to fetch it, and how fast the network between them is.',
     };
   }
 }

@@ -7,6 +7,7 @@ export interface SubmissionOptions {
   readonly priority?: Priority;
   readonly on?: string;
   readonly replicas?: number;
+  readonly waitForReplicas?: boolean;
   readonly waitForAgents?: boolean;
   readonly note?: string;
   readonly idempotencyKey?: string;
@@ -25,6 +26,7 @@ export function submissionBody(submission: Submission, options: SubmissionOption
     pauseBefore: options.pause ?? null,
     onAgent: options.on ?? null,
     ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+    ...(options.waitForReplicas === true ? { waitForReplicas: true } : {}),
     wait: options.waitForAgents === true,
     note: options.note ?? '',
     idempotencyKey: options.idempotencyKey ?? null,

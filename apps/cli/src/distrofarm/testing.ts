@@ -29,6 +29,7 @@ export function buildOf(part: Partial<BuildDetail>): BuildDetail {
     sourceDateEpoch: 0,
     pauseBefore: null,
     replicas: 0,
+    waitForReplicas: false,
     jobs: [],
     eventSeq: 0,
     ...part,

@@ -2,7 +2,7 @@ import { Controller, Get, Header, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import type { z } from 'zod';
-import { CheckpointList, Health, WhoAmI } from '#libs/contracts';
+import { CheckpointList, Health, ReplicaLackList, WhoAmI } from '#libs/contracts';
 import { FarmRedis } from '#libs/queue';
 import { dutyHolder, listAgents, listCheckpoints } from '#libs/store';
 import { Public, TheCaller, type Caller } from '../access/caller.js';
@@ -12,6 +12,7 @@ import { laneOf } from '../builds/lane-of.js';
 import { CoordinatorConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import { Duty, SCHEDULE_DUTY } from '../scheduling/duty.js';
+import { Replication } from '../scheduling/replication.js';
 import { Store } from '../store.js';
 import { VERSION } from '../version.js';
 
@@ -27,6 +28,7 @@ export class FarmController {
     private readonly builds: BuildViews,
     private readonly agents: AgentViews,
     private readonly metrics: Metrics,
+    private readonly replication: Replication,
   ) {}
 
   @Get('health')
@@ -84,6 +86,14 @@ export class FarmController {
       takenAt: row.takenAt,
     }));
     return { checkpoints };
+  }
+
+  /** Copies of checkpoints that builds want and that are not there. */
+  @Get('replicas')
+  @ApiBearerAuth()
+  @ApiOkResponse({ standardSchema: ReplicaLackList })
+  async lackingReplicas(): Promise<ReplicaLackList> {
+    return await this.replication.lacking();
   }
 
   @Get('metrics')

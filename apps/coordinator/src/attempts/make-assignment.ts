@@ -73,6 +73,7 @@ export async function makeAssignment(
       await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
     ),
     publishEnd: publishEnd && job.end_label !== null,
+    ...(build.replicas > 0 ? { copies: build.waits_for_replicas === 1 ? 'each' : 'one-behind' } : {}),
   };
 }
 

@@ -133,6 +133,7 @@ export class BuildViews {
       sourceDateEpoch: build.source_date_epoch,
       pauseBefore: build.pause_before,
       replicas: build.replicas,
+      waitForReplicas: build.waits_for_replicas === 1,
       jobs: views,
       eventSeq,
     };

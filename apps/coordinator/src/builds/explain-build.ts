@@ -2,15 +2,17 @@ import { Injectable } from '@nestjs/common';
 import type { Explanation } from '#libs/contracts';
 import { jobsOfBuild, stepsOfJob, variantsOf, type BuildRow, type JobRow } from '#libs/store';
 import { explainJob } from '../decide/explain-job.js';
+import { Replication } from '../scheduling/replication.js';
 import { ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { Store } from '../store.js';
 
-/** Why a build does not go on, job by job. */
+/** Why a build does not go on, job by job, and what it lacks of copies. */
 @Injectable()
 export class ExplainBuild {
   constructor(
     private readonly store: Store,
     private readonly schedule: ScheduleJobs,
+    private readonly replication: Replication,
   ) {}
 
   async explain(build: BuildRow): Promise<Explanation> {
@@ -31,7 +33,8 @@ export class ExplainBuild {
           agents: [...(explanation?.agents ?? [])],
         };
       });
-    return { build: build.id, state: build.state, jobs: await Promise.all(explained) };
+    const { lacking } = build.replicas === 0 ? { lacking: [] } : await this.replication.lacking(build.id);
+    return { build: build.id, state: build.state, jobs: await Promise.all(explained), lacking };
   }
 
   async #reasonOf(job: JobRow, jobs: readonly JobRow[]): Promise<string> {

@@ -20,6 +20,7 @@ export interface PlannedSubmission {
   readonly variants: readonly PlannedVariant[];
   /** As the manifest has it. */
   readonly replicas: number | null;
+  readonly waitsForReplicas: boolean;
   readonly files: readonly PlannedFile[];
   /** Scripts that the steps are, by path in the submission; digests are of the catalogue's kind. */
   readonly scripts: readonly { readonly path: string; readonly sha256: string }[];
@@ -73,6 +74,7 @@ export async function planSubmission(
       manifestSha256: createHash('sha256').update(submission.manifest).digest('hex'),
       variants: planned,
       replicas: manifest.replicas,
+      waitsForReplicas: manifest.waitsForReplicas,
       files,
       scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
       notes: manifest.notes.map((note) => formatProblem({ ...note, file: submission.manifestPath })),

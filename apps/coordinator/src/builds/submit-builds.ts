@@ -217,6 +217,7 @@ export class SubmitBuilds {
       state: 'waiting',
       waits: submission.wait ? 1 : 0,
       replicas: submission.replicas ?? planned.replicas ?? this.config.replicas,
+      waits_for_replicas: submission.waitForReplicas || planned.waitsForReplicas ? 1 : 0,
       created_at: this.clock.now(),
       started_at: null,
       ended_at: null,

@@ -4,7 +4,9 @@ import type { ReplicatedJobRow } from '#libs/store';
 import fc from 'fast-check';
 import type { Peer } from './can-send-to.js';
 import {
+  copiesOf,
   planReplicas,
+  type CheckpointCopies,
   type HeldCheckpoint,
   type PlannedReplica,
   type ReplicaAgent,
@@ -39,6 +41,8 @@ function jobOf(
   const { on = 'host', ...rest } = over;
   return {
     build: `b-${name}` as BuildId,
+    lane: 'main',
+    lateSince: null,
     variant: 'default',
     replicas: 1,
     lineage: `b-${name}/default/0/g0`,
@@ -240,6 +244,62 @@ describe('what is copied', () => {
   });
 });
 
+describe('a job that is in want of copies', () => {
+  it('comes before all others', () => {
+    const two = jobOf('two', { lateSince: NOW });
+    const input = {
+      jobs: [one, two],
+      held: [...held, ...heldBy('host', two, 'a', { takenAt: NOW + 9 })],
+      agents,
+    };
+    const plan = planReplicas(input).transfers;
+    expect(plan.map(({ area, isUrgent }) => `${area} ${isUrgent}`)).toEqual([
+      'b-two.default true',
+      'b-one.default false',
+    ]);
+  });
+
+  it.each<[string, Partial<ReplicationInput>, string, CheckpointCopies | null]>([
+    ['of a checkpoint that has one', {}, 'b', { on: [buddy.id], missing: 0, receivers: [] }],
+    ['of one that has none', {}, 'c', { on: [], missing: 1, receivers: [buddy.id] }],
+    [
+      'of one that has none, and nobody to take it',
+      { agents: [host] },
+      'c',
+      { on: [], missing: 1, receivers: [] },
+    ],
+    ['of one that nobody has told of', {}, 'd', null],
+    [
+      'of one whose beginning is not there',
+      { held: [...held, ...heldBy('buddy', one, 'ab').slice(1)] },
+      'b',
+      { on: [], missing: 1, receivers: [buddy.id] },
+    ],
+  ])('learns where they are %s', (_, change, step, expected) => {
+    const input = { jobs: [one], held: [...held, ...heldBy('buddy', one, 'ab')], agents, ...change };
+    expect(copiesOf(input, `${one.lineage}@${step}`)).toEqual(expected);
+  });
+});
+
+describe('what a job lacks', () => {
+  it('is told with how far the copies are behind, and who is to fetch them', () => {
+    const input = {
+      jobs: [jobOf('one', { lateSince: NOW })],
+      held: [...held, ...heldBy('buddy', one, 'a')],
+      agents,
+    };
+    expect(planReplicas(input).lacks).toEqual([
+      expect.objectContaining({
+        label: '.step_c',
+        missing: 1,
+        receivers: [buddy.id],
+        behind: 2,
+        lateSince: NOW,
+      }),
+    ]);
+  });
+});
+
 describe('who takes a copy', () => {
   it.each<[string, Change]>([
     ['is of another store family', { store: 'btrfs' }],
@@ -254,7 +314,7 @@ describe('who takes a copy', () => {
     ['is told to drop the area', { dropping: ['b-one.default'] }],
   ])('is never one that %s', (_, over) => {
     const input = { jobs: [one], held, agents: [host, agentOf('buddy', over)] };
-    expect(planReplicas(input)).toEqual({ transfers: [], missing: 1 });
+    expect(planReplicas(input)).toMatchObject({ transfers: [], missing: 1 });
   });
 
   it.each<[string, readonly ReplicaAgent[], readonly HeldCheckpoint[], string]>([

@@ -116,7 +116,8 @@ export class Claims {
     const attempt = taken ? await findAttempt(this.store.db, id) : null;
     if (attempt === null) return null;
     const publishEnd = (await countAgents(this.store.db)) > 1;
-    return await makeAssignment(this.store.db, attempt, token, publishEnd);
+    const { copies, ...assignment } = await makeAssignment(this.store.db, attempt, token, publishEnd);
+    return copies === undefined || this.config.replicaWaitMs === 0 ? assignment : { ...assignment, copies };
   }
 
   /** It may have been told to give up a replica there, which it now works on. */

@@ -14,6 +14,7 @@ import {
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
+  AskCopies,
   AskPeerCertificate,
   AskTransfer,
   ATTEMPT_TOKEN_HEADER,
@@ -39,6 +40,7 @@ import {
   type ReportsResponse,
   type TransferTicket,
   type UploadState,
+  type CopiesAnswer,
   type WantedReplicas,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
@@ -50,9 +52,10 @@ import type { AttemptClaim } from '../attempts/own-attempt.js';
 import { TakeReports } from '../attempts/take-reports.js';
 import { EventStream } from '../events/event-stream.js';
 import { Replication } from '../scheduling/replication.js';
-import { agentChannel, REPLICATE } from '../work.js';
+import { agentChannel, COPIED, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
+import { AttemptCopies } from './attempt-copies.js';
 import { AttemptLogs } from './attempt-logs.js';
 import { AttemptUploads } from './attempt-uploads.js';
 import { Claims } from './claims.js';
@@ -62,6 +65,11 @@ import { Transfers } from './transfers.js';
 const ALIVE_MS = 10_000;
 const WAKE_HINT = { event: 'wake', data: {} };
 const REPLICATE_HINT = { event: REPLICATE, data: {} };
+const COPIED_HINT = { event: COPIED, data: {} };
+const HINTS: Readonly<Record<string, typeof WAKE_HINT>> = {
+  [REPLICATE]: REPLICATE_HINT,
+  [COPIED]: COPIED_HINT,
+};
 
 /** What agents call: libs/contracts agent-protocol.ts says what each call means. */
 @ApiExcludeController()
@@ -77,6 +85,7 @@ export class GatewayController {
     private readonly peers: PeerCertificates,
     private readonly transfers: Transfers,
     private readonly replication: Replication,
+    private readonly copies: AttemptCopies,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -116,10 +125,10 @@ export class GatewayController {
   wake(@TheAgent() agent: AgentRow, @Res() response: Response): void {
     const stream = new EventStream(response);
     const stop = this.wakes.subscribe(agentChannel(agent.id), (text) => {
-      void stream.send([text === REPLICATE ? REPLICATE_HINT : WAKE_HINT]);
+      void stream.send([HINTS[text] ?? WAKE_HINT]);
     });
     // What was wished while it was not connected, nobody has told it.
-    void stream.send([WAKE_HINT, REPLICATE_HINT]);
+    void stream.send([WAKE_HINT, REPLICATE_HINT, COPIED_HINT]);
     const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
     stream.signal.addEventListener('abort', () => {
       clearInterval(alive);
@@ -248,6 +257,17 @@ export class GatewayController {
     @Body({ schema: HeldReplica }) body: HeldReplica,
   ): Promise<void> {
     await this.replication.held(agent, body);
+  }
+
+  @Post('attempts/:attempt/copies')
+  @HttpCode(200)
+  async askCopies(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Body({ schema: AskCopies }) { checkpoint }: AskCopies,
+  ): Promise<CopiesAnswer> {
+    return await this.copies.ask(claimOf(agent, attempt, headers), checkpoint);
   }
 
   @Get('blobs/:sha256')

@@ -3,9 +3,7 @@ import {
   FarmError,
   SECRET_PREFIX,
   type AgentId,
-  type AreaName,
   type AskTransfer,
-  type CheckpointRef,
   type RedeemedTicket,
   type TransferTicket,
 } from '#libs/contracts';
@@ -48,7 +46,8 @@ export class Transfers {
     { area, checkpoint, base, without, gone }: AskTransfer,
   ): Promise<TransferTicket> {
     const work = await this.#placeOfWork(agent, area);
-    const place = work ?? (await this.#placeOfReplica(agent, area, checkpoint));
+    const replica = work === null ? await this.replication.wanted(agent.id, area, checkpoint.id) : null;
+    const place = work ?? (replica === null ? null : splitArea(area));
     if (place === null)
       throw new FarmError(
         'FORBIDDEN',
@@ -72,7 +71,7 @@ export class Transfers {
         source: source.id,
         transfer: {
           ...{ receiver: agent.id, area, checkpoint, base },
-          ...(work === null ? { background: true as const } : {}),
+          ...(replica?.isUrgent === false ? { background: true as const } : {}),
         },
         expiresAt: now + TICKET_MS,
       },
@@ -113,10 +112,5 @@ export class Transfers {
       if (variant !== null && `${build_id}.${variant}` === area) return { build: build_id, variant };
     }
     return null;
-  }
-
-  /** The same, when the farm wants it to keep a copy. */
-  async #placeOfReplica(agent: AgentRow, area: AreaName, { id }: CheckpointRef): Promise<Place | null> {
-    return (await this.replication.wants(agent.id, area, id)) ? splitArea(area) : null;
   }
 }

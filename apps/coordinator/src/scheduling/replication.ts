@@ -1,39 +1,66 @@
 import { Injectable } from '@nestjs/common';
-import { FarmError, type AgentId, type HeldReplica, type WantedReplicas } from '#libs/contracts';
+import {
+  FarmError,
+  type AgentId,
+  type BuildId,
+  type HeldReplica,
+  type JobId,
+  type ReplicaLackList,
+  type WantedReplicas,
+} from '#libs/contracts';
 import { Wakes } from '#libs/queue';
 import {
+  agentsInWantOfCopies,
   checkpointsOfLineages,
   insertCheckpoint,
   listAgents,
   replicatedJobs,
+  whoHolds,
   type AgentRow,
+  type ReplicatedJobRow,
 } from '#libs/store';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { laneOf } from '../builds/lane-of.js';
+import { judgeLack } from '../decide/judge-lack.js';
 import {
+  copiesOf,
   planReplicas,
+  type CheckpointCopies,
   type PlannedReplica,
   type ReplicaAgent,
+  type ReplicationInput,
   type ReplicationPlan,
 } from '../decide/plan-replicas.js';
 import { spaceFloorOf } from '../decide/space-floor.js';
 import { Clock, Store } from '../store.js';
-import { agentChannel, REPLICATE, Work } from '../work.js';
+import { agentChannel, REPLICAS_CHANNEL, REPLICATE, Work } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 
 /** As the contract allows; what is beyond comes when these are there. */
 const MOST_WANTED = 1000;
 /** A hint may get lost. */
 const HINT_AGAIN_MS = 30_000;
-/** An agent that was told to fetch something asks for its ticket a moment later. */
-const FRESH_MS = 1_000;
+/** A job waits for it; at each pass. */
+const HINT_URGENT_AGAIN_MS = 4_000;
+/** Behind what an agent is hinted at, when a job is in want of it. */
+const URGENT = '!';
+/** What changes without a word: agents and their space, jobs and their states. */
+const FRESH_MS = 5_000;
+/** On a farm of a thousand agents a plan takes a tenth of a second: at most a fifth of the time is spent on them. */
+const REST_SHARE = 4;
+const NOTHING: ReplicationPlan = { transfers: [], lacks: [], missing: 0 };
 
 /**
- * Copies of checkpoints on other agents. What is wanted is worked out from the record each time (planReplicas): the agents that are to fetch something are told
+ * Copies of checkpoints on other agents. What is wanted is worked out from the record whenever that has changed (planReplicas): the agents that are to fetch something are told
  * that there is something, ask what, fetch it as a job's checkpoints are fetched, and say what they hold.
  */
 @Injectable()
 export class Replication {
   #newest: { readonly at: number; readonly plan: ReplicationPlan } | null = null;
+  #coming: Promise<ReplicationPlan> | null = null;
+  /** Since the newest was made, as far as anybody has said. */
+  #hasChanged = false;
+  #restUntil = 0;
   readonly #hinted = new Map<AgentId, { readonly at: number; readonly of: string }>();
 
   constructor(
@@ -41,26 +68,33 @@ export class Replication {
     private readonly work: Work,
     private readonly wakes: Wakes,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    wakes.subscribe(REPLICAS_CHANNEL, () => (this.#hasChanged = true));
+  }
 
+  /** Made after the question, or with nothing changed since it was made. Those that ask meanwhile share one. */
   async plan(): Promise<ReplicationPlan> {
-    const at = this.clock.now();
-    const plan = await this.#read(at);
-    this.#newest = { at, plan };
-    return plan;
+    const newest = this.#newest;
+    if (newest !== null && !this.#hasChanged && this.clock.now() - newest.at < FRESH_MS) return newest.plan;
+    this.#coming ??= this.#makeWhenRested();
+    return await this.#coming;
   }
 
   /** Tells the agents that are to fetch something. */
   async pass(): Promise<void> {
-    const { transfers } = await this.plan();
+    const { transfers } = await this.#make();
     const now = this.clock.now();
     const wanted = new Map<AgentId, string>();
-    for (const { receiver, checkpoints } of transfers)
-      wanted.set(receiver, `${wanted.get(receiver) ?? ''} ${checkpoints.at(-1)?.id ?? ''}`);
+    for (const { receiver, checkpoints, isUrgent } of transfers)
+      wanted.set(
+        receiver,
+        `${wanted.get(receiver) ?? ''} ${checkpoints.at(-1)?.id ?? ''}${isUrgent ? URGENT : ''}`,
+      );
     for (const agent of this.#hinted.keys()) if (!wanted.has(agent)) this.#hinted.delete(agent);
     for (const [agent, of] of wanted) {
       const before = this.#hinted.get(agent);
-      if (before?.of === of && now - before.at < HINT_AGAIN_MS) continue;
+      const againMs = of.includes(URGENT) ? HINT_URGENT_AGAIN_MS : HINT_AGAIN_MS;
+      if (before?.of === of && now - before.at < againMs) continue;
       this.#hinted.set(agent, { at: now, of });
       void this.wakes.publish(agentChannel(agent), REPLICATE);
     }
@@ -71,19 +105,44 @@ export class Replication {
     const { transfers } = await this.plan();
     const replicas = transfers
       .filter(({ receiver }) => receiver === agent.id)
-      .map(({ area, base, checkpoints }) => ({ area, base, checkpoints: [...checkpoints] }));
+      .map(({ area, base, checkpoints, isUrgent }) => ({
+        area,
+        base,
+        checkpoints: [...checkpoints],
+        ...(isUrgent ? { urgent: true as const } : {}),
+      }));
     return { replicas: replicas.slice(0, MOST_WANTED) };
   }
 
-  /** Whether the agent is to have a copy of the checkpoint. */
-  async wants(agent: AgentId, area: string, checkpoint: string): Promise<boolean> {
-    const isWanted = ({ transfers }: ReplicationPlan): boolean =>
-      transfers.some(
+  /** What the checkpoint is part of that the agent is to have a copy of; `null`: of nothing. */
+  async wanted(agent: AgentId, area: string, checkpoint: string): Promise<PlannedReplica | null> {
+    const find = ({ transfers }: ReplicationPlan): PlannedReplica | undefined =>
+      transfers.find(
         (transfer) => transfer.receiver === agent && transfer.area === area && hasIt(transfer, checkpoint),
       );
     const newest = this.#newest;
-    if (newest !== null && this.clock.now() - newest.at < FRESH_MS && isWanted(newest.plan)) return true;
-    return isWanted(await this.plan());
+    const known = newest !== null && this.clock.now() - newest.at < FRESH_MS ? find(newest.plan) : undefined;
+    return known ?? find(await this.plan()) ?? null;
+  }
+
+  /** Where the job has copies of its checkpoint; `null`: nobody has said yet that the checkpoint exists. */
+  async copiesFor(job: JobId, checkpoint: string): Promise<CheckpointCopies | 'not wanted' | null> {
+    const jobs = await replicatedJobs(this.store.db, { job });
+    return jobs.length === 0 ? 'not wanted' : copiesOf(await this.#inputOf(jobs), checkpoint);
+  }
+
+  /** What jobs lack of copies: of all builds, or of one. */
+  async lacking(build: BuildId | null = null): Promise<ReplicaLackList> {
+    const { lacks } = await this.plan();
+    const wanted = lacks.filter((lack) => build === null || lack.build === build);
+    const agents = wanted.length === 0 ? [] : await listAgents(this.store.db);
+    const names = new Map(agents.map(({ id, name }) => [id, name]));
+    const lacking = wanted.map((lack) => {
+      const { build, variant, lane, label, takenAt, missing, behind } = lack;
+      const verdict = judgeLack(lack, (agent) => names.get(agent) ?? agent, this.clock.now());
+      return { build, variant, lane, label, takenAt, missing, behind, ...verdict };
+    });
+    return { lacking };
   }
 
   /** The agent has it now. Throws CONFLICT when it is of no checkpoint that is known. */
@@ -97,6 +156,7 @@ export class Replication {
         );
       await insertCheckpoint(tx, { ...known, agentId: agent.id });
       changes.wantsReplicas = true;
+      for (const waiting of await agentsInWantOfCopies(tx, known.lineage)) changes.tellCopied.add(waiting);
       const { label, id: checkpoint, workspace } = known;
       changes.event(
         'checkpoint-replicated',
@@ -113,20 +173,45 @@ export class Replication {
         },
       );
     });
-    this.#newest = null;
+    this.#hasChanged = true;
   }
 
-  async #read(now: number): Promise<ReplicationPlan> {
+  async #makeWhenRested(): Promise<ReplicationPlan> {
+    const restMs = this.#restUntil - performance.now();
+    if (restMs > 0) await sleep(restMs);
+    // Who asks from here on may know of something that this one does not.
+    this.#coming = null;
+    return await this.#make();
+  }
+
+  async #make(): Promise<ReplicationPlan> {
+    this.#hasChanged = false;
+    const at = this.clock.now();
+    const startedAt = performance.now();
+    try {
+      const jobs = await replicatedJobs(this.store.db);
+      const plan = jobs.length === 0 ? NOTHING : planReplicas(await this.#inputOf(jobs));
+      this.#newest = { at, plan };
+      return plan;
+    } catch (error) {
+      this.#hasChanged = true;
+      throw error;
+    } finally {
+      const now = performance.now();
+      this.#restUntil = now + (now - startedAt) * REST_SHARE;
+    }
+  }
+
+  async #inputOf(jobs: readonly ReplicatedJobRow[]): Promise<ReplicationInput> {
     const { db } = this.store;
-    const jobs = await replicatedJobs(db);
-    if (jobs.length === 0) return { transfers: [], missing: 0 };
+    const now = this.clock.now();
     const lineages = jobs.flatMap(({ lineage, ancestors }) => [
       lineage,
       ...ancestors.map((each) => each.lineage),
     ]);
-    const held = await checkpointsOfLineages(db, [...new Set(lineages)]);
+    const held = await whoHolds(db, [...new Set(lineages)]);
     const agents = (await listAgents(db)).map((agent) => replicaAgent(agent, now));
-    return planReplicas({ jobs, held, agents });
+    return { jobs, held, agents };
   }
 }
 

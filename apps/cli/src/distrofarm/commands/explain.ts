@@ -18,10 +18,17 @@ export function explain(command: Command, session: Session): void {
   });
 }
 
-function explanationLines({ colours }: Session, { build, state, jobs }: Explanation): readonly string[] {
+function explanationLines(
+  { colours }: Session,
+  { build, state, jobs, lacking }: Explanation,
+): readonly string[] {
   const head = `${build} is ${stateColour(colours, state)(state)}.`;
-  if (jobs.length === 0) return [head, 'Every job runs or has succeeded: nothing waits.'];
-  const several = new Set(jobs.map(({ variant }) => variant)).size > 1;
+  const several = new Set([...jobs, ...lacking].map(({ variant }) => variant)).size > 1;
+  const copies = lacking.map(({ variant, lane, kind, reason }) => {
+    const label = several ? `${variant}/${lane}` : lane;
+    return `  ${colours.bold(label)} ${kind === 'coming' ? 'is being copied' : `has copies that are ${kind}`}: ${reason}`;
+  });
+  if (jobs.length === 0) return [head, 'Every job runs or has succeeded: nothing waits.', ...copies];
   return [
     head,
     ...jobs.flatMap((job) => {
@@ -29,5 +36,6 @@ function explanationLines({ colours }: Session, { build, state, jobs }: Explanat
       const agents = job.agents.map(({ name, verdict }) => [`    ${name}`, verdict]);
       return [`  ${colours.bold(label)} ${job.state}: ${job.reason}`, ...textTable([], agents)];
     }),
+    ...copies,
   ];
 }

@@ -37,7 +37,12 @@ function buildLines({ colours }: Session, build: BuildDetail): readonly string[]
     ['Variants', build.variants.join(', ')],
     ['Manifest', `${build.manifestPath}, sha256 ${build.manifestSha256}`],
     ['Pauses before', build.pauseBefore ?? ''],
-    ['Replicas', build.replicas === 0 ? '' : String(build.replicas)],
+    [
+      'Replicas',
+      build.replicas === 0
+        ? ''
+        : `${build.replicas}${build.waitForReplicas ? ', each step waits for them' : ''}`,
+    ],
   ];
   return textTable(
     [],

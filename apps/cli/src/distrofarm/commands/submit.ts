@@ -52,6 +52,10 @@ export function submit(command: Command, session: Session): void {
       )
       .option('--on <agent>', 'only on this agent')
       .option('--replicas <n>', 'copy each checkpoint to so many other agents, 0 to 3', replicas)
+      .option(
+        '--wait-for-replicas',
+        'start no step before the copies of the checkpoint in front of it are there',
+      )
       .option('--wait-for-agents', 'submit it even when no agent of today could run it')
       .option('--note <text>', 'a note to know it by')
       .option('--idempotency-key <key>', 'submitted again with the same key, it is the same build')
