@@ -51,6 +51,11 @@ mv "$5/.partial" "$5/toy.usb"`,
   },
 ];
 
+/** The jobs that this makes, by the plan's order, each by its first step. */
+export const TOY_JOBS: readonly string[] = TOY_STEPS.filter(
+  ({ lane }, index) => index === 0 || lane !== TOY_STEPS[index - 1]?.lane,
+).map(({ name }) => name);
+
 function bootArchive(name: string, archive: string): ToyStep {
   const path = `boot_archive/${archive}`;
   return {

@@ -32,6 +32,8 @@ export interface FarmOptions {
   readonly leaseSeconds?: number;
   /** More settings of the coordinators. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Called with the farm's folder before anything is started. */
+  readonly prepare?: (folder: string) => Promise<void>;
   /** Coordinators are on its host 0, with TLS; agents on hosts 1, 2, … Without it everything is on this host. */
   readonly network?: TestNetwork;
 }
@@ -309,7 +311,8 @@ export class TestFarm {
   }
 
   async #start(): Promise<void> {
-    const { database, coordinators = 1, agents } = this.options;
+    const { database, coordinators = 1, agents, prepare } = this.options;
+    await prepare?.(this.folder);
     await this.startRedis();
     if (database === 'postgres') this.#postgres = await startPostgres();
     for (let index = 0; index < coordinators; index += 1) await this.#addCoordinator(index);
