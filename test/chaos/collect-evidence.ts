@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Artifact, AttemptId, BuildId } from '#libs/contracts';
 import type { BuildEvidence, Evidence, Limits, LogEvidence } from './check-history.js';
-import type { ChaosFarm } from './chaos-farm.js';
+import { LEASE_MS, type ChaosFarm } from './chaos-farm.js';
 import { findLeft, undelivered } from './find-left.js';
 
-import { LINES_OF_STEP, TOY_STEPS, TRACES } from './toy-image.js';
+import { LINES_OF_STEP, TOY_IMAGE_LANES, TOY_STEPS, TRACES } from './toy-image.js';
 import { readTruth } from './truth-log.js';
 
-/** Three times what the reference asks of Redis and a lost agent, with a lease of 5 s in the place of 70: the machine may be busy. */
-const LIMITS: Limits = { recoverMs: 120_000, cancelMs: 30_000 };
+/** With a lease of 5 s in the place of 70, three times what the reference asks of Redis and a lost agent: the machine may be busy. */
+const LIMITS: Limits = { recoverMs: 24 * LEASE_MS, cancelMs: 6 * LEASE_MS };
 
 const DELIVERY_MS = 60_000;
 
@@ -32,7 +32,7 @@ export async function collectEvidence(
     steps: TOY_STEPS.map(({ name, after, lane }) => ({
       name,
       after,
-      image: lane === 'iso' || lane === 'usb' ? lane : null,
+      image: lane !== undefined && TOY_IMAGE_LANES.includes(lane) ? lane : null,
     })),
     linesOfStep: LINES_OF_STEP,
     undisturbed,

@@ -29,5 +29,5 @@ it('names the places that nobody was killed at', () => {
   expect(missedPlaces([{ moment: 'in the middle of the step', at: 'pop' }])).not.toContain(
     'in the middle of the step: pop',
   );
-  expect(missedPlaces([])).toContain('before it notes checkpoint-taken: 0 of 13 checkpoints');
+  expect(missedPlaces([])).toContain('before it notes checkpoint-taken: 0 of 11 checkpoints');
 });
