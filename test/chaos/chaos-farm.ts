@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView, BuildDetail, BuildId, SubmittedBuild } from '#libs/contracts';
@@ -131,6 +131,11 @@ export class ChaosFarm {
     return join(this.farm.agentFolder(host.index), 'store');
   }
 
+  /** Of this farm's: a pool that is still busy when its farm goes is taken away with the namespaces only. */
+  #poolOf(index: number): string {
+    return `${basename(this.options.folder)}x${index}`;
+  }
+
   async #makeStore(index: number): Promise<string> {
     const folder = join(this.farm.agentFolder(index), 'store');
     // One disk for all that the agent has; or a pool beside what it notes.
@@ -139,14 +144,14 @@ export class ChaosFarm {
     if (this.options.store === 'directory') return folder;
     const file = join(this.options.folder, `disk${index}`);
     await execa('fallocate', ['-l', String(DISK_BYTES), file]);
-    await execa('zpool', ['create', '-m', folder, '-O', 'atime=off', poolOf(index), file]);
-    await execa('zfs', ['create', `${poolOf(index)}/agent`]);
-    return `${poolOf(index)}/agent`;
+    await execa('zpool', ['create', '-m', folder, '-O', 'atime=off', this.#poolOf(index), file]);
+    await execa('zfs', ['create', `${this.#poolOf(index)}/agent`]);
+    return `${this.#poolOf(index)}/agent`;
   }
 
   async #removeStore(index: number): Promise<void> {
     if (this.options.store === 'zfs') {
-      await execa('zpool', ['destroy', '-f', poolOf(index)], { reject: false });
+      await execa('zpool', ['destroy', '-f', this.#poolOf(index)], { reject: false });
       await rm(join(this.options.folder, `disk${index}`), { force: true });
     } else await execa('umount', ['-l', this.farm.agentFolder(index)], { reject: false });
   }
@@ -356,10 +361,6 @@ function killedAtPlaces(
     CHAOS_PROGRAM: program,
     CHAOS_BUILT: INSTALLED,
   };
-}
-
-function poolOf(index: number): string {
-  return `chaos${process.pid}x${index}`;
 }
 
 function mayPass(error: unknown): boolean {

@@ -7,6 +7,10 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { AttemptLog } from '../../apps/agent/src/attempt-log.js';
+import type { CoordinatorLink } from '../../apps/agent/src/coordinator-link.js';
+import type { IncomingCheckpoint } from '../../apps/agent/src/incoming-checkpoint.js';
+import type { AttemptSpool } from '../../apps/agent/src/spool.js';
 import { around } from './around.js';
 import { KillPoints } from './kill-points.js';
 import { LINES_OF_STEP, TOY_JOBS, TOY_STEPS } from './toy-image.js';
@@ -18,8 +22,16 @@ const assignments = new Map<AttemptId, Assignment>();
 /** The newest of them: an agent of the harness's runs one job at a time. */
 let newest: Assignment | null = null;
 
-async function ofAgent(file: string): Promise<unknown> {
-  return await import(pathToFileURL(join(built, 'dist/apps/agent/src', file)).href);
+interface Classes {
+  readonly AttemptLog: { readonly prototype: AttemptLog };
+  readonly AttemptSpool: { readonly prototype: AttemptSpool };
+  readonly CoordinatorLink: { readonly prototype: CoordinatorLink };
+  readonly IncomingCheckpoint: { readonly prototype: IncomingCheckpoint };
+}
+
+/** Those of the agent's classes that are in the file. */
+async function fromAgent(file: string): Promise<Classes> {
+  return (await import(pathToFileURL(join(built, 'dist/apps/agent/src', file)).href)) as Classes;
 }
 
 function reach(moment: string, at: string, assignment: Assignment | null): void {
@@ -56,8 +68,8 @@ function wordsFor(event: ReportEvent, assignment: Assignment | null): readonly [
   }
 }
 
-const { AttemptSpool } = (await ofAgent('spool.js')) as typeof import('../../apps/agent/src/spool.js');
-around(AttemptSpool.prototype, 'add', (add, spool, event, at) => {
+const { AttemptSpool: AttemptSpools } = await fromAgent('spool.js');
+around(AttemptSpools.prototype, 'add', (add, spool, event, at) => {
   const assignment = assignments.get(spool.key.attempt) ?? null;
   const [what, of] = wordsFor(event, assignment);
   // How far a transfer has come is told by the clock.
@@ -68,10 +80,8 @@ around(AttemptSpool.prototype, 'add', (add, spool, event, at) => {
   return kept;
 });
 
-const { CoordinatorLink } = (await ofAgent(
-  'coordinator-link.js',
-)) as typeof import('../../apps/agent/src/coordinator-link.js');
-around(CoordinatorLink.prototype, 'claim', async (claim, _, ...given) => {
+const { CoordinatorLink: CoordinatorLinks } = await fromAgent('coordinator-link.js');
+around(CoordinatorLinks.prototype, 'claim', async (claim, _, ...given) => {
   const assignment = await claim(...given);
   if (assignment === null) return null;
   newest = assignment;
@@ -79,7 +89,7 @@ around(CoordinatorLink.prototype, 'claim', async (claim, _, ...given) => {
   reach('handed the job, nothing noted', jobOf(assignment), assignment);
   return assignment;
 });
-around(CoordinatorLink.prototype, 'reports', async (reports, _, key, list, signal) => {
+around(CoordinatorLinks.prototype, 'reports', async (reports, _, key, list, signal) => {
   const acknowledged = await reports(key, list, signal);
   const assignment = assignments.get(key.attempt) ?? null;
   for (const { event } of list) {
@@ -89,13 +99,13 @@ around(CoordinatorLink.prototype, 'reports', async (reports, _, key, list, signa
   }
   return acknowledged;
 });
-around(CoordinatorLink.prototype, 'startUpload', async (start, _, key, body, signal) => {
+around(CoordinatorLinks.prototype, 'startUpload', async (start, _, key, body, signal) => {
   const state = await start(key, body, signal);
   const assignment = assignments.get(key.attempt) ?? null;
   if (!state.committed) reach('upload begun', jobOf(assignment), assignment);
   return state;
 });
-around(CoordinatorLink.prototype, 'commitUpload', async (commit, _, key, upload, signal) => {
+around(CoordinatorLinks.prototype, 'commitUpload', async (commit, _, key, upload, signal) => {
   const assignment = assignments.get(key.attempt) ?? null;
   reach('upload sent, not committed', jobOf(assignment), assignment);
   const state = await commit(key, upload, signal);
@@ -103,19 +113,15 @@ around(CoordinatorLink.prototype, 'commitUpload', async (commit, _, key, upload,
   return state;
 });
 
-const { AttemptLog } = (await ofAgent(
-  'attempt-log.js',
-)) as typeof import('../../apps/agent/src/attempt-log.js');
-around(AttemptLog.prototype, 'output', (output, _, step, stream, bytes) => {
+const { AttemptLog: AttemptLogs } = await fromAgent('attempt-log.js');
+around(AttemptLogs.prototype, 'output', (output, _, step, stream, bytes) => {
   output(step, stream, bytes);
   const middle = new RegExp(`^line \\S+ ${LINES_OF_STEP / 2}$`, 'm');
   if (middle.test(Buffer.from(bytes).toString())) reach('in the middle of the step', step, newest);
 });
 
-const { IncomingCheckpoint } = (await ofAgent(
-  'incoming-checkpoint.js',
-)) as typeof import('../../apps/agent/src/incoming-checkpoint.js');
-around(IncomingCheckpoint.prototype, '_transform', (transform, stream, chunk, encoding, done) => {
+const { IncomingCheckpoint: IncomingCheckpoints } = await fromAgent('incoming-checkpoint.js');
+around(IncomingCheckpoints.prototype, '_transform', (transform, stream, chunk, encoding, done) => {
   transform(chunk, encoding, done);
   if (stream.bytes > 0) reach('in the middle of fetching a checkpoint', jobOf(newest), newest);
 });

@@ -31,8 +31,8 @@ export interface Kill extends Place, Work {
   readonly wall: number;
 }
 
-/** The farm tries a job again so often, without a person and without getting on. */
-const MOST_FOR_A_JOB = 2;
+/** The farm tries a job again twice by itself; one of these tries is left for what a busy machine adds. */
+const MOST_FOR_A_JOB = 1;
 const HITS = 'hits.jsonl';
 const ARMED = 'armed';
 

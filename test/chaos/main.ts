@@ -147,7 +147,7 @@ async function kill(): Promise<boolean> {
           program === 'agent' ? missedPlaces(result.outcomes.map((outcome) => outcome.kill)) : [];
         console.log(`\n${killList(result.outcomes)}\n\n${killTable(result.outcomes)}\n`);
         console.log(
-          `${program}: killed at ${result.outcomes.length} places, ${result.builds} builds, ${result.violations.length} violations`,
+          `${program}: killed at ${result.outcomes.length} places, ${result.builds} builds, of which a person helped ${result.helped}, ${result.violations.length} violations`,
         );
         sayViolations(result.violations);
         for (const place of missed) console.log(`  nobody was killed ${place}`);

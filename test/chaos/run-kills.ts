@@ -10,6 +10,8 @@ import { Random } from './random.js';
 export interface KillsResult {
   readonly outcomes: readonly KillOutcome[];
   readonly builds: number;
+  /** How many builds a person had to have go on, since a job of theirs was given up after three tries. */
+  readonly helped: number;
   readonly violations: readonly Violation[];
   /** Whether builds went by in which nothing was hit any more: then all places were. */
   readonly isComplete: boolean;
@@ -33,10 +35,14 @@ const OPEN_BUILDS = 4;
 const QUIET_BUILDS = 6;
 const MOST_BUILDS = 250;
 const GIVE_UP_MS = 240_000;
+/** What the farm says of a job that it tries no more. */
+const GIVEN_UP = 'given up after 2 retries';
 /** Each third one comes back only when its jobs are with others. */
 const LATE_MS = LEASE_MS * 1.5;
 
-/** Has builds go by until agents, or the coordinator, have been killed once at every place that any of them comes to. No person helps any build. */
+/**
+ * Has builds go by until agents, or the coordinator, have been killed once at every place that any of them comes to. A person helps only where the farm has given a job up.
+ */
 export async function runKills(
   chaos: ChaosFarm,
   program: 'agent' | 'coordinator',
@@ -50,7 +56,8 @@ export async function runKills(
   const reviving =
     program === 'agent' ? reviveAgents(chaos, stop.signal) : reviveCoordinator(chaos, stop.signal);
   chaos.killPoints.arm(program);
-  const isComplete = await buildUntilQuiet(chaos, seed, builds);
+  const helped = new Set<BuildId>();
+  const isComplete = await buildUntilQuiet(chaos, seed, builds, helped);
   chaos.killPoints.arm(null);
   stop.abort();
   await reviving;
@@ -59,11 +66,16 @@ export async function runKills(
   const violations = chaos.notSaidYet(checkHistory(evidence));
   const kills = chaos.killPoints.kills.slice(known);
   const outcomes = kills.map((kill) => outcomeOf(kill, evidence, violations));
-  return { outcomes, builds: builds.length, violations, isComplete };
+  return { outcomes, builds: builds.length, helped: helped.size, violations, isComplete };
 }
 
 /** Resolves to whether the last builds went by in peace. */
-async function buildUntilQuiet(chaos: ChaosFarm, seed: string, builds: BuildId[]): Promise<boolean> {
+async function buildUntilQuiet(
+  chaos: ChaosFarm,
+  seed: string,
+  builds: BuildId[],
+  helped: Set<BuildId>,
+): Promise<boolean> {
   let quiet = 0;
   const submitOne = async (): Promise<void> => {
     const number = builds.length;
@@ -71,7 +83,7 @@ async function buildUntilQuiet(chaos: ChaosFarm, seed: string, builds: BuildId[]
     builds.push(id);
     // Else no checkpoint is ever fetched from another agent.
     if (number % 2 === 1) await moveOne(chaos, id, new Random(`${seed}/move/${number}`));
-    await untilRest(chaos, id);
+    await untilEnd(chaos, id, helped);
     quiet = chaos.killPoints.kills.some(({ build }) => build === id) ? 0 : quiet + 1;
   };
   const turns = Array.from({ length: OPEN_BUILDS }, async () => {
@@ -88,10 +100,14 @@ async function moveOne(chaos: ChaosFarm, id: BuildId, random: Random): Promise<v
   await moveElsewhere(chaos, random, await chaos.build(id));
 }
 
-async function untilRest(chaos: ChaosFarm, id: BuildId): Promise<void> {
+/** Returns without an end where there is none: the checker says so. */
+async function untilEnd(chaos: ChaosFarm, id: BuildId, helped: Set<BuildId>): Promise<void> {
   for (let waited = 0; waited < GIVE_UP_MS; waited += 200) {
-    const { state } = await chaos.build(id);
-    if (state !== 'running' && state !== 'waiting') return;
+    const { state, summary } = await chaos.build(id);
+    if (state === 'failed' && summary.includes(GIVEN_UP)) {
+      helped.add(id);
+      await chaos.steer('resume', id);
+    } else if (state !== 'running' && state !== 'waiting') return;
     await sleep(200);
   }
 }
