@@ -158,7 +158,8 @@ function outcomeOf(kill: Kill, evidence: Evidence, violations: readonly Violatio
     ranAgain,
     goesOnMs: goesOn === undefined || kill.build === null ? null : goesOn.at - kill.wall,
     isWhole:
-      (kill.build === null || found?.detail.state === 'succeeded') &&
+      // A build whose submission was never committed is none.
+      (found === undefined || found.detail.state === 'succeeded') &&
       !violations.some(({ build }) => build === null || build === kill.build),
   };
 }
