@@ -1,23 +1,26 @@
 import { execa } from 'execa';
 import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView, BuildDetail, BuildId, SubmittedBuild } from '#libs/contracts';
 import { ApiError, Unreachable } from '#libs/http-client';
-import type { FarmProcess } from '../support/farm-process.js';
+import { INSTALLED, type FarmProcess } from '../support/farm-process.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 import { TestNetwork } from '../support/test-network.js';
+import type { Violation } from './check-history.js';
 import { FaultyProxy } from './faulty-proxy.js';
 import { History, type Phase } from './history.js';
+import { KillPoints } from './kill-points.js';
 import { toyImage } from './toy-image.js';
 
-/** Short, so that what waits for it to run out does not wait long; ten times what the coordinator and the agents need on a busy machine. */
-export const LEASE_MS = 5_000;
+/** Short, so that what waits for it to run out does not wait long; ten times what the coordinator and the agents need on a busy machine. On one that is busier still, leases run out by themselves. */
+export const LEASE_MS = 1_000 * Number(process.env['CHAOS_LEASE_SECONDS'] ?? 5);
 
 /** Where agents are asked for checkpoints. */
 const PEER_PORT = 7001;
-/** Of an agent's disk: enough for hundreds of builds, little enough to be filled at once. */
+/** Of an agent's disk, and of the coordinator's: enough for hundreds of builds, little enough to be filled at once. */
 const DISK_BYTES = 256 * 1024 * 1024;
 
 const COORDINATOR_STARTS = 60;
@@ -29,6 +32,8 @@ export interface ChaosFarmOptions {
   readonly hosts: number;
   /** Folders on a small disk of each host's own, or a ZFS pool of each one's own (inside scripts/with-zfs.sh). */
   readonly store: 'directory' | 'zfs';
+  /** Agents and coordinator are killed at places in their own work, once `killPoints` is armed. */
+  readonly killAtPlaces?: boolean;
 }
 
 /** A host of the farm's with the agent that is on it. */
@@ -48,9 +53,11 @@ export class ChaosFarm {
   readonly history: History;
   readonly image: Scenario;
   readonly hosts: readonly AgentHost[];
+  readonly killPoints: KillPoints;
   /** Programs that ended though nobody ended them, each in words. */
   readonly endedByThemselves: string[] = [];
   readonly #busy = new Set<string>();
+  readonly #said = new Set<string>();
 
   private constructor(
     readonly farm: TestFarm,
@@ -60,6 +67,7 @@ export class ChaosFarm {
   ) {
     this.history = new History(join(options.folder, 'history.jsonl'));
     this.image = toyImage(this.truthFolder);
+    this.killPoints = new KillPoints(killPointsIn(options.folder));
     this.hosts = hosts.map((host) => ({ ...host, index: NaN }));
   }
 
@@ -67,8 +75,10 @@ export class ChaosFarm {
     const network = await TestNetwork.open(options.hosts, { hubIsHere: true });
     await network.meetAtHub(options.hosts);
     const { database } = options;
-    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0' };
-    const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds: LEASE_MS / 1000, env });
+    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0', ...killedAtPlaces(options, 'coordinator') };
+    const leaseSeconds = LEASE_MS / 1000;
+    const prepare = async (root: string): Promise<void> => await mountDisk(join(root, 'coordinator'));
+    const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds, env, prepare });
     const hosts: Omit<AgentHost, 'index'>[] = [];
     for (let number = 1; number <= options.hosts; number += 1)
       hosts.push({ number, ...(await openProxies(farm, network, number)) });
@@ -87,6 +97,7 @@ export class ChaosFarm {
     for (const { uplink, peers } of this.hosts) await Promise.all([uplink.close(), peers.close()]);
     for (const agent of this.farm.agents) await agent.kill9();
     for (const { index } of this.hosts) await this.#removeStore(index);
+    await execa('umount', ['-l', join(this.farm.folder, 'coordinator')], { reject: false });
     await this.farm.stop();
     await this.network.close();
   }
@@ -99,6 +110,7 @@ export class ChaosFarm {
       DISTROFARM_COORDINATOR: `https://${this.network.address(0)}:${host.uplink.port}`,
       DISTROFARM_AGENT_PEER_LISTEN: `${this.network.address(host.number)}:${PEER_PORT}`,
       DISTROFARM_LOG_LEVEL: 'warn',
+      ...killedAtPlaces(this.options, `agent${index}`),
     };
     await this.farm.addAgent(settings, { host: host.number });
     host.index = index;
@@ -119,41 +131,39 @@ export class ChaosFarm {
     return join(this.farm.agentFolder(host.index), 'store');
   }
 
+  /** Of this farm's: a pool that is still busy when its farm goes is taken away with the namespaces only. */
+  #poolOf(index: number): string {
+    return `${basename(this.options.folder)}x${index}`;
+  }
+
   async #makeStore(index: number): Promise<string> {
     const folder = join(this.farm.agentFolder(index), 'store');
+    // One disk for all that the agent has; or a pool beside what it notes.
+    if (this.options.store === 'directory') await mountDisk(this.farm.agentFolder(index));
     await mkdir(folder, { recursive: true });
-    if (this.options.store === 'directory') {
-      await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=755`, 'tmpfs', folder]);
-      return folder;
-    }
+    if (this.options.store === 'directory') return folder;
     const file = join(this.options.folder, `disk${index}`);
     await execa('fallocate', ['-l', String(DISK_BYTES), file]);
-    await execa('zpool', ['create', '-m', folder, '-O', 'atime=off', poolOf(index), file]);
-    await execa('zfs', ['create', `${poolOf(index)}/agent`]);
-    return `${poolOf(index)}/agent`;
+    await execa('zpool', ['create', '-m', folder, '-O', 'atime=off', this.#poolOf(index), file]);
+    await execa('zfs', ['create', `${this.#poolOf(index)}/agent`]);
+    return `${this.#poolOf(index)}/agent`;
   }
 
   async #removeStore(index: number): Promise<void> {
     if (this.options.store === 'zfs') {
-      await execa('zpool', ['destroy', '-f', poolOf(index)], { reject: false });
+      await execa('zpool', ['destroy', '-f', this.#poolOf(index)], { reject: false });
       await rm(join(this.options.folder, `disk${index}`), { force: true });
-    } else await execa('umount', ['-l', join(this.farm.agentFolder(index), 'store')], { reject: false });
+    } else await execa('umount', ['-l', this.farm.agentFolder(index)], { reject: false });
   }
 
   /** Nothing fits on the host's disk any more, until the returned function is called. */
   async fillDisk(host: AgentHost): Promise<() => Promise<void>> {
-    const path = join(this.storeOf(host), 'somebody-elses');
-    const file = await open(path, 'w');
-    try {
-      const { bavail, bsize } = await statfs(this.storeOf(host));
-      const piece = Buffer.alloc(1024 * 1024, 'x');
-      for (let left = bavail * bsize; left > 0; left -= piece.length) await file.write(piece);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    } finally {
-      await file.close();
-    }
-    return async () => await rm(path, { force: true });
+    return await fill(this.storeOf(host));
+  }
+
+  /** As `fillDisk`: database (SQLite's), logs and artifacts are on it. */
+  async fillCoordinatorDisk(): Promise<() => Promise<void>> {
+    return await fill(join(this.farm.folder, 'coordinator'));
   }
 
   /** Areas on the host's disk. */
@@ -171,6 +181,12 @@ export class ChaosFarm {
     } finally {
       this.#busy.delete(resource);
     }
+  }
+
+  notSaidYet(violations: readonly Violation[]): readonly Violation[] {
+    const fresh = violations.filter((violation) => !this.#said.has(JSON.stringify(violation)));
+    for (const violation of fresh) this.#said.add(JSON.stringify(violation));
+    return fresh;
   }
 
   agentOn(host: AgentHost): FarmProcess {
@@ -291,6 +307,27 @@ export class ChaosFarm {
   }
 }
 
+async function mountDisk(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=755`, 'tmpfs', folder]);
+}
+
+/** The disk that the folder is on. */
+async function fill(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, 'somebody-elses');
+  const file = await open(path, 'w');
+  try {
+    const { bavail, bsize } = await statfs(folder);
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    for (let left = bavail * bsize; left > 0; left -= piece.length) await file.write(piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  } finally {
+    await file.close();
+  }
+  return async () => await rm(path, { force: true });
+}
+
 async function openProxies(
   farm: TestFarm,
   network: TestNetwork,
@@ -304,8 +341,26 @@ async function openProxies(
   };
 }
 
-function poolOf(index: number): string {
-  return `chaos${process.pid}x${index}`;
+function killPointsIn(folder: string): string {
+  return join(folder, 'kill-points');
+}
+
+/** What is loaded in front of the program, and what it is told. */
+function killedAtPlaces(
+  { killAtPlaces, folder }: ChaosFarmOptions,
+  program: string,
+): Readonly<Record<string, string>> {
+  if (killAtPlaces !== true) return {};
+  const file = join(
+    import.meta.dirname,
+    program === 'coordinator' ? 'kill-coordinator-at.js' : 'kill-agent-at.js',
+  );
+  return {
+    NODE_OPTIONS: `--import=${pathToFileURL(file).href}`,
+    CHAOS_KILL_POINTS: killPointsIn(folder),
+    CHAOS_PROGRAM: program,
+    CHAOS_BUILT: INSTALLED,
+  };
 }
 
 function mayPass(error: unknown): boolean {

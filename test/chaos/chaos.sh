@@ -17,6 +17,8 @@ apart=(--mount --pid --fork --kill-child=KILL --mount-proc)
 if [ -n "${DC_TEST_POOL:-}" ]; then apart=(); fi
 
 work=$(mktemp -d)
+# PostgreSQL does not run as root, and has a folder of its own in there.
+chmod 711 "$work"
 running=
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {

@@ -8,7 +8,13 @@ import type {
   JobView,
   StepView,
 } from '#libs/contracts';
-import { checkHistory, type Evidence, type Invariant } from './check-history.js';
+import {
+  checkHistory,
+  type BuildEvidence,
+  type Evidence,
+  type Invariant,
+  type LogEvidence,
+} from './check-history.js';
 import type { Operation } from './history.js';
 import type { TruthLine } from './truth-log.js';
 
@@ -23,7 +29,15 @@ const STEPS = [
 
 function truthOf(step: string, at: number, change: Partial<TruthLine> = {}): readonly TruthLine[] {
   const found = step === 'a' ? [] : ['a'];
-  const place = { host: 'agent0', area: `${BUILD}.default`, workspace: 'build_data', alone: true, found };
+  const foundOf = found.map((name) => `x${name}`);
+  const place = {
+    host: 'agent0',
+    area: `${BUILD}.default`,
+    workspace: 'build_data',
+    alone: true,
+    found,
+    foundOf,
+  };
   const line = { ...place, execution: `x${step}`, step, ...change };
   return [
     { ...line, what: 'begin', at, wall: at },
@@ -79,8 +93,8 @@ const attempt = (change: Partial<AttemptView> = {}): AttemptView =>
   }) as AttemptView;
 
 const steps = [
-  { index: 0, name: 'a', attempt: ATTEMPT, startedAt: 90, endedAt: 120 },
-  { index: 1, name: 'b', attempt: ATTEMPT, startedAt: 190, endedAt: 220 },
+  { index: 0, name: 'a', state: 'succeeded', attempt: ATTEMPT, startedAt: 90, endedAt: 120 },
+  { index: 1, name: 'b', state: 'succeeded', attempt: ATTEMPT, startedAt: 190, endedAt: 220 },
 ] as unknown as readonly StepView[];
 
 const detail = (change: Partial<BuildDetail> = {}): BuildDetail =>
@@ -99,18 +113,15 @@ const artifact = (change: Partial<Artifact> = {}): Artifact =>
 const LOG = ['xa 1', 'xa 2', 'xb 1', 'xb 2'].map((line) => `2026 s out| line ${line}\n`).join('');
 const TRACE = 'xa a\nxb b\n';
 
-interface Told {
-  readonly detail: BuildDetail;
-  readonly artifacts: readonly Artifact[];
-  readonly traces: readonly string[];
-  readonly logs: ReadonlyMap<AttemptId, string>;
-}
+const logged = (text = LOG, change: Partial<LogEvidence> = {}, attempt = ATTEMPT): BuildEvidence['logs'] =>
+  new Map([[attempt as AttemptId, { text, missing: 0, breaksOff: false, ...change }]]);
 
-const told = (change: Partial<Told> = {}): Told => ({
+const told = (change: Partial<BuildEvidence> = {}): BuildEvidence => ({
   detail: detail(),
   artifacts: [artifact()],
+  served: new Map([['toy.iso', 'd1']]),
   traces: [TRACE],
-  logs: new Map([[ATTEMPT as AttemptId, LOG]]),
+  logs: logged(),
   ...change,
 });
 
@@ -139,19 +150,43 @@ it('finds nothing wrong with a build that went well', () => {
   expect(checkHistory(evidence())).toEqual([]);
 });
 
-it('does not miss the end of the log of an attempt that was lost', () => {
-  const lost = attempt({
-    logBytes: LOG.indexOf('2026 s out| line xb 2'),
-    end: { kind: 'infrastructure', fault: 'lost', at: null, reason: '' },
-  });
-  const builds = [
-    told({
-      detail: detail({ jobs: [{ id: JOB, steps, attempts: [lost] }] as unknown as JobView[] }),
-      artifacts: [],
-      logs: new Map([[ATTEMPT as AttemptId, LOG.slice(0, lost.logBytes)]]),
+const OTHER = 't-0000000002';
+const LOST = { kind: 'infrastructure', fault: 'lost', at: null, reason: '' } as const;
+
+/** Step a by an attempt that was lost behind it, step b by the next one, on another host. */
+function takenOver(foundOf: string, change: Partial<StepView> = {}): Partial<Evidence> {
+  const half = LOG.slice(0, LOG.indexOf('2026 s out| line xa 2'));
+  const second = LOG.slice(LOG.indexOf('2026 s out| line xb 1'));
+  const attempts = [
+    attempt({ logBytes: half.length, end: LOST }),
+    attempt({
+      id: OTHER as AttemptId,
+      epoch: 2,
+      startedAt: 150,
+      agentName: 'agent1',
+      logBytes: second.length,
     }),
   ];
-  expect(checkHistory(evidence({ builds, undisturbed: new Map() }))).toEqual([]);
+  const own = [
+    { ...steps[0], attempt: null, startedAt: null, endedAt: null, ...change },
+    { ...steps[1], attempt: OTHER },
+  ];
+  const jobs = [{ id: JOB, steps: own, attempts }] as unknown as JobView[];
+  const logs = new Map([...logged(half, { breaksOff: true }), ...logged(second, {}, OTHER)]);
+  const events = EVENTS.flatMap<(typeof EVENTS)[number]>(([type, data]) =>
+    type === 'artifact-published' || type === 'step-started' || type === 'step-ended' ? [] : [[type, data]],
+  );
+  return {
+    events: eventsOf(events),
+    truth: [...truthOf('a', 100), ...truthOf('b', 200, { host: 'agent1', foundOf: [foundOf] })],
+    builds: [
+      told({ detail: detail({ jobs }), artifacts: [artifact({ attempt: OTHER as AttemptId })], logs }),
+    ],
+  };
+}
+
+it('takes what the next attempt found of one that was lost, whatever the record has not heard of that', () => {
+  expect(checkHistory(evidence(takenOver('xa')))).toEqual([]);
 });
 
 const submitted = (change: Partial<Operation>): Operation =>
@@ -167,6 +202,10 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
       [
         'one submission that became two builds',
         { operations: [submitted({}), submitted({ build: 'b-0000000002' })], builds: [told()] },
+      ],
+      [
+        'a step that fails by itself',
+        { events: eventsWith('job-started', ['job-ended', { state: 'failed', end: { kind: 'failed' } }]) },
       ],
       [
         'a build that ends twice',
@@ -188,6 +227,14 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
         'effects of an agent that the record does not name',
         { truth: [...truthOf('a', 100, { host: 'agent1' }), ...truthOf('b', 200)] },
       ],
+      [
+        'effects of a lost attempt that the next one did not go on from',
+        {
+          ...takenOver('xa2'),
+          truth: [...truthOf('a', 10, { execution: 'xa2' }), ...takenOver('xa2').truth!],
+        },
+      ],
+      ['a step that the record does not know to have succeeded', takenOver('xa', { state: 'interrupted' })],
       [
         'effects of another execution by the same agent',
         { truth: [...truthOf('a', 50), ...truthOf('b', 200)] },
@@ -219,6 +266,10 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
       [
         'a step that finds its own leavings',
         { truth: [...truthOf('a', 100, { found: ['a'] }), ...truthOf('b', 200)] },
+      ],
+      [
+        'a step that goes on from one that had not ended',
+        { truth: [truthOf('a', 100)[0]!, ...truthOf('b', 200), truthOf('a', 100)[1]!] },
       ],
       [
         'an attempt that starts a step twice',
@@ -257,6 +308,10 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
     6,
     [
       ['an image with other bytes', { builds: [told({ artifacts: [artifact({ sha256: 'd2' })] })] }],
+      [
+        'an image that is served with other bytes',
+        { builds: [told({ served: new Map([['toy.iso', 'd2']]) })] },
+      ],
       ['an image that is missing', { builds: [told({ artifacts: [] })] }],
     ],
   ],
@@ -267,11 +322,31 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
         'a hole in the events',
         { events: eventsOf(EVENTS).map((event, index) => ({ ...event, seq: index + (index > 3 ? 2 : 1) })) },
       ],
-      [
-        'a line that the log has lost',
-        { builds: [told({ logs: new Map([[ATTEMPT as AttemptId, LOG.replace('xa 2', 'xa 9')]]) })] },
-      ],
+      ['a line that the log has lost', { builds: [told({ logs: logged(LOG.replace('xa 2', 'xa 9')) })] }],
       ['a log that is shorter than it is said to be', { builds: [told({ logs: new Map() })] }],
+      [
+        'a log that lacks its end, and does not say so',
+        {
+          builds: [
+            told({
+              detail: detail({
+                jobs: [
+                  { id: JOB, steps, attempts: [attempt({ logBytes: LOG.length / 2, end: LOST })] },
+                ] as unknown as JobView[],
+              }),
+              logs: logged(LOG.slice(0, LOG.length / 2)),
+            }),
+          ],
+        },
+      ],
+      [
+        'bytes that never came of an agent that is there',
+        { builds: [told({ logs: logged(LOG, { missing: 3 }) })] },
+      ],
+      [
+        'a log that breaks off of an attempt that did not',
+        { builds: [told({ logs: logged(LOG, { breaksOff: true }) })] },
+      ],
     ],
   ],
   [
@@ -279,6 +354,11 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
     [
       ['a job that begins again after its end', { events: eventsWith('job-ended', ['job-assigned', {}]) }],
       ['a job that waits again after its end', { events: eventsWith('job-ended', ['job-waiting', {}]) }],
+      ['a running job that waits', { events: eventsWith('step-ended', ['job-waiting', {}]) }],
+      [
+        'a step that starts when the build is over',
+        { events: eventsWith('build-ended', ['step-started', {}]) },
+      ],
       [
         'a job that starts without an agent',
         { events: eventsOf(EVENTS.filter(([type]) => type !== 'job-assigned')) },

@@ -1,4 +1,12 @@
-import type { Artifact, AttemptId, AttemptView, BuildDetail, FarmEvent, JobView } from '#libs/contracts';
+import type {
+  Artifact,
+  AttemptEnd,
+  AttemptId,
+  AttemptView,
+  BuildDetail,
+  FarmEvent,
+  JobView,
+} from '#libs/contracts';
 import type { Operation } from './history.js';
 import type { TruthLine } from './truth-log.js';
 
@@ -6,10 +14,20 @@ import type { TruthLine } from './truth-log.js';
 export interface BuildEvidence {
   readonly detail: BuildDetail;
   readonly artifacts: readonly Artifact[];
+  /** SHA-256 of the bytes of its images, as whoever asks for them gets them, by name. */
+  readonly served: ReadonlyMap<string, string>;
   /** Text of its trace files. */
   readonly traces: readonly string[];
   /** By attempt; those that never began have none. */
-  readonly logs: ReadonlyMap<AttemptId, string>;
+  readonly logs: ReadonlyMap<AttemptId, LogEvidence>;
+}
+
+export interface LogEvidence {
+  readonly text: string;
+  /** Bytes that the agent wrote, and that the farm says it has not. */
+  readonly missing: number;
+  /** The farm says that its attempt was lost, and that there may have been more. */
+  readonly breaksOff: boolean;
 }
 
 export interface PlannedToyStep {
@@ -98,6 +116,22 @@ function* everySubmissionEnds({ operations, builds, events }: Evidence): Iterabl
     );
     if (detail?.state === 'succeeded' && ends.length !== 1) yield wrong(`it ended ${ends.length} times`, id);
   }
+  yield* nothingFailsByItself(operations, events);
+}
+
+/** Steps of the toy image do what they are told: only a full disk makes one fail. What the farm itself does wrong it may try again, or give up. */
+function* nothingFailsByItself(
+  operations: readonly Operation[],
+  events: readonly FarmEvent[],
+): Iterable<Violation> {
+  const full = operations.filter(({ name }) => name === 'disk-full').map(({ wall }) => wall);
+  for (const { type, data, build, at } of events) {
+    const end = data['end'] as AttemptEnd | undefined;
+    if (type !== 'job-ended' || (end?.kind !== 'failed' && end?.kind !== 'output')) continue;
+    // Those before the first operation are an earlier mix's.
+    if (at < (operations[0]?.wall ?? 0) || full.some((wall) => wall <= at)) continue;
+    yield { invariant: 1, text: `a step failed: ${JSON.stringify(end)}`, build };
+  }
 }
 
 /** An execution, as the images' traces name it. */
@@ -115,7 +149,7 @@ function tracedIn(trace: string): readonly Traced[] {
 }
 
 function* effectsOfOneEpoch({ builds, truth, steps }: Evidence): Iterable<Violation> {
-  for (const { detail, traces } of builds.filter(hasSucceeded)) {
+  for (const { detail, traces, logs } of builds.filter(hasSucceeded)) {
     const wrong = (text: string): Violation => ({ invariant: 2, text, build: detail.id });
     const counting = new Map<string, string>();
     for (const trace of traces) {
@@ -138,40 +172,97 @@ function* effectsOfOneEpoch({ builds, truth, steps }: Evidence): Iterable<Violat
         counting.set(step, execution);
       }
     }
+    const ran = runsOf(detail, truth, logs);
     for (const [step, execution] of counting) {
-      const said = whyNotCounting(detail, truth, step, execution);
+      const said = whyNotCounting(detail.jobs, ran, step, execution);
       if (said !== null) yield wrong(`${step}: ${said}`);
     }
   }
 }
 
-/** An execution counts when the record says that its attempt ran the step, there and then. */
-function whyNotCounting(
+/** One execution of a step, and the attempt whose it was. */
+interface Run {
+  readonly begin: TruthLine;
+  readonly end: TruthLine | null;
+  readonly attempt: AttemptView | null;
+}
+
+/** What was executed for a build, by execution. */
+function runsOf(
   { id, jobs }: BuildDetail,
   truth: readonly TruthLine[],
+  logs: BuildEvidence['logs'],
+): ReadonlyMap<string, Run> {
+  const runs = new Map<string, Run>();
+  const owners = loggedBy(logs);
+  for (const line of truth.filter(({ area }) => buildOf(area) === id)) {
+    const { execution, step } = line;
+    const job = jobOf(jobs, step);
+    const owner = job?.attempts.find((attempt) => attempt.id === owners.get(execution));
+    if (line.what === 'begin')
+      runs.set(execution, { begin: line, end: null, attempt: owner ?? attemptThatRan(job, line) });
+    const run = runs.get(execution);
+    if (line.what === 'end' && run !== undefined) runs.set(execution, { ...run, end: line });
+  }
+  return runs;
+}
+
+/** Attempts by the executions of which their logs have lines. */
+function loggedBy(logs: BuildEvidence['logs']): ReadonlyMap<string, AttemptId> {
+  const owners = new Map<string, AttemptId>();
+  for (const [attempt, { text }] of logs) {
+    for (const [, execution = ''] of text.matchAll(LINE_OF_EXECUTION)) owners.set(execution, attempt);
+  }
+  return owners;
+}
+
+const LINE_OF_EXECUTION = /\| line (\S+) \d+$/gm;
+
+/**
+ * An execution counts when the attempt with which the job succeeded ran it, or found it in the state that it went on from. Of an attempt before that one the record need
+ * not have heard; of one that was not lost it has, and says the same as the step itself.
+ */
+function whyNotCounting(
+  jobs: readonly JobView[],
+  runs: ReadonlyMap<string, Run>,
   step: string,
   execution: string,
 ): string | null {
-  const lines = truth.filter((line) => line.execution === execution);
-  const begin = lines.find(({ what }) => what === 'begin');
-  const end = lines.find(({ what }) => what === 'end');
-  if (begin === undefined || end === undefined) return `the execution ${execution} did not come to its end`;
-  if (!begin.area.startsWith(`${id}.`)) return `the execution ${execution} was another build's`;
-  const job = jobOf(jobs, step);
-  const record = job?.steps.find(({ name }) => name === step);
-  const attempt = attemptThatRan(job, begin);
+  const run = runs.get(execution);
+  if (run === undefined) return `nobody noted the execution ${execution} for this build`;
+  const { begin, end, attempt } = run;
+  if (end === null) return `the execution ${execution} did not come to its end`;
   if (attempt === null) return `no attempt was on ${begin.host} then`;
-  // What a lost attempt told too late is not in the record; its checkpoint counts all the same.
-  if (attempt.id !== record?.attempt)
-    return wasLost(attempt)
+  if (attempt.agentName !== begin.host)
+    return `it ran on ${begin.host}, and stands in the log of an attempt on ${attempt.agentName}`;
+  const job = jobOf(jobs, step);
+  const winner = job?.attempts.find(({ end: how }) => how?.kind === 'succeeded');
+  const record = job?.steps.find(({ name }) => name === step);
+  if (job === null || winner === undefined) return 'its job has no attempt that succeeded';
+  if (record?.state !== 'succeeded') return `the record says that it is ${String(record?.state)}`;
+  const grown = grewFrom(job, winner, runs);
+  if (attempt.id !== winner.id && grown !== null && !grown.includes(execution))
+    return `attempt ${winner.id} succeeded with it, and neither ran the execution ${execution} nor found it`;
+  if (attempt.id !== record.attempt) {
+    const named = job.attempts.find(({ id }) => id === record.attempt);
+    return wasLost(attempt) || (named !== undefined && wasLost(named))
       ? null
-      : `it was attempt ${attempt.id} that ran it, not ${String(record?.attempt)}`;
-  if (
-    begin.wall < (record.startedAt ?? Infinity) ||
-    (end.wall > (record.endedAt ?? -Infinity) && !wasLost(attempt))
-  )
-    return `the execution ${execution} is not the one that the record tells of`;
-  return null;
+      : `it was attempt ${attempt.id} that ran it, not ${String(record.attempt)}`;
+  }
+  const isThen =
+    begin.wall >= (record.startedAt ?? Infinity) &&
+    (end.wall <= (record.endedAt ?? -Infinity) || wasLost(attempt));
+  return isThen ? null : `the execution ${execution} is not the one that the record tells of`;
+}
+
+/** Executions in the state that the attempt went on from; `null`: it ran no step, which could have seen them. */
+function grewFrom(
+  job: JobView,
+  { id }: AttemptView,
+  runs: ReadonlyMap<string, Run>,
+): readonly string[] | null {
+  const own = [...runs.values()].filter(({ attempt }) => attempt?.id === id);
+  return own.find(({ begin }) => job.steps.some(({ name }) => name === begin.step))?.begin.foundOf ?? null;
 }
 
 function jobOf(jobs: readonly JobView[], step: string): JobView | null {
@@ -209,8 +300,13 @@ function* neverOverlapping({ truth }: Evidence): Iterable<Violation> {
 
 function* stepsInOrder({ truth, steps, events }: Evidence): Iterable<Violation> {
   const wrong = (text: string, build: string | null): Violation => ({ invariant: 4, text, build });
-  for (const { what, step, found, area, host } of truth) {
+  const ended = new Set<string>();
+  for (const { what, step, found, foundOf, area, host, execution } of truth) {
+    if (what === 'end') ended.add(execution);
     if (what !== 'begin') continue;
+    const half = foundOf.find((each) => !ended.has(each));
+    if (half !== undefined)
+      yield wrong(`${step} on ${host} found the effects of ${half}, which had not ended`, buildOf(area));
     const after = steps.find(({ name }) => name === step)?.after ?? [];
     if (found.join() !== after.join())
       yield wrong(`${step} on ${host} found the effects of [${found.join(', ')}]`, buildOf(area));
@@ -262,7 +358,8 @@ function* nothingStale({ events, builds }: Evidence): Iterable<Violation> {
   for (const { detail, artifacts, logs } of builds) {
     const attempts = new Map(detail.jobs.flatMap((job) => job.attempts).map((each) => [each.id, each]));
     for (const { attempt, name } of artifacts) {
-      if (attempts.get(attempt)?.end?.kind !== 'succeeded')
+      // What a build has that is still to succeed, the attempt with which it does will publish again.
+      if (detail.state === 'succeeded' && attempts.get(attempt)?.end?.kind !== 'succeeded')
         yield wrong(`${name} is of attempt ${attempt}, which did not succeed`, detail.id);
     }
     yield* epochsGrow(detail.jobs, detail.id);
@@ -281,12 +378,12 @@ function* epochsGrow(jobs: readonly JobView[], build: string): Iterable<Violatio
 /** An execution's lines stand in the log of one attempt only. */
 function* foreignLines(
   attempts: ReadonlyMap<AttemptId, AttemptView>,
-  logs: ReadonlyMap<AttemptId, string>,
+  logs: BuildEvidence['logs'],
   build: string,
 ): Iterable<Violation> {
   const owners = new Map<string, AttemptId>();
   for (const id of attempts.keys()) {
-    for (const [, execution = ''] of (logs.get(id) ?? '').matchAll(/\| line (\S+) \d+$/gm)) {
+    for (const [, execution = ''] of (logs.get(id)?.text ?? '').matchAll(LINE_OF_EXECUTION)) {
       const owner = owners.get(execution);
       if (owner !== undefined && owner !== id)
         yield { invariant: 5, text: `the log of ${id} has lines of attempt ${owner}`, build };
@@ -296,16 +393,18 @@ function* foreignLines(
 }
 
 function* sameImages({ builds, undisturbed }: Evidence): Iterable<Violation> {
-  for (const { detail, artifacts } of builds.filter(hasSucceeded)) {
+  for (const { detail, artifacts, served } of builds.filter(hasSucceeded)) {
     for (const [name, sha256] of undisturbed) {
+      const wrong = (text: string): Violation => ({
+        invariant: 6,
+        text: `${name} ${text}`,
+        build: detail.id,
+      });
       const found = artifacts.filter((artifact) => artifact.name === name);
-      const text =
-        found.length === 1
-          ? found[0]!.sha256 === sha256
-            ? null
-            : `${name} is ${found[0]!.sha256}, and ${sha256} undisturbed`
-          : `${name} was published ${found.length} times`;
-      if (text !== null) yield { invariant: 6, text, build: detail.id };
+      if (found.length !== 1) yield wrong(`was published ${found.length} times`);
+      for (const each of new Set([...found.map((artifact) => artifact.sha256), served.get(name)])) {
+        if (each !== undefined && each !== sha256) yield wrong(`is ${each}, and ${sha256} undisturbed`);
+      }
     }
   }
 }
@@ -318,32 +417,43 @@ function* withoutHoles({ builds, events, truth, linesOfStep }: Evidence): Iterab
       break;
     }
   }
+  const revoked = new Set(events.filter(({ type }) => type === 'agent-revoked').map(({ agent }) => agent));
   for (const { detail, logs, traces } of builds.filter(hasSucceeded)) {
-    for (const { id, logBytes } of detail.jobs.flatMap(({ attempts }) => attempts)) {
-      const bytes = Buffer.byteLength(logs.get(id) ?? '');
-      if (bytes !== logBytes)
-        yield wrong(`the log of ${id} has ${bytes} bytes, and ${logBytes} are said`, detail.id);
+    for (const attempt of detail.jobs.flatMap(({ attempts }) => attempts)) {
+      const log = logs.get(attempt.id);
+      const bytes = Buffer.byteLength(log?.text ?? '');
+      if (bytes !== attempt.logBytes)
+        yield wrong(
+          `the log of ${attempt.id} has ${bytes} bytes, and ${attempt.logBytes} are said`,
+          detail.id,
+        );
+      if (log === undefined || revoked.has(attempt.agent)) continue;
+      if (log.missing > 0)
+        yield wrong(`${log.missing} bytes of the log of ${attempt.id} never came`, detail.id);
+      if (log.breaksOff && attempt.end?.kind === 'succeeded')
+        yield wrong(`the log of ${attempt.id} breaks off, which succeeded`, detail.id);
     }
+    const runs = runsOf(detail, truth, logs);
     for (const traced of traces.flatMap(tracedIn)) {
-      const begin = truth.find(({ execution, what }) => execution === traced.execution && what === 'begin');
-      const attempt = begin === undefined ? null : attemptThatRan(jobOf(detail.jobs, traced.step), begin);
-      if (attempt === null) continue;
-      const said = whatTheLogLacks(logs.get(attempt.id) ?? '', traced, wasLost(attempt), linesOfStep);
+      const attempt = runs.get(traced.execution)?.attempt ?? null;
+      const log = attempt === null ? undefined : logs.get(attempt.id);
+      if (log === undefined) continue;
+      const said = whatTheLogLacks(log, traced, linesOfStep);
       if (said !== null) yield wrong(`${traced.step}: ${said}`, detail.id);
     }
   }
 }
 
-/** A log that says that bytes are lost may lack them; that of an attempt that was lost may lack its end. */
+/** A log that says that bytes are lost may lack them; one that is said to break off, or not to be whole, may lack its end. */
 function whatTheLogLacks(
-  log: string,
+  { text, missing, breaksOff }: LogEvidence,
   { execution }: Traced,
-  mayLackItsEnd: boolean,
   linesOfStep: number,
 ): string | null {
-  if (/ dc \| \d+ bytes lost here/.test(log)) return null;
-  const found = log.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'));
+  if (/ dc \| \d+ bytes lost here/.test(text)) return null;
+  const found = text.matchAll(new RegExp(`\\| line ${execution} (\\d+)$`, 'gm'));
   const lines = [...found].map(([, line]) => Number(line));
+  const mayLackItsEnd = breaksOff || missing > 0;
   const isWhole =
     lines.every((line, index) => line === index + 1) && (mayLackItsEnd || lines.length === linesOfStep);
   return isWhole ? null : `it wrote lines 1 to ${linesOfStep}, the log has ${lines.join() || 'none'}`;
@@ -353,7 +463,7 @@ type JobMark = 'new' | 'waiting' | 'assigned' | 'running' | 'paused' | 'failed' 
 
 /** Which states an event may find a job in. What is at rest goes on by a person's word only. */
 const MAY_FIND: Readonly<Record<string, readonly JobMark[]>> = {
-  'job-waiting': ['new', 'assigned', 'running', 'waiting'],
+  'job-waiting': ['new', 'waiting'],
   'job-assigned': ['waiting'],
   'job-started': ['assigned'],
   'job-ended': ['assigned', 'running'],
@@ -376,7 +486,22 @@ function* statesFollow({ events }: Evidence): Iterable<Violation> {
     if (type === 'job-waiting') resumed.delete(job);
     states.set(job, stateAfter(type, data));
   }
+  yield* nothingAfterTheEnd(events);
 }
+
+/** A build that has come to rest goes on by a person's word only. */
+function* nothingAfterTheEnd(events: readonly FarmEvent[]): Iterable<Violation> {
+  const atRest = new Set<string>();
+  for (const { type, build, seq } of events) {
+    if (build === null) continue;
+    if (type === 'build-ended') atRest.add(build);
+    if (type === 'build-resumed') atRest.delete(build);
+    if (atRest.has(build) && GOES_ON.has(type))
+      yield { invariant: 8, text: `event ${seq}: ${type} of a build that had ended`, build };
+  }
+}
+
+const GOES_ON: ReadonlySet<string> = new Set(['job-waiting', 'job-assigned', 'job-started', 'step-started']);
 
 function stateAfter(type: string, data: FarmEvent['data']): JobMark {
   if (type === 'job-waiting') return 'waiting';

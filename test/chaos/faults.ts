@@ -1,14 +1,21 @@
+import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
+import { readFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import type { BuildDetail, FarmEvent } from '#libs/contracts';
+import { openFarmCa } from '#libs/tls';
 import { loadSqliteDriver } from '../../libs/store/src/sqlite-driver.js';
 import { LEASE_MS, type AgentHost, type ChaosFarm } from './chaos-farm.js';
+import { undelivered } from './find-left.js';
 import type { Random } from './random.js';
 
 export interface Fault {
   readonly name: string;
   readonly group: 'agent' | 'coordinator' | 'redis' | 'database' | 'network' | 'disk' | 'user';
+  /** The one database that it can be done to; left out: any. */
+  readonly needs?: 'postgres';
   /** Does it, and takes it back. Resolves to where it hit: a step, say. */
   readonly inject: (chaos: ChaosFarm, random: Random) => Promise<string | null>;
 }
@@ -101,6 +108,18 @@ async function snapshotBegins(chaos: ChaosFarm, host: AgentHost, { build, data }
   for (let waited = 0; kept() === before && waited < MOMENT_MS; waited += 2) await sleep(2);
 }
 
+/** The end of what the agent has noted is gone, as after a power failure. */
+async function tearSpool(chaos: ChaosFarm, host: AgentHost, random: Random): Promise<void> {
+  for (const attempt of await undelivered(chaos, host)) {
+    const path = join(chaos.farm.agentFolder(host.index), 'state/spool', attempt, 'reports');
+    const size = await stat(path).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > 0) await truncate(path, Math.max(0, size - random.between(1, 400)));
+  }
+}
+
 async function frozen(chaos: ChaosFarm, host: AgentHost, ms: number): Promise<void> {
   const agent = chaos.agentOn(host);
   agent.signal('SIGSTOP');
@@ -141,7 +160,7 @@ function steered(
 }
 
 /** Another agent goes on: where the build is, nothing new is placed. */
-async function moveElsewhere(chaos: ChaosFarm, random: Random, build: BuildDetail): Promise<void> {
+export async function moveElsewhere(chaos: ChaosFarm, random: Random, build: BuildDetail): Promise<void> {
   await chaos.steer('pause', build.id);
   await untilState(chaos, build, ['paused', 'succeeded', 'failed']);
   const attempts = (await chaos.build(build.id)).jobs.flatMap((job) => job.attempts);
@@ -176,6 +195,27 @@ async function databaseAway(chaos: ChaosFarm, how: 'fast' | 'immediate', ms: num
       database.close();
     }
   });
+}
+
+const DAY_MS = 86_400_000;
+
+/** The server's certificate is one of long ago, for the same names. */
+async function expireCertificate(folder: string): Promise<void> {
+  const path = join(folder, 'server.pem');
+  const [pem = ''] = /-----BEGIN CERTIFICATE-----[^]+/.exec(await readFile(path, 'utf8')) ?? [];
+  const names =
+    new X509Certificate(pem).subjectAltName?.replaceAll(/DNS:|IP Address:/g, '').split(', ') ?? [];
+  await rm(path);
+  const ca = await openFarmCa(folder, () => Date.now() - 500 * DAY_MS);
+  const { validUntil } = await ca.issueServerCertificate(names);
+  if (validUntil > Date.now()) throw new Error(`the certificate in ${path} has not expired`);
+}
+
+async function endBackends(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()');
+  await client.end();
 }
 
 async function onCoordinator(chaos: ChaosFarm, work: () => Promise<void>): Promise<null> {
@@ -230,6 +270,17 @@ export const FAULTS: readonly Fault[] = [
     isPhase('publishing'),
     async (_, random) => await sleep(random.between(0, 50)),
   ),
+  {
+    name: 'agent-killed-with-torn-spool',
+    group: 'agent',
+    inject: async (chaos, random) =>
+      await whenItHappens(chaos, random, isStepStart, async (host) => {
+        await sleep(random.between(0, 400));
+        await chaos.agentOn(host).kill9();
+        await tearSpool(chaos, host, random);
+        await chaos.startAgent(host);
+      }),
+  },
   ...shortAndLong('agent-frozen', 'agent', frozen),
   {
     name: 'host-lost',
@@ -255,6 +306,16 @@ export const FAULTS: readonly Fault[] = [
         chaos.farm.coordinators[0]!.signal('SIGSTOP');
         await sleep(LEASE_MS * 2);
         chaos.farm.coordinators[0]!.signal('SIGCONT');
+      }),
+  },
+  {
+    name: 'coordinator-certificate-expired',
+    group: 'coordinator',
+    inject: async (chaos) =>
+      await onCoordinator(chaos, async () => {
+        await chaos.farm.coordinators[0]!.kill9();
+        await expireCertificate(join(chaos.farm.folder, 'coordinator/tls'));
+        await chaos.startCoordinator();
       }),
   },
   {
@@ -286,6 +347,38 @@ export const FAULTS: readonly Fault[] = [
       }),
   },
   {
+    name: 'redis-full',
+    group: 'redis',
+    inject: async (chaos, random) =>
+      await onRedis(chaos, async () => {
+        await chaos.farm.redisCli('config', 'set', 'maxmemory', '1');
+        await sleep(random.pick([shortly(random), longerThanLease(random)]));
+        await chaos.farm.redisCli('config', 'set', 'maxmemory', '0');
+      }),
+  },
+  {
+    name: 'redis-read-only',
+    group: 'redis',
+    inject: async (chaos, random) =>
+      await onRedis(chaos, async () => {
+        // Of a server that is not there: it keeps what it has, and takes nothing.
+        await chaos.farm.redisCli('replicaof', '127.0.0.1', '1');
+        await sleep(random.pick([shortly(random), longerThanLease(random)]));
+        await chaos.farm.redisCli('replicaof', 'no', 'one');
+      }),
+  },
+  {
+    name: 'redis-connections-cut',
+    group: 'redis',
+    inject: async (chaos, random) =>
+      await onRedis(chaos, async () => {
+        for (let time = 0; time < 5; time += 1) {
+          for (const type of ['normal', 'pubsub']) await chaos.farm.redisCli('client', 'kill', 'type', type);
+          await sleep(random.between(20, 400));
+        }
+      }),
+  },
+  {
     name: 'database-away',
     group: 'database',
     inject: async (chaos, random) => {
@@ -301,16 +394,57 @@ export const FAULTS: readonly Fault[] = [
       return null;
     },
   },
+  {
+    name: 'database-connections-cut',
+    group: 'database',
+    needs: 'postgres',
+    inject: async (chaos, random) => {
+      await chaos.alone('database', async () => {
+        for (let time = 0; time < 5; time += 1) {
+          await endBackends(chaos.farm.postgres.url);
+          await sleep(random.between(20, 400));
+        }
+      });
+      return null;
+    },
+  },
   ...shortAndLong('link-down', 'network', linkDown),
   {
     name: 'link-half-open',
     group: 'network',
     inject: async (chaos, random) =>
       await onSomeHost(chaos, random, async ({ uplink }) => {
-        uplink.isStalled = true;
+        uplink.stalled = { there: true, back: true };
         await sleep(random.pick([shortly(random), longerThanLease(random)]));
         uplink.mend();
         uplink.reset();
+      }),
+  },
+  {
+    name: 'link-one-way',
+    group: 'network',
+    inject: async (chaos, random) =>
+      await onSomeHost(chaos, random, async ({ uplink }) => {
+        const there = random.pick([true, false]);
+        uplink.stalled = { there, back: !there };
+        await sleep(random.pick([shortly(random), longerThanLease(random)]));
+        uplink.mend();
+        uplink.reset();
+      }),
+  },
+  {
+    name: 'link-flips-bits',
+    group: 'network',
+    inject: async (chaos, random) =>
+      await onSomeHost(chaos, random, async ({ uplink, peers }) => {
+        for (let time = 0; time < 5; time += 1) {
+          uplink.flips.push(random.between(0, 5_000));
+          peers.flips.push(random.between(0, 100_000));
+          uplink.reset();
+          await sleep(random.between(20, 400));
+        }
+        uplink.mend();
+        peers.mend();
       }),
   },
   {
@@ -353,6 +487,16 @@ export const FAULTS: readonly Fault[] = [
       await whenItHappens(chaos, random, isStepStart, async (host) => {
         const makeRoom = await chaos.fillDisk(host);
         await sleep(shortly(random));
+        await makeRoom();
+      }),
+  },
+  {
+    name: 'coordinator-disk-full',
+    group: 'disk',
+    inject: async (chaos, random) =>
+      await onCoordinator(chaos, async () => {
+        const makeRoom = await chaos.fillCoordinatorDisk();
+        await sleep(random.pick([shortly(random), longerThanLease(random)]));
         await makeRoom();
       }),
   },

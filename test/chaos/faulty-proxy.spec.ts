@@ -83,13 +83,35 @@ describe('a faulty proxy', () => {
     const { socket, answer } = call();
     socket.write('one ');
     await until(() => answer() === 'one ');
-    proxy.isStalled = true;
+    proxy.stalled = { there: true, back: true };
     socket.write('two');
     await sleep(50);
     expect([answer(), socket.readyState]).toEqual(['one ', 'open']);
     proxy.mend();
     await until(() => answer() === 'one two');
     socket.destroy();
+  });
+
+  it('is deaf on one side only', async () => {
+    const { socket, answer } = call();
+    socket.write('one ');
+    await until(() => answer() === 'one ');
+    proxy.stalled = { there: false, back: true };
+    socket.write('two');
+    await until(() => pieces.length === 2);
+    await sleep(50);
+    expect(answer()).toBe('one ');
+    proxy.mend();
+    await until(() => answer() === 'one two');
+    socket.destroy();
+  });
+
+  it('gets one bit wrong', async () => {
+    proxy.flips.push(1);
+    const { socket, answer, closed } = call();
+    socket.end('hello');
+    await closed;
+    expect(answer()).toBe('hdllo');
   });
 
   it('cuts what is said into slices, in order', async () => {

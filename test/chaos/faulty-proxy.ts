@@ -11,16 +11,21 @@ export interface Endpoint {
 const WRITES_IN_A_ROW = 64;
 const STALL_POLL_MS = 10;
 
+type Direction = 'there' | 'back';
+const FLOWING = { there: false, back: false };
+
 /** Passes TCP connections on to one endpoint, as badly as it is told to. What it is told holds for connections that are open, too. */
 export class FaultyProxy {
   /** Each piece comes so much later. */
   delayMs = 0;
   /** Pieces are at most so long. */
   sliceBytes = Infinity;
-  /** Nothing is passed on, and nobody is told. */
-  isStalled = false;
+  /** Nothing is passed on, and nobody is told: of what clients say, or of what comes back, or both. */
+  stalled: Readonly<Record<Direction, boolean>> = FLOWING;
   /** The next connections are reset when so many bytes have come back on each: one number a connection. */
   readonly cuts: number[] = [];
+  /** Of the next connections, one bit comes back wrong behind so many bytes: one number a connection. */
+  readonly flips: number[] = [];
   readonly #open = new Set<Socket>();
 
   private constructor(
@@ -55,8 +60,9 @@ export class FaultyProxy {
   mend(): void {
     this.delayMs = 0;
     this.sliceBytes = Infinity;
-    this.isStalled = false;
+    this.stalled = FLOWING;
     this.cuts.length = 0;
+    this.flips.length = 0;
   }
 
   async close(): Promise<void> {
@@ -78,19 +84,21 @@ export class FaultyProxy {
       socket.on('error', () => undefined);
     }
     const cut = this.cuts.shift() ?? Infinity;
+    const flip = this.flips.shift() ?? Infinity;
     const reset = (): void => ends.forEach((socket) => void socket.resetAndDestroy());
-    void this.#pass(client, target, Infinity).catch(reset);
-    void this.#pass(target, client, cut).catch(reset);
+    void this.#pass(client, target, { direction: 'there', cut: Infinity, flip: Infinity }).catch(reset);
+    void this.#pass(target, client, { direction: 'back', cut, flip }).catch(reset);
   }
 
-  /** Resets both after so many bytes. Throws when either is gone before its end. */
-  async #pass(from: Socket, to: Socket, most: number): Promise<void> {
-    let left = most;
+  /** Resets both at the cut. Throws when either is gone before its end. */
+  async #pass(from: Socket, to: Socket, { direction, cut, flip }: Passage): Promise<void> {
+    let passed = 0;
     // Else the end of what one side says would be the end of the other side's answer.
     for await (const chunk of from.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      await this.#passOn(chunk.subarray(0, left), to);
-      left -= chunk.length;
-      if (left > 0) continue;
+      if (flip >= passed && flip < passed + chunk.length) chunk[flip - passed]! ^= 1;
+      await this.#passOn(chunk.subarray(0, cut - passed), to, direction);
+      passed += chunk.length;
+      if (passed < cut) continue;
       to.resetAndDestroy();
       from.resetAndDestroy();
       return;
@@ -98,10 +106,10 @@ export class FaultyProxy {
     to.end();
   }
 
-  async #passOn(bytes: Buffer, to: Socket): Promise<void> {
+  async #passOn(bytes: Buffer, to: Socket, direction: Direction): Promise<void> {
     if (this.delayMs > 0) await sleep(this.delayMs);
     for (let offset = 0, writes = 1; offset < bytes.length; writes += 1) {
-      while (this.isStalled) await sleep(STALL_POLL_MS);
+      while (this.stalled[direction]) await sleep(STALL_POLL_MS);
       const slice = bytes.subarray(offset, offset + this.sliceBytes);
       offset += slice.length;
       if (!to.write(slice)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
@@ -109,4 +117,11 @@ export class FaultyProxy {
       if (to.destroyed) throw new Error('gone');
     }
   }
+}
+
+interface Passage {
+  readonly direction: Direction;
+  /** Behind so many bytes it is cut; a bit of the byte behind so many is flipped. */
+  readonly cut: number;
+  readonly flip: number;
 }

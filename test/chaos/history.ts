@@ -41,3 +41,17 @@ export class History {
     return operation;
   }
 }
+
+/** Without what was only said again, because no answer had come. A submission is known by its key, since its build is not known yet. */
+export function withoutRepeats(operations: readonly Operation[]): readonly Operation[] {
+  const asked = new Set<string>();
+  return operations.filter(({ actor, name, phase, build, data }) => {
+    if (actor !== 'user') return true;
+    const call = JSON.stringify([name, data['key'] ?? build]);
+    if (phase === 'info') return false;
+    if (phase !== 'invoke') return asked.delete(call);
+    if (asked.has(call)) return false;
+    asked.add(call);
+    return true;
+  });
+}

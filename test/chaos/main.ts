@@ -6,10 +6,13 @@ import { parseArgs } from 'node:util';
 import { certificateOf, certificateTable, type Round } from './certificate.js';
 import { ChaosFarm, type ChaosFarmOptions } from './chaos-farm.js';
 import { INVARIANTS, type Violation } from './check-history.js';
-import { FAULTS } from './faults.js';
-import type { Operation } from './history.js';
+import { FAULTS, type Fault } from './faults.js';
+import { findLeftInTheEnd } from './find-left.js';
+import { withoutRepeats, type Operation } from './history.js';
+import { killList, killTable, missedPlaces } from './kill-table.js';
 import { planMix, type Mix } from './plan-mix.js';
 import { Random } from './random.js';
+import { runKills } from './run-kills.js';
 import { buildUndisturbed, faultNamed, runMix, type MixResult } from './run-mix.js';
 import { shrink } from './shrink.js';
 
@@ -17,7 +20,8 @@ const USAGE = `chaos: --runs N      mixes of faults, one behind the other (defau
        --seed S      the same mixes as another time
        --faults a,b  only these; --list says which there are
        --alone       each fault alone first
-       --certify     so many faults that a table of them means something (--least N, default 500)
+       --kills       agents and coordinator are killed once at every place that they come to
+       --certify     that, and so many faults that a table of them means something (--least N, default 500)
        --database sqlite|postgres   --store directory|zfs (the latter inside scripts/with-zfs.sh)
        --keep folder put history, events and truth log there`;
 
@@ -32,6 +36,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     faults: { type: 'string' },
     alone: { type: 'boolean', default: false },
+    kills: { type: 'boolean', default: false },
     certify: { type: 'boolean', default: false },
     least: { type: 'string', default: '500' },
     list: { type: 'boolean', default: false },
@@ -42,14 +47,15 @@ const { values } = parseArgs({
   },
 });
 
-const names = values.faults?.split(',') ?? FAULTS.map(({ name }) => name);
+const canBe = ({ needs }: Fault): boolean => needs === undefined || needs === values.database;
+const names = values.faults?.split(',') ?? FAULTS.filter(canBe).map(({ name }) => name);
 
 type Farmed<T> = (chaos: ChaosFarm, undisturbed: ReadonlyMap<string, string>) => Promise<T>;
 
-async function withFarm<T>(work: Farmed<T>): Promise<T> {
+async function withFarm<T>(work: Farmed<T>, more: Partial<ChaosFarmOptions> = {}): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'chaos-'));
   const { database, store } = values as Pick<ChaosFarmOptions, 'database' | 'store'>;
-  const chaos = await ChaosFarm.open({ folder, hosts: HOSTS, database, store });
+  const chaos = await ChaosFarm.open({ folder, hosts: HOSTS, database, store, ...more });
   try {
     return await work(chaos, await buildUndisturbed(chaos));
   } finally {
@@ -94,7 +100,15 @@ async function sayShortest(mix: Mix, result: MixResult): Promise<void> {
   console.log(`seed ${values.seed}: the shortest that fails: ${least.map(({ fault }) => fault).join(', ')}`);
   sayViolations(shortest.violations);
   const from = shortest.operations[0]?.at ?? 0;
-  for (const operation of shortest.operations) sayOperation(operation, from);
+  for (const operation of withoutRepeats(shortest.operations)) sayOperation(operation, from);
+}
+
+async function leftInTheEnd(chaos: ChaosFarm): Promise<readonly Violation[]> {
+  const left = await findLeftInTheEnd(chaos);
+  const violations = left.map((text): Violation => ({ invariant: 9, text, build: null }));
+  console.log(`in the end: ${violations.length} violations`);
+  sayViolations(violations);
+  return violations;
 }
 
 function plannedMixes(random: Random): readonly Mix[] {
@@ -106,21 +120,48 @@ function plannedMixes(random: Random): readonly Mix[] {
 }
 
 async function run(random: Random): Promise<number> {
+  let left: readonly Violation[] = [];
   const failed = await withFarm(async (chaos, undisturbed) => {
     for (const [index, mix] of plannedMixes(random).entries()) {
       const result = await runMix(chaos, mix, undisturbed);
       say(`run ${index + 1}`, mix, result);
       if (result.violations.length > 0) return { mix, result };
     }
+    left = await leftInTheEnd(chaos);
     return null;
   });
-  if (failed === null) return 0;
+  if (failed === null) return left.length === 0 ? 0 : 1;
   console.log(`failed; seed ${values.seed}`);
   await sayShortest(failed.mix, failed.result);
   return 1;
 }
 
+/** Resolves to whether all is well. */
+async function kill(): Promise<boolean> {
+  return await withFarm(
+    async (chaos, undisturbed) => {
+      let isWell = true;
+      for (const program of ['agent', 'coordinator'] as const) {
+        const result = await runKills(chaos, program, `${values.seed}/${program}`, undisturbed);
+        const missed =
+          program === 'agent' ? missedPlaces(result.outcomes.map((outcome) => outcome.kill)) : [];
+        console.log(`\n${killList(result.outcomes)}\n\n${killTable(result.outcomes)}\n`);
+        console.log(
+          `${program}: killed at ${result.outcomes.length} places, ${result.builds} builds, of which a person helped ${result.helped}, ${result.violations.length} violations`,
+        );
+        sayViolations(result.violations);
+        for (const place of missed) console.log(`  nobody was killed ${place}`);
+        if (!result.isComplete) console.log('  there were still places left');
+        isWell &&= result.violations.length === 0 && missed.length === 0 && result.isComplete;
+      }
+      return (await leftInTheEnd(chaos)).length === 0 && isWell;
+    },
+    { killAtPlaces: true },
+  );
+}
+
 async function certify(random: Random): Promise<number> {
+  const isKilledWell = await kill();
   const rounds: Round[] = [];
   await withFarm(async (chaos, undisturbed) => {
     for (let injected = 0; injected < Number(values.least); injected += ROUND.faults) {
@@ -129,10 +170,11 @@ async function certify(random: Random): Promise<number> {
       say(`round ${rounds.length + 1}`, mix, result);
       rounds.push({ ...result, builds: mix.builds });
     }
+    rounds.push({ injected: [], violations: await leftInTheEnd(chaos), builds: 0 });
   });
   const certificate = certificateOf(names, rounds);
   console.log(`\n${certificateTable(certificate)}\n\nseed ${values.seed}`);
-  return certificate.violations === 0 ? 0 : 1;
+  return certificate.violations === 0 && isKilledWell ? 0 : 1;
 }
 
 async function main(): Promise<number> {
@@ -147,6 +189,7 @@ async function main(): Promise<number> {
   names.forEach(faultNamed);
   console.log(`seed ${values.seed}`);
   const random = new Random(values.seed);
+  if (values.kills) return (await kill()) ? 0 : 1;
   return values.certify ? await certify(random) : await run(random);
 }
 

@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Artifact, AttemptId, BuildId } from '#libs/contracts';
-import { checkHistory, type BuildEvidence, type Limits, type Violation } from './check-history.js';
+import type { BuildId } from '#libs/contracts';
+import { checkHistory, type Violation } from './check-history.js';
 import type { ChaosFarm } from './chaos-farm.js';
+import { collectEvidence } from './collect-evidence.js';
 import { FAULTS, type Fault } from './faults.js';
-import { findLeft } from './find-left.js';
 import type { Mix, PlannedFault } from './plan-mix.js';
 import type { Operation } from './history.js';
 import { Random } from './random.js';
-import { IMAGES, LINES_OF_STEP, TOY_STEPS, TRACES } from './toy-image.js';
-import { readTruth } from './truth-log.js';
+import { IMAGES } from './toy-image.js';
 
 export interface MixResult {
   readonly violations: readonly Violation[];
@@ -28,8 +27,6 @@ export interface Injected {
   readonly goesOnMs: number | null;
 }
 
-/** Three times what the reference asks of Redis and a lost agent, with a lease of 5 s in the place of 70: the machine may be busy. */
-const LIMITS: Limits = { recoverMs: 120_000, cancelMs: 30_000 };
 const GIVE_UP_MS = 300_000;
 
 /** Submits builds, does what is planned, has everything work again, waits for the builds to end, and looks at all that is known. */
@@ -55,11 +52,9 @@ export async function runMix(
   await lookedAfter;
   await recover(chaos, builds);
   const injected = await Promise.all(watched.map(({ wentOn, ...rest }) => withTime(rest, wentOn)));
-  const evidence = await collect(chaos, builds, undisturbed, firstOperation);
-  // What earlier mixes did to their builds was said then.
-  const violations = checkHistory(evidence).filter(
-    ({ build }) => build === null || builds.includes(build as BuildId),
-  );
+  const evidence = await collectEvidence(chaos, builds, undisturbed, firstOperation);
+  // Also of builds of earlier mixes, to which something may have happened since; what was wrong with them then was said then.
+  const violations = chaos.notSaidYet(checkHistory(evidence));
   return { violations, injected, operations: evidence.operations };
 }
 
@@ -146,47 +141,4 @@ async function recover(chaos: ChaosFarm, builds: readonly BuildId[]): Promise<vo
   const wanted = await chaos.build(builds[0]!);
   while (chaos.farm.events.lastSeq < wanted.eventSeq)
     await chaos.farm.events.more(chaos.farm.events.all.length);
-}
-
-async function collect(
-  chaos: ChaosFarm,
-  builds: readonly BuildId[],
-  undisturbed: ReadonlyMap<string, string>,
-  firstOperation: number,
-): Promise<Parameters<typeof checkHistory>[0]> {
-  const isOurs = (build: string | null): boolean => builds.includes(build as BuildId);
-  const evidence = await Promise.all(builds.map((id) => collectBuild(chaos, id)));
-  const truth = await readTruth(chaos.truthFolder);
-  return {
-    operations: chaos.history.operations.slice(firstOperation),
-    events: chaos.farm.events.all,
-    truth: truth.filter(({ area }) => isOurs(area.split('.')[0] ?? null)),
-    builds: evidence,
-    steps: TOY_STEPS.map(({ name, after, lane }) => ({
-      name,
-      after,
-      image: lane === 'iso' || lane === 'usb' ? lane : null,
-    })),
-    linesOfStep: LINES_OF_STEP,
-    undisturbed,
-    left: await findLeft(chaos),
-    limits: LIMITS,
-  };
-}
-
-async function collectBuild(chaos: ChaosFarm, id: BuildId): Promise<BuildEvidence> {
-  const { farm } = chaos;
-  const detail = await chaos.build(id);
-  const { artifacts } = await chaos.ask<{ artifacts: Artifact[] }>(`/builds/${id}/artifacts`);
-  const traces: string[] = [];
-  for (const { name, variant } of artifacts) {
-    if (!(TRACES as readonly string[]).includes(name)) continue;
-    traces.push((await farm.bytes(`/builds/${id}/artifacts/${variant}/${name}`)).toString());
-  }
-  const logs = new Map<AttemptId, string>();
-  for (const attempt of detail.jobs.flatMap(({ attempts }) => attempts)) {
-    if (attempt.startedAt === null) continue;
-    logs.set(attempt.id, (await farm.bytes(`/attempts/${attempt.id}/log`)).toString());
-  }
-  return { detail, artifacts, traces, logs };
 }

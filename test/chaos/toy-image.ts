@@ -51,6 +51,13 @@ mv "$5/.partial" "$5/toy.usb"`,
   },
 ];
 
+/** Lanes of which nothing goes on: each makes an image. */
+export const TOY_IMAGE_LANES: readonly string[] = ['iso', 'usb'];
+/** The jobs that this makes, by the plan's order, each by its first step. */
+export const TOY_JOBS: readonly string[] = TOY_STEPS.filter(
+  ({ lane }, index) => index === 0 || lane !== TOY_STEPS[index - 1]?.lane,
+).map(({ name }) => name);
+
 function bootArchive(name: string, archive: string): ToyStep {
   const path = `boot_archive/${archive}`;
   return {
@@ -68,7 +75,7 @@ export function toyImage(folder: string): Scenario {
 
 /** The trace is added to first, so that what a broken roll back leaves of a step that was killed is seen by the next one. */
 function scriptOf(folder: string, { name, body = '', lane }: ScenarioStep): string {
-  const image = lane === 'iso' || lane === 'usb';
+  const image = lane !== undefined && TOY_IMAGE_LANES.includes(lane);
   return `#!/bin/bash
 set -eu
 ${noteTruth(folder, name)}

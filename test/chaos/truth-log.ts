@@ -20,6 +20,8 @@ export interface TruthLine {
   readonly alone: boolean;
   /** Steps whose effects were in the workspace when this one began. */
   readonly found: readonly string[];
+  /** The executions that these effects were of, in the same order. */
+  readonly foundOf: readonly string[];
 }
 
 const FILE = 'truth';
@@ -34,12 +36,14 @@ export function noteTruth(folder: string, step: string): string {
 read -r execution < /proc/sys/kernel/random/uuid
 exec 9>> "${folder}/lock.$host.\${area##*/}.\${workspace##*/}"
 alone=true; flock --nonblock 9 || alone=false
-found=
-if [ -e "$2/.trace" ]; then while read -r _ name; do found+=\${found:+,}\\"$name\\"; done < "$2/.trace"; fi
+found= found_of=
+if [ -e "$2/.trace" ]; then
+  while read -r of name; do found+=\${found:+,}\\"$name\\" found_of+=\${found_of:+,}\\"$of\\"; done < "$2/.trace"
+fi
 note() {
   local up; read -r up _ < /proc/uptime
-  printf '{"what":"%s","execution":"%s","step":"${step}","host":"%s","area":"%s","workspace":"%s","at":%s0,"wall":%s,"alone":%s,"found":[%s]}\\n' \\
-    "$1" "$execution" "$host" "\${area##*/}" "\${workspace##*/}" "\${up/./}" "$((\${EPOCHREALTIME/./} / 1000))" "$alone" "$found" >> "${folder}/${FILE}"
+  printf '{"what":"%s","execution":"%s","step":"${step}","host":"%s","area":"%s","workspace":"%s","at":%s0,"wall":%s,"alone":%s,"found":[%s],"foundOf":[%s]}\\n' \\
+    "$1" "$execution" "$host" "\${area##*/}" "\${workspace##*/}" "\${up/./}" "$((\${EPOCHREALTIME/./} / 1000))" "$alone" "$found" "$found_of" >> "${folder}/${FILE}"
 }
 note begin`;
 }

@@ -56,6 +56,11 @@ describe('an agent that is given up', () => {
       ({ type, data }) => type === 'agent-connected' && data['name'] === 'agent0',
       after,
     );
+  const breaksOff = async (attempt: string): Promise<unknown> => {
+    const { headers, body } = await farm.admin.download(`/api/v1/attempts/${attempt}/log`);
+    body.resume();
+    return headers['distrofarm-log-breaks-off'];
+  };
   const warningsOf = (id: string): readonly unknown[] =>
     farm.events
       .of(id)
@@ -88,6 +93,7 @@ describe('an agent that is given up', () => {
     expect(whatCounts(after)).toEqual(whatCounts(ended));
     expect(after.jobs[0]!.steps.map((step) => step.attempt)).toEqual([second!.id, second!.id, second!.id]);
     expect(attempt!.end).toMatchObject({ kind: 'infrastructure', fault: 'lost' });
+    expect([await breaksOff(attempt!.id), await breaksOff(second!.id)]).toEqual(['true', 'false']);
     expect(await farm.artifacts(id)).toMatchObject([{ name: 'c.txt', attempt: second!.id }]);
     expect(await scenario.finished()).toEqual(['a', 'b', 'a', 'b', 'c']);
     // A new plan of the sweeps begins with a turn of each.

@@ -38,6 +38,8 @@ export interface FarmOptions {
   readonly transfersAreQuick?: boolean;
   /** More settings of the coordinators. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Called with the farm's folder before anything is started. */
+  readonly prepare?: (folder: string) => Promise<void>;
   /** Coordinators are on its host 0, with TLS; agents on hosts 1, 2, … Without it everything is on this host. */
   readonly network?: TestNetwork;
 }
@@ -315,7 +317,8 @@ export class TestFarm {
   }
 
   async #start(): Promise<void> {
-    const { database, coordinators = 1, agents } = this.options;
+    const { database, coordinators = 1, agents, prepare } = this.options;
+    await prepare?.(this.folder);
     await this.startRedis();
     if (database === 'postgres') this.#postgres = await startPostgres();
     if (this.options.transfersAreQuick === true) await this.#rememberQuickTransfers();

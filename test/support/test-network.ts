@@ -73,7 +73,11 @@ export class TestNetwork {
     const own = stdout.split('\n').flatMap((line) => line.split(' ').slice(0, 1));
     for (const name of own.filter((each) => each.startsWith(`${this.prefix}h`)))
       await ip('netns', 'delete', name);
-    if (this.hubIsHere) await execa('ip', ['link', 'delete', 'bridge'], { reject: false });
+    if (!this.hubIsHere) return;
+    await execa('ip', ['link', 'delete', 'bridge'], { reject: false });
+    // As they were before `meetAtHub`: another network may come.
+    await execa('ip', ['rule', 'add', 'pref', '0', 'lookup', 'local'], { reject: false });
+    for (const pref of ['1', '2']) await execa('ip', ['rule', 'delete', 'pref', pref], { reject: false });
   }
 
   async #addHost(host: number): Promise<void> {

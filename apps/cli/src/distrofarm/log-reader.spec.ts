@@ -73,6 +73,18 @@ describe('LogReader', () => {
     );
   });
 
+  it('says where the log of an attempt that was lost breaks off', async () => {
+    await using test = await farmAnswering((_request, response) => {
+      response.setHeader('distrofarm-log-complete', 'true').setHeader('distrofarm-log-breaks-off', 'true');
+      response.end(LOG);
+    });
+    const reader = new LogReader(test.farm, 't-0000000001', never);
+    for await (const chunk of reader.read(true)) expect(chunk).toHaveLength(LOG.length);
+    expect(reader.gap).toBe(
+      'the log of t-0000000001 breaks off here: the attempt was lost with its agent, which may have written more',
+    );
+  });
+
   it('does not try again when the farm refuses', async () => {
     let calls = 0;
     await using test = await farmAnswering((_request, response) => {

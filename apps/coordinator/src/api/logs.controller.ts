@@ -46,6 +46,7 @@ export class LogsController {
       'X-Content-Type-Options': 'nosniff',
       'distrofarm-log-complete': String(await this.#isWhole(attempt)),
       'distrofarm-log-missing': String(await this.#missing(attempt)),
+      'distrofarm-log-breaks-off': String(breaksOff(attempt)),
     });
     response.flushHeaders();
     const gone = new AbortController();
@@ -84,7 +85,7 @@ export class LogsController {
     }
   }
 
-  /** Of an attempt that was lost nobody has said how long its log is: then what there is is all. */
+  /** Of a log that breaks off, what there is is all. */
   async #isWhole(attempt: AttemptRow): Promise<boolean> {
     return attempt.state === 'ended' && (await this.#missing(attempt)) === 0;
   }
@@ -94,6 +95,11 @@ export class LogsController {
     if (attempt.state !== 'ended' || attempt.log_final_bytes === null) return 0;
     return Math.max(0, attempt.log_final_bytes - (await this.logs.length(attempt.id)));
   }
+}
+
+/** Of an attempt that was lost nobody has said how long its log is: it may have written more than what came. */
+function breaksOff({ state, claimed_at, log_final_bytes }: AttemptRow): boolean {
+  return state === 'ended' && claimed_at !== null && log_final_bytes === null;
 }
 
 async function writeOrGiveUp(response: Response, bytes: Buffer, gone: AbortSignal): Promise<void> {
