@@ -12,6 +12,8 @@ export async function readBegin(
   stream: Readable,
   { checkpoint, base }: { readonly checkpoint: Checkpoint; readonly base: Checkpoint | null },
 ): Promise<Readable> {
+  // A short one may have come, and failed, before anybody looked: then nothing more is ever heard of it.
+  if (stream.destroyed) throw badStream('the stream broke off', stream.errored);
   const out = new PassThrough();
   stream.once('error', (error) => out.destroy(badStream('the stream broke off', error)));
   stream.once('close', () => {
