@@ -138,11 +138,17 @@ export class CheckpointTransfers {
     return { held, letGo: () => letGo() };
   }
 
-  /** An agent of the farm that is asked before the source, and sends whatever it likes. */
+  /** An agent of the farm that is asked before the source, and sends whatever it likes; asked again, it has nothing. */
   async lieFirst(answer: (response: ServerResponse) => void): Promise<void> {
     const credentials = await credentialsOf(this.ca, LIAR);
+    let count = 0;
     const lying = createHttpsServer({ ...credentials, requestCert: true }, (_, response) => {
-      response.writeHead(200, { trailer: 'distrofarm-sha256' });
+      count += 1;
+      response.writeHead(count === 1 ? 200 : 404, { trailer: 'distrofarm-sha256' });
+      if (count > 1) {
+        response.end();
+        return;
+      }
       answer(response);
     });
     lying.listen(0, '127.0.0.1');
