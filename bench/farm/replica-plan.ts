@@ -157,13 +157,8 @@ async function bench(database: FarmDatabase): Promise<void> {
   row('half of all copies are gone: a pass', ms(performance.now() - passAt), '< 500 ms');
 }
 
-function holdingOf({
-  agentId: _,
-  buildId: __,
-  variant: ___,
-  ...holding
-}: CheckpointRow): Omit<CheckpointRow, 'agentId' | 'buildId' | 'variant'> {
-  return holding;
+function holdingOf({ id, lineage, workspace, label, previous, takenAt }: CheckpointRow) {
+  return { id, lineage, workspace, label, previous, takenAt };
 }
 
 function checkpointsOf(build: BuildId, count: number): readonly CheckpointRow[] {

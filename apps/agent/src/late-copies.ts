@@ -1,15 +1,17 @@
 import type { AreaName } from '#libs/contracts';
-import type { ReplicaWait } from './replica-wait.js';
+import type { Wakeable } from './wakeable.js';
+
+type Waiting = Pick<Wakeable, 'wake'>;
 
 /** The attempts of this agent that are in want of copies of their checkpoints on other agents. */
 export class LateCopies {
-  readonly #waits = new Map<ReplicaWait, AreaName>();
+  readonly #waits = new Map<Waiting, AreaName>();
 
-  add(wait: ReplicaWait, area: AreaName): void {
+  add(wait: Waiting, area: AreaName): void {
     this.#waits.set(wait, area);
   }
 
-  delete(wait: ReplicaWait): void {
+  delete(wait: Waiting): void {
     this.#waits.delete(wait);
   }
 

@@ -50,13 +50,13 @@ export class PieceReader {
     return bytesRead;
   }
 
-  /** All of it. Throws TreeError TREE_BROKEN behind the first piece that is not what its digest says. */
+  /** All of it, in memory that is used again for what comes next. Throws TreeError TREE_BROKEN behind the first piece that is not what its digest says. */
   async *bytes(): AsyncGenerator<Buffer> {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
     for (const { file, sha256 } of this.pieces) {
       const hash = sha256 === undefined ? null : createHash('sha256');
       for (let at = 0; ;) {
-        // A new one each time: whoever is given it may not have written it out when the next is asked for.
-        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
+        const { bytesRead } = await file.read(buffer, 0, READ_BYTES, at);
         if (bytesRead === 0) break;
         const bytes = buffer.subarray(0, bytesRead);
         hash?.update(bytes);

@@ -20,6 +20,7 @@ export interface TarEnd {
 /** Who is at the other end: of the archive that tar writes, or of the one that it reads. */
 export type TarPeer =
   | { readonly read: (tar: AsyncIterable<Buffer>) => Promise<void> }
+  /** A buffer is used up when the next is asked for. */
   | { readonly write: AsyncIterable<Buffer> };
 
 /**
@@ -68,16 +69,13 @@ async function serve(
   stdout.resume();
   // To the end also when tar does not want it: whoever reads the pieces checks them.
   for await (const bytes of peer.write) {
-    if (stdin.writable && !stdin.write(bytes)) await Promise.race([drained(stdin), ended]);
+    if (stdin.writable) await Promise.race([written(stdin, bytes), ended]);
   }
   stdin.end();
 }
 
-async function drained(stream: Writable): Promise<void> {
-  await new Promise<void>((resolve) => {
-    stream.once('drain', resolve);
-    stream.once('close', resolve);
-  });
+async function written(stream: Writable, bytes: Buffer): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(bytes, () => resolve()));
 }
 
 function lastOf(stream: Readable): () => string {
