@@ -3,11 +3,11 @@ import { HttpClient } from '#libs/http-client';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { AttemptControl } from '../../apps/agent/src/attempt.js';
-import { claimLoop } from '../../apps/agent/src/claim-loop.js';
-import { CoordinatorLink } from '../../apps/agent/src/coordinator-link.js';
-import { LeaseKeeper } from '../../apps/agent/src/lease-keeper.js';
-import { persistently } from '../../apps/agent/src/persistently.js';
+import { AttemptControl } from '../../apps/agent/src/attempts/attempt.js';
+import { claimLoop } from '../../apps/agent/src/leases/claim-loop.js';
+import { CoordinatorLink } from '../../apps/agent/src/link/coordinator-link.js';
+import { LeaseKeeper } from '../../apps/agent/src/leases/lease-keeper.js';
+import { persistently } from '../../apps/agent/src/link/persistently.js';
 
 const GB = 1e9;
 const FREE_BYTES = 200 * GB;

@@ -7,10 +7,10 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { AttemptLog } from '../../apps/agent/src/attempt-log.js';
-import type { CoordinatorLink } from '../../apps/agent/src/coordinator-link.js';
-import type { IncomingCheckpoint } from '../../apps/agent/src/incoming-checkpoint.js';
-import type { AttemptSpool } from '../../apps/agent/src/spool.js';
+import type { AttemptLog } from '../../apps/agent/src/attempts/attempt-log.js';
+import type { CoordinatorLink } from '../../apps/agent/src/link/coordinator-link.js';
+import type { IncomingCheckpoint } from '../../apps/agent/src/transfers/incoming-checkpoint.js';
+import type { AttemptSpool } from '../../apps/agent/src/reports/spool.js';
 import { around } from './around.js';
 import { KillPoints } from './kill-points.js';
 import { LINES_OF_STEP, TOY_JOBS, TOY_STEPS } from './toy-image.js';
@@ -68,7 +68,7 @@ function wordsFor(event: ReportEvent, assignment: Assignment | null): readonly [
   }
 }
 
-const { AttemptSpool: AttemptSpools } = await fromAgent('spool.js');
+const { AttemptSpool: AttemptSpools } = await fromAgent('reports/spool.js');
 around(AttemptSpools.prototype, 'add', (add, spool, event, at) => {
   const assignment = assignments.get(spool.key.attempt) ?? null;
   const [what, of] = wordsFor(event, assignment);
@@ -80,7 +80,7 @@ around(AttemptSpools.prototype, 'add', (add, spool, event, at) => {
   return kept;
 });
 
-const { CoordinatorLink: CoordinatorLinks } = await fromAgent('coordinator-link.js');
+const { CoordinatorLink: CoordinatorLinks } = await fromAgent('link/coordinator-link.js');
 around(CoordinatorLinks.prototype, 'claim', async (claim, _, ...given) => {
   const assignment = await claim(...given);
   if (assignment === null) return null;
@@ -113,14 +113,14 @@ around(CoordinatorLinks.prototype, 'commitUpload', async (commit, _, key, upload
   return state;
 });
 
-const { AttemptLog: AttemptLogs } = await fromAgent('attempt-log.js');
+const { AttemptLog: AttemptLogs } = await fromAgent('attempts/attempt-log.js');
 around(AttemptLogs.prototype, 'output', (output, _, step, stream, bytes) => {
   output(step, stream, bytes);
   const middle = new RegExp(`^line \\S+ ${LINES_OF_STEP / 2}$`, 'm');
   if (middle.test(Buffer.from(bytes).toString())) reach('in the middle of the step', step, newest);
 });
 
-const { IncomingCheckpoint: IncomingCheckpoints } = await fromAgent('incoming-checkpoint.js');
+const { IncomingCheckpoint: IncomingCheckpoints } = await fromAgent('transfers/incoming-checkpoint.js');
 around(IncomingCheckpoints.prototype, '_transform', (transform, stream, chunk, encoding, done) => {
   transform(chunk, encoding, done);
   if (stream.bytes > 0) reach('in the middle of fetching a checkpoint', jobOf(newest), newest);

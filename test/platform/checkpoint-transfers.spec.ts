@@ -16,7 +16,7 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { endOfError } from '../../apps/agent/src/attempt-end.js';
+import { endOfError } from '../../apps/agent/src/attempts/attempt-end.js';
 import { describeTree } from '../../libs/engine/src/snapshot-store-trees-conformance.js';
 import { planOf } from '../../libs/plan/src/testing.js';
 import { AGENTS, CheckpointTransfers, TRANSFER_AREA } from '../support/checkpoint-transfers.js';

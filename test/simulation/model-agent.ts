@@ -7,9 +7,9 @@ import type {
   StepOutcome,
 } from '#libs/contracts';
 import type { Boundary, Checkpoint, Job, Plan, PlannedStep } from '#libs/plan';
-import { AttemptControl } from '../../apps/agent/src/attempt.js';
-import { endOfStop } from '../../apps/agent/src/attempt-end.js';
-import { heartbeatTimeoutMs, nextHeartbeatMs } from '../../apps/agent/src/lease-decisions.js';
+import { AttemptControl } from '../../apps/agent/src/attempts/attempt.js';
+import { endOfStop } from '../../apps/agent/src/attempts/attempt-end.js';
+import { heartbeatTimeoutMs, nextHeartbeatMs } from '../../apps/agent/src/leases/lease-decisions.js';
 import type { ModelAssignment } from './model-coordinator.js';
 import { ModelSpool } from './model-spool.js';
 import { Busy, holdingOf, ModelStore, type Content, type ModelCheckpoint } from './model-store.js';

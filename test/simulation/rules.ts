@@ -1,5 +1,5 @@
 import { findBase, findResumableInJob, missingCheckpoints } from '#libs/plan';
-import { grantedAtMs, newsOf, runOut } from '../../apps/agent/src/lease-decisions.js';
+import { grantedAtMs, newsOf, runOut } from '../../apps/agent/src/leases/lease-decisions.js';
 import { afterAttempt } from '../../apps/coordinator/src/decide/after-attempt.js';
 import { expiredAttempts } from '../../apps/coordinator/src/decide/lease-policy.js';
 import { placeJobs } from '../../apps/coordinator/src/decide/place-jobs.js';

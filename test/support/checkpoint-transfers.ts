@@ -10,12 +10,12 @@ import { request } from 'node:https';
 import type { ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { pino } from 'pino';
-import { AreaDesk, type EnteredArea } from '../../apps/agent/src/area-desk.js';
-import { fetchCheckpoint, type Fetched } from '../../apps/agent/src/checkpoint-fetcher.js';
-import { CheckpointServer } from '../../apps/agent/src/checkpoint-server.js';
-import { LateCopies } from '../../apps/agent/src/late-copies.js';
-import { holdingOf } from '../../apps/agent/src/note-event.js';
-import type { PeerCredentials } from '../../apps/agent/src/peer-identity.js';
+import { AreaDesk, type EnteredArea } from '../../apps/agent/src/areas/area-desk.js';
+import { fetchCheckpoint, type Fetched } from '../../apps/agent/src/transfers/checkpoint-fetcher.js';
+import { CheckpointServer } from '../../apps/agent/src/transfers/checkpoint-server.js';
+import { LateCopies } from '../../apps/agent/src/replicas/late-copies.js';
+import { holdingOf } from '../../apps/agent/src/attempts/note-event.js';
+import type { PeerCredentials } from '../../apps/agent/src/transfers/peer-identity.js';
 
 export const TRANSFER_AREA = 'b-0123456789.default';
 const [SOURCE, RECEIVER, LIAR] = ['a-0000000001', 'a-0000000002', 'a-0000000003'] as [

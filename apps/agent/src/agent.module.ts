@@ -12,17 +12,17 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Agent } from './agent.js';
-import { AreaDesk } from './area-desk.js';
-import { BlobCache } from './blob-cache.js';
-import { Bundles } from './bundles.js';
+import { AreaDesk } from './areas/area-desk.js';
+import { BlobCache } from './blobs/blob-cache.js';
+import { Bundles } from './attempts/bundles.js';
 import type { AgentConfig, StorePlace } from './config.js';
-import { CoordinatorLink } from './coordinator-link.js';
-import { fixedFacts } from './host-facts.js';
-import type { Identity } from './identity.js';
-import { LateCopies } from './late-copies.js';
-import { MEDIA_FOLDER } from './run-assignment.js';
-import { INSTALL_ROOT, VERSION } from './install.js';
-import { Peers } from './peers.js';
+import { CoordinatorLink } from './link/coordinator-link.js';
+import { fixedFacts } from './host/host-facts.js';
+import type { Identity } from './host/identity.js';
+import { LateCopies } from './replicas/late-copies.js';
+import { MEDIA_FOLDER } from './attempts/run-assignment.js';
+import { INSTALL_ROOT, VERSION } from './host/install.js';
+import { Peers } from './transfers/peers.js';
 
 /** Folders of a workspace: as distro_const has them, and the media. */
 const LAYOUT = ['pkg_image', 'boot_archive', 'tmp', MEDIA_FOLDER];

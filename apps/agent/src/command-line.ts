@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { Name } from '#libs/contracts';
-import { addressProblem } from './coordinator-address.js';
+import { addressProblem } from './link/coordinator-address.js';
 
 export type AgentCommand =
   | { readonly kind: 'run' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { addressProblem } from './coordinator-address.js';
+import { addressProblem } from './link/coordinator-address.js';
 import { ConfigError, parseConfig } from './config.js';
 
 function problemsOf(environment: Record<string, string>): readonly string[] {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { Name } from '#libs/contracts';
-import { addressProblem } from './coordinator-address.js';
+import { addressProblem } from './link/coordinator-address.js';
 
 /** Where an agent keeps its areas. */
 export type StorePlace =

@@ -10,9 +10,9 @@ import { Agent, AgentRefused } from './agent.js';
 import { AgentModule, openAreas } from './agent.module.js';
 import { parseCommandLine, USAGE, type AgentCommand } from './command-line.js';
 import { ConfigError, readConfig, type AgentConfig } from './config.js';
-import { enrol } from './enrol.js';
-import { readIdentity } from './identity.js';
-import { VERSION } from './install.js';
+import { enrol } from './host/enrol.js';
+import { readIdentity } from './host/identity.js';
+import { VERSION } from './host/install.js';
 
 const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
 type ExitStatus = (typeof EXIT)[keyof typeof EXIT];

@@ -1,0 +1,321 @@
+import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
+import type { Checkpoint, CheckpointFacts } from '#libs/plan';
+import type { Areas } from '#libs/snapshots';
+import type { Readable } from 'node:stream';
+import type { Logger } from 'pino';
+import { KeyedMutex } from '../keyed-mutex.js';
+
+/** An area while a job uses it. */
+export interface EnteredArea {
+  readonly path: string;
+  /** Its operations and those of other jobs in the area come one after the other. */
+  readonly store: SnapshotStore;
+  /**
+   * Takes in checkpoints that no job here waits for. Whatever a job does to a workspace breaks that off, and nothing is taken into a workspace that a job works in,
+   * nor, while any works in the area, where something would be dropped for it: throws BUSY then.
+   */
+  readonly beside: Pick<SnapshotStore, 'receive'>;
+  /** Several operations with nobody in between, after which the workspace may be another. */
+  readonly exclusively: <T>(workspace: string, work: (store: SnapshotStore) => Promise<T>) => Promise<T>;
+  readonly leave: () => Promise<void>;
+}
+
+/**
+ * Who uses which area: two jobs of one may run at the same time, and a store's operations in one area must not race each other. When the last job has left an area,
+ * nothing of it stays mounted, and it goes if it is to.
+ */
+export class AreaDesk {
+  readonly #mutex = new KeyedMutex();
+  readonly #users = new Map<string, number>();
+  /** The workspaces in which jobs work, by area; one may be in it twice. */
+  readonly #working = new Map<string, string[]>();
+  /** What is on its way beside the jobs, by area. */
+  readonly #moving = new Map<string, Moving>();
+  readonly #toDrop = new Map<string, (area: string) => void>();
+
+  constructor(
+    private readonly areas: Areas,
+    private readonly log: Logger,
+  ) {}
+
+  /** @param workspace the one that a job is going to work in */
+  async enter(name: string, workspace: string | null = null): Promise<EnteredArea> {
+    this.#users.set(name, this.#count(name) + 1);
+    const working = this.#workingIn(name);
+    if (workspace !== null) {
+      working.push(workspace);
+      this.#toDrop.delete(name);
+    }
+    const forget = (): void => {
+      if (workspace !== null) working.splice(working.indexOf(workspace), 1);
+    };
+    try {
+      const moving = this.#movingOf(name);
+      const { path, store } = await this.#mutex.run(name, async () => {
+        if (workspace !== null) await moving.stopReceiving(workspace);
+        return await this.areas.open(name);
+      });
+      const serialise: Serialise = (work) => this.#mutex.run(name, work);
+      return {
+        path,
+        store: new SerialStore(store, serialise, moving),
+        beside: new StoreBeside(store, serialise, moving, working),
+        exclusively: async (workspace, work) =>
+          await serialise(async () => {
+            await moving.stopSending(workspace);
+            await moving.stopReceiving();
+            return await work(store);
+          }),
+        leave: async () => {
+          forget();
+          await this.#leave(name);
+        },
+      };
+    } catch (error) {
+      forget();
+      this.#users.set(name, this.#count(name) - 1);
+      throw error;
+    }
+  }
+
+  /** Whether a job works in any area. */
+  get isBusy(): boolean {
+    return [...this.#working.values()].some((working) => working.length > 0);
+  }
+
+  /** The same, of an area that is there: nothing is made. Throws NOT_FOUND. */
+  async visit(name: string): Promise<EnteredArea> {
+    if ((await this.areas.list()).includes(name)) return await this.enter(name);
+    throw new SnapshotStoreError('NOT_FOUND', `the area ${name} is not here`);
+  }
+
+  /**
+   * Removes the area, now or when nobody uses it any more. `onGone` is told when it is gone; it may be told to remove it again. An order that meets a job does nothing:
+   * it may be from before the job came, and is repeated if it is not.
+   */
+  async drop(name: string, onGone: (area: string) => void): Promise<void> {
+    if (this.#workingIn(name).length > 0) return;
+    this.#toDrop.set(name, onGone);
+    await this.#movingOf(name).stopReceiving();
+    await this.#settle(name);
+  }
+
+  async #leave(name: string): Promise<void> {
+    this.#users.set(name, this.#count(name) - 1);
+    await this.#settle(name);
+  }
+
+  /** What is to be done with an area that nobody uses. */
+  async #settle(name: string): Promise<void> {
+    await this.#mutex.run(name, async () => {
+      if (this.#count(name) > 0) return;
+      this.#users.delete(name);
+      this.#moving.delete(name);
+      this.#working.delete(name);
+      const onGone = this.#toDrop.get(name);
+      try {
+        if (onGone === undefined) {
+          await this.areas.rest(name);
+          return;
+        }
+        await this.areas.destroy(name);
+        this.#toDrop.delete(name);
+        this.log.info({ area: name }, 'area removed');
+        onGone(name);
+      } catch (error) {
+        this.log.error(
+          { err: error, area: name },
+          onGone === undefined ? 'area stays mounted' : 'area not removed',
+        );
+      }
+    });
+  }
+
+  #movingOf(name: string): Moving {
+    const moving = this.#moving.get(name) ?? new Moving();
+    this.#moving.set(name, moving);
+    return moving;
+  }
+
+  #workingIn(name: string): string[] {
+    const working = this.#working.get(name) ?? [];
+    this.#working.set(name, working);
+    return working;
+  }
+
+  #count(name: string): number {
+    return this.#users.get(name) ?? 0;
+  }
+}
+
+type Serialise = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Streams of one area that nobody waits for. */
+class Moving {
+  readonly #sending = new Set<Sending>();
+  readonly #receiving = new Set<ReceivingBeside>();
+
+  /** Of the workspace; their checkpoints may go when it resolves. */
+  async stopSending(workspace: string): Promise<void> {
+    for (const each of this.#sending) {
+      if (each.workspace !== workspace) continue;
+      each.mayGo.abort(new Error('the checkpoint may go'));
+      await each.begun;
+    }
+  }
+
+  /** Into the workspace, or any of the area. Nothing of it is left when it resolves. */
+  async stopReceiving(workspace?: string): Promise<void> {
+    for (const each of this.#receiving) {
+      if (workspace !== undefined && each.workspace !== workspace) continue;
+      each.stream.destroy(new Error('a job of the area comes first'));
+      await each.ended;
+    }
+  }
+
+  async send(workspace: string, begin: () => Promise<Readable>): Promise<Readable> {
+    const mayGo = new AbortController();
+    const found = begin();
+    const sending = { workspace, mayGo, begun: settled(found) };
+    this.#sending.add(sending);
+    try {
+      const stream = await found;
+      stream.once('close', () => this.#sending.delete(sending));
+      stream.on('error', () => undefined);
+      mayGo.signal.addEventListener('abort', () => stream.destroy(mayGo.signal.reason as Error));
+      if (mayGo.signal.aborted) stream.destroy();
+      mayGo.signal.throwIfAborted();
+      return stream;
+    } catch (error) {
+      this.#sending.delete(sending);
+      throw error;
+    }
+  }
+
+  receive(workspace: string, stream: Readable, receive: () => Promise<void>): Promise<void> {
+    const received = receive();
+    const receiving = { workspace, stream, ended: settled(received) };
+    this.#receiving.add(receiving);
+    return received.finally(() => this.#receiving.delete(receiving));
+  }
+}
+
+interface Sending {
+  readonly workspace: string;
+  readonly mayGo: AbortController;
+  /** The stream is there, or will not be. */
+  readonly begun: Promise<void>;
+}
+
+interface ReceivingBeside {
+  readonly workspace: string;
+  readonly stream: Readable;
+  readonly ended: Promise<void>;
+}
+
+async function settled(work: Promise<unknown>): Promise<void> {
+  await work.then(
+    () => undefined,
+    () => undefined,
+  );
+}
+
+/**
+ * A store whose operations wait for each other. A checkpoint is sent beside them, for as long as it stays: what would drop it does not wait for an hour's
+ * transfer, but cuts it off. So does what changes a workspace as a whole with what comes in beside.
+ */
+class SerialStore extends SnapshotStore {
+  override readonly description: string;
+
+  constructor(
+    private readonly store: SnapshotStore,
+    private readonly serialise: Serialise,
+    private readonly moving: Moving,
+  ) {
+    super();
+    this.description = store.description;
+  }
+
+  override async startEmpty(workspace: string): Promise<Workspace> {
+    return await this.#alone(workspace, () => this.store.startEmpty(workspace));
+  }
+
+  override async startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
+    return await this.#alone(workspace, () => this.store.startFrom(checkpoint, workspace));
+  }
+
+  override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
+    return await this.serialise(() => this.store.take(workspace, label, facts));
+  }
+
+  override async list(workspace: string): Promise<readonly Checkpoint[]> {
+    return await this.serialise(() => this.store.list(workspace));
+  }
+
+  override async destroy(workspace: string): Promise<void> {
+    await this.#alone(workspace, () => this.store.destroy(workspace));
+  }
+
+  /** Not serialised: looking for what has changed takes as long as a step may. */
+  override async send(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Readable> {
+    return await this.moving.send(checkpoint.workspace, () => this.store.send(checkpoint, base));
+  }
+
+  override async estimateSend(checkpoint: Checkpoint, base: Checkpoint | null): Promise<number | null> {
+    return await this.serialise(() => this.store.estimateSend(checkpoint, base));
+  }
+
+  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+    await this.#alone(checkpoint.workspace, () => this.store.receive(checkpoint, base, stream));
+  }
+
+  /** With no checkpoint of the workspace on its way to others, and none on its way here. */
+  async #alone<T>(workspace: string, work: () => Promise<T>): Promise<T> {
+    return await this.serialise(async () => {
+      await this.moving.stopSending(workspace);
+      await this.moving.stopReceiving();
+      return await work();
+    });
+  }
+
+  /** Reads only, and a step's watch asks it every second. */
+  override async space(): Promise<Space> {
+    return await this.store.space();
+  }
+}
+
+/** See EnteredArea.beside. It holds nobody up: only whether it may begin is decided in line with the area's other operations. */
+class StoreBeside {
+  constructor(
+    private readonly store: SnapshotStore,
+    private readonly serialise: Serialise,
+    private readonly moving: Moving,
+    private readonly working: readonly string[],
+  ) {}
+
+  async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+    const { workspace } = checkpoint;
+    // Told where it is read; it may break off before that.
+    stream.on('error', () => undefined);
+    const begun = await this.serialise(async () => {
+      if (await this.#drops(workspace, base)) {
+        if (this.working.length > 0) throw busy(workspace);
+        await this.moving.stopSending(workspace);
+      } else if (this.working.includes(workspace)) throw busy(workspace);
+      return {
+        received: this.moving.receive(workspace, stream, () => this.store.receive(checkpoint, base, stream)),
+      };
+    });
+    await begun.received;
+  }
+
+  /** Whether something goes for it. */
+  async #drops(workspace: string, base: Checkpoint | null): Promise<boolean> {
+    const newest = (await this.store.list(workspace)).at(-1);
+    return newest !== undefined && newest.id !== base?.id;
+  }
+}
+
+function busy(workspace: string): SnapshotStoreError {
+  return new SnapshotStoreError('BUSY', `a job works in the area, and ${workspace} is to stay as it is`);
+}
