@@ -3,6 +3,7 @@ import type { Checkpoint } from '#libs/plan';
 import { createDataset, parseDatasetName, ZfsCommand, ZfsSnapshotStore, type ZfsCall } from '#libs/snapshots';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -48,11 +49,18 @@ async function destroyAll(root: string, path: string): Promise<void> {
   const below = stdout.split('\n').filter((mount) => mount.startsWith(`${path}/`));
   for (const mount of below.toReversed()) await execa('umount', [mount]);
   await execa('zfs', ['unmount', root], { reject: false });
+  // zfs-fuse lets go of what was unmounted a little later.
+  await untilNotBusy(async () => await execa('zfs', ['destroy', '-R', root], { reject: false }));
+}
+
+async function untilNotBusy(
+  destroy: () => Promise<{ readonly exitCode?: number | undefined; readonly stderr: string }>,
+): Promise<void> {
   for (let tries = 0; ; tries++) {
-    const { exitCode, stderr } = await execa('zfs', ['destroy', '-R', root], { reject: false });
+    const { exitCode, stderr } = await destroy();
     if (exitCode === 0) return;
-    // zfs-fuse lets go of what was unmounted a little later.
-    if (!/busy/.test(stderr) || tries > 100) throw new Error(stderr);
+    if (!/busy/.test(stderr) || tries > 300) throw new Error(stderr);
+    await sleep(tries < 10 ? 10 : 200);
   }
 }
 
@@ -69,9 +77,10 @@ describe('between two pools', () => {
     await execa('zpool', ['create', '-o', 'ashift=9', ...options, otherPool, join(folder, 'pool.img')]);
   });
   afterAll(async () => {
-    await execa('zpool', ['destroy', '-f', otherPool]);
+    // Steps that other test files run beside this one have their own view of all mounts, and hold them until they end.
+    await untilNotBusy(async () => await execa('zpool', ['destroy', '-f', otherPool], { reject: false }));
     await rm(folder, { recursive: true });
-  });
+  }, 120_000);
   snapshotStoreTransferConformance('ZfsSnapshotStore', async (options, place) =>
     makeStore(options, place === 'here' ? POOL : otherPool),
   );
