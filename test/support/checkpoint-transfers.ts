@@ -144,7 +144,7 @@ export class CheckpointTransfers {
     let count = 0;
     const lying = createHttpsServer({ ...credentials, requestCert: true }, (_, response) => {
       count += 1;
-      response.writeHead(count === 1 ? 200 : 404, { trailer: 'distrofarm-sha256' });
+      response.writeHead(count === 1 ? 200 : 404);
       if (count > 1) {
         response.end();
         return;
