@@ -194,11 +194,11 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
     expect(await treeOf(transfers.there, checkpoint)).toEqual(await treeOf(transfers.here, checkpoint));
   }
 
-  describe.each<[string, boolean]>([
-    ['a whole one', false],
-    ['an increment', true],
-  ])('%s that finds the disk full', (_, isIncrement) => {
-    it.each([0, 0.5, 0.99])('behind %d of it leaves nothing, and comes when there is room', async (share) => {
+  describe.each<[string, boolean, readonly number[]]>([
+    ['a whole one', false, [0, 0.5, 0.99]],
+    ['an increment', true, [0.5]],
+  ])('%s that finds the disk full', (_, isIncrement, shares) => {
+    it.each(shares)('behind %d of it leaves nothing, and comes when there is room', async (share) => {
       const base = isIncrement ? first : null;
       if (base !== null) await transfers.fetch(base, null);
       const before = {
@@ -226,7 +226,11 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
       expect(await to.inventory()).toEqual(before.inventory);
       expect(await mountsAt(to.beside)).toEqual(before.mounts);
       await until(async () => (await processesAt(to.beside)).length === 0);
-      await until(async () => (await to.areas.space()).usedBytes < usedBytes + 2 * MiB);
+      await until(async () => {
+        // By itself, btrfs gives space back after half a minute.
+        await execa('sync', ['--file-system', to.beside]);
+        return (await to.areas.space()).usedBytes < usedBytes + 2 * MiB;
+      });
       await expectHonestOne(second, base);
     });
   });
