@@ -336,6 +336,15 @@ describe('who takes a copy', () => {
     expect(planOf(input)).toEqual([`b-one abc to ${expected}`]);
   });
 
+  it('stays the same while the first of it is on its way, whoever has less to do by now', () => {
+    const input = { jobs: [one], held, agents: [host, agentOf('x', { cpuLoad: 2 }), agentOf('y')] };
+    expect(planOf(input)).toEqual(['b-one abc to y']);
+    const before = [{ receiver: agentId('x'), area: 'b-one.default' }];
+    expect(planOf({ ...input, before })).toEqual(['b-one abc to x']);
+    const gone = { ...input, agents: [host, agentOf('x', { state: 'drained' }), agentOf('y')] };
+    expect(planOf({ ...gone, before })).toEqual(['b-one abc to y']);
+  });
+
   it('is the same for all lanes of a variant', () => {
     const lane = jobOf('one', { lineage: 'b-one/default/1/g0', on: 'far' });
     const input = {

@@ -12,6 +12,8 @@ export interface ReplicationInput {
   /** Of the jobs' lineages and ancestors, by whoever holds them. */
   readonly held: readonly HeldCheckpoint[];
   readonly agents: readonly ReplicaAgent[];
+  /** What was planned before: a copy that an agent has begun goes on there, though another has less to do by now. */
+  readonly before?: readonly Pick<PlannedReplica, 'receiver' | 'area'>[];
 }
 
 export interface HeldCheckpoint extends Holding {
@@ -130,6 +132,7 @@ class Pass {
   readonly #holders = new Map<string, Set<AgentId>>();
   /** Areas that each agent holds something of. */
   readonly #areas = new Map<AgentId, Set<string>>();
+  readonly #before = new Map<string, Set<AgentId>>();
   readonly #digests = new Map<string, number>();
 
   constructor(private readonly input: ReplicationInput) {
@@ -146,6 +149,8 @@ class Pass {
       const area = areaOfLineage.get(lineage);
       if (area !== undefined) this.#keeps(agentId, area);
     }
+    for (const { area, receiver } of input.before ?? [])
+      this.#before.set(area, (this.#before.get(area) ?? new Set()).add(receiver));
   }
 
   planJob(job: ReplicatedJobRow): readonly Ranked[] {
@@ -273,10 +278,15 @@ class Pass {
       abilityGaps(agent, job.requires).length === 0 ? 0 : 1,
       -this.#reach(chain, agent.id),
       areas?.has(area) === true ? 0 : 1,
+      this.#wasChosen(agent.id, area) ? 0 : 1,
       areas?.size ?? 0,
       agent.cpuLoad,
       drawn(this.#digestOf(area), this.#digestOf(agent.id)),
     ];
+  }
+
+  #wasChosen(agent: AgentId, area: string): boolean {
+    return this.#before.get(area)?.has(agent) === true;
   }
 
   #digestOf(name: string): number {

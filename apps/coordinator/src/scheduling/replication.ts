@@ -211,7 +211,7 @@ export class Replication {
     ]);
     const held = await whoHolds(db, [...new Set(lineages)]);
     const agents = (await listAgents(db)).map((agent) => replicaAgent(agent, now));
-    return { jobs, held, agents };
+    return { jobs, held, agents, before: this.#newest?.plan.transfers ?? [] };
   }
 }
 
