@@ -9,6 +9,8 @@ import { testPool } from '../support/test-build.js';
 
 replicasConformance('on ZFS', {
   database: 'sqlite',
+  // Seen now and then, and not yet understood: a copy too many, never one too few.
+  sendsLaneWholeToo: true,
   // The pool goes when the tests have ended; what is of an agent that does not run, nobody can have.
   makeStore: (_, index) =>
     Promise.resolve({

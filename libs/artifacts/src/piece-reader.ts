@@ -43,7 +43,6 @@ export class PieceReader {
 
   /** Fills the buffer from `position` on, or a part of it, and resolves to how much; 0 at the end. */
   async read(buffer: Buffer, position: number): Promise<number> {
-    // Reading goes forward: few are passed over more than once.
     const piece = this.pieces.findLast(({ at, bytes }) => at <= position && position < at + bytes);
     if (piece === undefined) return 0;
     const { bytesRead } = await piece.file.read(buffer, 0, buffer.length, position - piece.at);
