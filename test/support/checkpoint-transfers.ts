@@ -1,9 +1,7 @@
-import type { AgentId, AskTransfer, RedeemedTicket } from '#libs/contracts';
-import { ApiError } from '#libs/http-client';
+import type { AgentId } from '#libs/contracts';
 import type { Checkpoint } from '#libs/plan';
 import type { Areas } from '#libs/snapshots';
 import { makePeerCa, PeerCa } from '#libs/tls';
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { request } from 'node:https';
@@ -15,7 +13,7 @@ import { fetchCheckpoint, type Fetched } from '../../apps/agent/src/transfers/ch
 import { CheckpointServer } from '../../apps/agent/src/transfers/checkpoint-server.js';
 import { LateCopies } from '../../apps/agent/src/replicas/late-copies.js';
 import { holdingOf } from '../../apps/agent/src/attempts/note-event.js';
-import type { PeerCredentials } from '../../apps/agent/src/transfers/peer-identity.js';
+import { peerCredentials, TransferTickets } from '../../apps/agent/src/transfers/testing.js';
 
 export const TRANSFER_AREA = 'b-0123456789.default';
 const [SOURCE, RECEIVER, LIAR] = ['a-0000000001', 'a-0000000002', 'a-0000000003'] as [
@@ -30,7 +28,7 @@ const log = pino({ level: 'silent' });
 export class CheckpointTransfers {
   /** What the receiver noted of transfers that failed. */
   readonly failures: string[] = [];
-  readonly tickets = new Tickets();
+  readonly tickets = new TransferTickets(RECEIVER);
   /** Of the stream that is on its way, so far. */
   bytes = 0;
   #server!: CheckpointServer;
@@ -49,7 +47,7 @@ export class CheckpointTransfers {
     const here = await desk.enter(TRANSFER_AREA);
     const there = await new AreaDesk(thereAreas, log).enter(TRANSFER_AREA);
     const made = new CheckpointTransfers(ca, here, there);
-    const credentials = await credentialsOf(ca, SOURCE);
+    const credentials = await peerCredentials(ca, SOURCE);
     made.#server = new CheckpointServer(
       { desk, lateCopies: new LateCopies(), redeem: made.tickets.redeem, log },
       credentials,
@@ -67,7 +65,7 @@ export class CheckpointTransfers {
   }
 
   async fetch(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Fetched | null> {
-    const credentials = await credentialsOf(this.ca, RECEIVER);
+    const credentials = await peerCredentials(this.ca, RECEIVER);
     this.bytes = 0;
     const holding = holdingOf(checkpoint);
     if (holding === null) throw new TypeError('the checkpoint has no facts');
@@ -84,7 +82,7 @@ export class CheckpointTransfers {
   /** Shows the source a ticket as an agent would. Resolves to the answer's status. */
   async show(ticket: string, agent: AgentId = RECEIVER): Promise<number> {
     const call = request({
-      ...(await credentialsOf(this.ca, agent)),
+      ...(await peerCredentials(this.ca, agent)),
       host: '127.0.0.1',
       port: this.#port,
       method: 'POST',
@@ -140,7 +138,7 @@ export class CheckpointTransfers {
 
   /** An agent of the farm that is asked before the source, and sends whatever it likes; asked again, it has nothing. */
   async lieFirst(answer: (response: ServerResponse) => void): Promise<void> {
-    const credentials = await credentialsOf(this.ca, LIAR);
+    const credentials = await peerCredentials(this.ca, LIAR);
     let count = 0;
     const lying = createHttpsServer({ ...credentials, requestCert: true }, (_, response) => {
       count += 1;
@@ -156,49 +154,4 @@ export class CheckpointTransfers {
     this.#closing.push(lying);
     this.tickets.sources.unshift({ agent: LIAR, port: (lying.address() as AddressInfo).port });
   }
-}
-
-/** What the coordinator decides: see test/flow/farm-resume-elsewhere.spec.ts for the real one. */
-class Tickets {
-  readonly #open = new Map<string, RedeemedTicket>();
-  readonly sources: { agent: AgentId; port: number }[] = [];
-  maxBytes = 1e9;
-
-  issue(transfer: RedeemedTicket): string {
-    const ticket = `dfm_${randomBytes(8).toString('hex')}`;
-    this.#open.set(ticket, transfer);
-    return ticket;
-  }
-
-  readonly redeem = (ticket: string): Promise<RedeemedTicket> => {
-    const transfer = this.#open.get(ticket);
-    this.#open.delete(ticket);
-    return transfer === undefined ? Promise.reject(apiError(403)) : Promise.resolve(transfer);
-  };
-
-  readonly askTransfer = ({ area, checkpoint, base, without }: AskTransfer) => {
-    const source = this.sources.find(({ agent }) => !without.includes(agent));
-    if (source === undefined) return Promise.reject(apiError(404));
-    return Promise.resolve({
-      ticket: this.issue({ receiver: RECEIVER, area, checkpoint, base }),
-      source: { agent: source.agent, name: source.agent, address: { host: '127.0.0.1', port: source.port } },
-      maxBytes: this.maxBytes,
-    });
-  };
-}
-
-function apiError(status: number): ApiError {
-  return new ApiError(status === 404 ? 'NOT_FOUND' : 'FORBIDDEN', status, 'no', null, [], null);
-}
-
-async function credentialsOf(ca: PeerCa, agent: string): Promise<PeerCredentials> {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-  const { certificate } = await ca.issue(agent, pem, Date.now());
-  return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: certificate,
-    ca: ca.certificate,
-    minVersion: 'TLSv1.3',
-  };
 }

@@ -1,11 +1,10 @@
 // Needs root (the store keeps owners).
 import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { AgentId, AskTransfer, RedeemedTicket } from '#libs/contracts';
-import { ApiError } from '#libs/http-client';
+import type { AgentId, RedeemedTicket } from '#libs/contracts';
 import { encodeFacts, factsAt, type Checkpoint } from '#libs/plan';
 import { DirectoryAreas } from '#libs/snapshots';
 import { makePeerCa, PeerCa } from '#libs/tls';
-import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { request, createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
@@ -25,6 +24,7 @@ import { CheckpointServer } from './checkpoint-server.js';
 import { LateCopies } from '../replicas/late-copies.js';
 import { holdingOf } from '../attempts/note-event.js';
 import type { PeerCredentials } from './peer-identity.js';
+import { peerCredentials, TransferTickets } from './testing.js';
 
 jest.setTimeout(60_000);
 
@@ -46,52 +46,7 @@ beforeAll(async () => {
 });
 
 async function credentialsOf(agent: string, by: PeerCa = ca): Promise<PeerCredentials> {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-  const { certificate } = await by.issue(agent, pem, Date.now());
-  return {
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    cert: certificate,
-    ca: ca.certificate,
-    minVersion: 'TLSv1.3',
-  };
-}
-
-/** What the coordinator decides: see test/flow/farm-resume-elsewhere.spec.ts for the real one. */
-class Tickets {
-  readonly asked: AskTransfer[] = [];
-  readonly #open = new Map<string, RedeemedTicket>();
-  maxBytes = 1e9;
-
-  constructor(readonly sources: { agent: AgentId; port: number }[]) {}
-
-  issue(transfer: RedeemedTicket): string {
-    const ticket = `dfm_${randomBytes(8).toString('hex')}`;
-    this.#open.set(ticket, transfer);
-    return ticket;
-  }
-
-  redeem = (ticket: string): Promise<RedeemedTicket> => {
-    const transfer = this.#open.get(ticket);
-    this.#open.delete(ticket);
-    return transfer === undefined ? Promise.reject(apiError(403)) : Promise.resolve(transfer);
-  };
-
-  askTransfer = (ask: AskTransfer) => {
-    this.asked.push(ask);
-    const source = this.sources.find(({ agent }) => !ask.without.includes(agent));
-    if (source === undefined) return Promise.reject(apiError(404));
-    const { area, checkpoint, base } = ask;
-    return Promise.resolve({
-      ticket: this.issue({ receiver: RECEIVER, area, checkpoint, base }),
-      source: { agent: source.agent, name: source.agent, address: { host: '127.0.0.1', port: source.port } },
-      maxBytes: this.maxBytes,
-    });
-  };
-}
-
-function apiError(status: number): ApiError {
-  return new ApiError(status === 404 ? 'NOT_FOUND' : 'FORBIDDEN', status, 'no', null, [], null);
+  return await peerCredentials(by, agent, ca);
 }
 
 describe('a checkpoint on its way from agent to agent', () => {
@@ -99,7 +54,7 @@ describe('a checkpoint on its way from agent to agent', () => {
   let here: EnteredArea;
   let there: EnteredArea;
   let server: CheckpointServer;
-  let tickets: Tickets;
+  let tickets: TransferTickets;
   let port: number;
   let checkpoint: Checkpoint;
   const failures: string[] = [];
@@ -116,7 +71,7 @@ describe('a checkpoint on its way from agent to agent', () => {
     const desk = await areas('here');
     here = await desk.enter(AREA);
     there = await (await areas('there')).enter(AREA);
-    tickets = new Tickets([]);
+    tickets = new TransferTickets(RECEIVER);
     server = new CheckpointServer(
       { desk, lateCopies: new LateCopies(), redeem: tickets.redeem, log, stallMs: 2000 },
       await credentialsOf(SOURCE),
