@@ -36,7 +36,7 @@ export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
     }),
   );
   const sources = looked.map(({ path, result }): ScriptSource =>
-    result.ok ? result.script : { path, digest: '', reads: null },
+    result.ok ? result.script : { path, digest: '', reads: null, environment: [] },
   );
   const problems = looked.map(async ({ step, path, result }) => {
     const where = `${file}:${step.line}: step "${step.name}":`;
