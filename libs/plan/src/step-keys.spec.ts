@@ -219,14 +219,14 @@ function keysBehind(plan: Plan, keys: PlanKeys): ReadonlyMap<number, string | nu
   return behind;
 }
 
-const READS = [
+const READS: readonly (string | null)[] = [
   '',
   'name',
   'img_params/hostname',
   'img_params/packages',
   'key_value_pairs name',
   null,
-] as const;
+];
 const arbitraryStep = fc.record({
   lane: fc.constantFrom('main', 'main', 'x', 'y'),
   reads: fc.constantFrom(...READS),
