@@ -64,6 +64,7 @@ const BUILD = {
   waits: 0,
   replicas: 1,
   waits_for_replicas: 0,
+  reuse: 0,
   started_at: null,
   ended_at: null,
   collected_at: null,
@@ -86,6 +87,8 @@ const JOB = {
   retries: 0,
   avoid: [],
   end_checkpoint: null,
+  end_key: null,
+  end_origin: null,
   ended_at: null,
 } as const;
 
@@ -173,6 +176,7 @@ function checkpointsOf(build: BuildId, count: number): readonly CheckpointRow[] 
     label: `.step_${at}`,
     previous: at === 0 ? '' : `${build}@${at - 1}`,
     takenAt: 1_000_000 + at,
+    key: null,
   }));
 }
 
@@ -217,7 +221,7 @@ async function begin(db: Transaction<Schema>, build: BuildId, host: AgentId, now
   await insertBuild(db, { ...BUILD, id: build, created_at: now }, [
     { id: variant, build_id: build, name: 'default', plan_content_sha256: '' },
   ]);
-  await insertJobs(db, [{ ...JOB, id: job, build_id: build, variant_id: variant }], []);
+  await insertJobs(db, [{ ...JOB, id: job, build_id: build, variant_id: variant }], [], []);
   const lineage = lineageOf(build, 'default', 0, 0);
   const leaseUntil = now + 1_000_000;
   await insertAttempt(db, {

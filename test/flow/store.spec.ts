@@ -874,6 +874,7 @@ describeEachDatabase('the tables of record', (open) => {
       label: `.step_${id}`,
       previous: '',
       takenAt: Number(id),
+      key: null,
       ...change,
     });
 
@@ -984,6 +985,7 @@ async function aBuild(
       waits: 0,
       replicas: 0,
       waits_for_replicas: 0,
+      reuse: 0,
       created_at: 1,
       started_at: null,
       ended_at: null,
@@ -1019,6 +1021,8 @@ async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
       requires: '{}',
       end_label: null,
       end_checkpoint: null,
+      end_key: null,
+      end_origin: null,
       epoch: 0,
       generation: 1,
       ancestry: '[]',

@@ -39,6 +39,7 @@ import { FindLost } from '../../apps/coordinator/src/loops/find-lost.js';
 import type { Metrics } from '../../apps/coordinator/src/metrics.js';
 import { SCHEDULE_DUTY } from '../../apps/coordinator/src/scheduling/duty.js';
 import { HandOvers } from '../../apps/coordinator/src/scheduling/hand-overs.js';
+import { ReuseResults } from '../../apps/coordinator/src/scheduling/reuse-results.js';
 import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-jobs.js';
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
@@ -129,7 +130,7 @@ export class RealCoordinator {
       for (const id of agents) await insertAgent(tx, { id, name: id, keyHash: id, facts: FACTS }, now);
       await insertManifest(tx, 'digest', 'manifest');
       await insertBuild(tx, { ...BUILD_ROW, created_at: now }, [rows.variant]);
-      await insertJobs(tx, rows.jobs, rows.steps);
+      await insertJobs(tx, rows.jobs, rows.steps, rows.keys);
       await settleBuild(tx, changes, now, BUILD, null);
     });
   }
@@ -240,7 +241,8 @@ export class RealCoordinator {
 
   #newSchedule(): ScheduleJobs {
     const metrics = { countPass: () => undefined } as unknown as Metrics;
-    return new ScheduleJobs(this.#store, this.#work, this.#config, this.#clock, metrics);
+    const results = new ReuseResults(this.#store, this.#work, this.#clock);
+    return new ScheduleJobs(this.#store, this.#work, this.#config, this.#clock, metrics, results);
   }
 
   async #hello(...[id, hello, now]: Parameters<ModelCoordinator['hello']>): Promise<void> {
@@ -365,6 +367,7 @@ async function refusable<T>(call: () => Promise<T>): Promise<T | null> {
 const BUILD_ROW = {
   replicas: 0,
   waits_for_replicas: 0,
+  reuse: 0,
   id: BUILD satisfies BuildId,
   name: 'Test',
   user: 'alice',

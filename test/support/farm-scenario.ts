@@ -46,7 +46,13 @@ export class Scenario {
       executable: true,
       base64: Buffer.from(text).toString('base64'),
     }));
-    return { manifest: this.manifest, manifestPath: MANIFEST, files, sourceDateEpoch: 1_700_000_000 };
+    return {
+      manifest: this.manifest,
+      manifestPath: MANIFEST,
+      files,
+      sourceDateEpoch: 1_700_000_000,
+      reuse: false,
+    };
   }
 
   /** Puts manifest and scripts on disk, where commands find them. Resolves to the manifest's path. */

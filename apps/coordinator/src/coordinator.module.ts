@@ -42,6 +42,7 @@ import type { Resources } from './open-resources.js';
 import { Duty } from './scheduling/duty.js';
 import { HandOvers } from './scheduling/hand-overs.js';
 import { Replication } from './scheduling/replication.js';
+import { ReuseResults } from './scheduling/reuse-results.js';
 import { ScheduleJobs } from './scheduling/schedule-jobs.js';
 import { SendMessages } from './scheduling/send-messages.js';
 import { Clock, Store } from './store.js';
@@ -82,6 +83,7 @@ import { describeIssues } from './api/describe-issues.js';
     Loops,
     Duty,
     ScheduleJobs,
+    ReuseResults,
     HandOvers,
     SendMessages,
     Replication,

@@ -35,6 +35,14 @@ export class ErrorFilter implements ExceptionFilter {
       this.log.warn({ component: 'http', err: error }, 'the database does not answer');
       return new FarmError('UNAVAILABLE', 'the database does not answer', 'Try again in a few seconds.');
     }
+    if (isOutOfSpace(error)) {
+      this.log.warn({ component: 'http', err: error }, 'the disk is full');
+      return new FarmError(
+        'UNAVAILABLE',
+        "the coordinator's disk is full",
+        'Try again when whoever runs it has made room in its data folder.',
+      );
+    }
     const bodyError = fromBodyParser(error);
     if (bodyError !== null) return bodyError;
     this.log.error(
@@ -47,6 +55,10 @@ export class ErrorFilter implements ExceptionFilter {
       "Its log says more; 'request failed'.",
     );
   }
+}
+
+function isOutOfSpace(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
 }
 
 /** WRONG_OFFSET says where to go on. */

@@ -39,7 +39,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
 /** Raised when an old agent cannot work with a new coordinator; `hello` refuses others in words. */
-export const AGENT_PROTOCOL = 4;
+export const AGENT_PROTOCOL = 5;
 /** Largest body of an upload call. */
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 /** A tree's large files that are pieces of their own; further ones are in the pieces around them. */
@@ -69,6 +69,8 @@ export const Holding = z.strictObject({
   /** Id of the checkpoint that it continues; empty for the first of a job. */
   previous: z.string().max(64).default(''),
   takenAt: Millis,
+  /** Step key of its state, where it was known. */
+  key: Sha256.optional(),
 });
 export type Holding = z.infer<typeof Holding>;
 
@@ -200,12 +202,16 @@ export const Assignment = z.strictObject({
       workspace: z.string(),
       label: z.string(),
       lineage: z.string(),
+      /** Where it is; left out: in the job's own area. Another build's, when the job before took its results over from there. */
+      area: AreaName.optional(),
       /** Id of that attempt's checkpoint: one of the same name may be of an attempt that was given up. `null`: it is not on record. */
       checkpoint: z.string().max(64).nullable(),
       /** The same state, where it was published. */
       tree: PackedTree.nullable(),
     })
     .nullable(),
+  /** Step keys of the job's boundaries, from the first on; `null` where nobody knows. They are kept with the checkpoints. */
+  keys: z.array(Sha256.nullable()).max(1001),
   /** Checkpoints of the lineage and its ancestry that other agents hold and send: see checkpoint-transfer.ts. */
   elsewhere: z.array(Holding).max(2000),
   /** Publish the state the job ends in, since jobs on other agents may go on from it. */

@@ -10,6 +10,8 @@ export const EventType = z.enum([
   /** The build came to rest: `data.state` is succeeded, failed, paused or cancelled. */
   'build-ended',
   'job-waiting',
+  /** It did not have to run: another one, of `data.fromBuild`, had done the same. */
+  'job-reused',
   'job-assigned',
   'job-started',
   'job-ended',

@@ -64,6 +64,8 @@ export const SubmitBuild = z
     waitForReplicas: z.boolean().default(false),
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
+    /** Go on from what other builds of the farm made of the same steps; false: everything runs. */
+    reuse: z.boolean().default(true),
     note: textOf(500).default(''),
     /** A second submission of the same user with the same key gives back the first build. */
     idempotencyKey: textOf(200).min(1).nullable().default(null),
@@ -103,6 +105,8 @@ export const StepView = z.strictObject({
   outcome: StepOutcome.nullable(),
   /** The attempt that this state is of. */
   attempt: AttemptId.nullable(),
+  /** It did not run here: another build's step that was the same had. */
+  reusedFrom: BuildId.nullable(),
   agent: AgentId.nullable(),
   /** The checkpoint in front of the step, where some agent holds one. */
   checkpoint: z.string().nullable(),

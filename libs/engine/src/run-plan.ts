@@ -16,6 +16,8 @@ import type { StepOutcome, StepRunner } from './step-runner.js';
 export interface BuildRequest {
   /** Identifies this run in the facts of its checkpoints. */
   readonly build: string;
+  /** Step keys by index of boundary, kept with the checkpoints; left out: none are known. */
+  readonly keys?: readonly (string | null)[];
   /** The checkpoints from the first boundary up to the one to resume from; empty: start from nothing. */
   readonly resumeFrom: readonly HeldBoundary[];
   /** Asked in front of each step, with its checkpoint taken: the answer may change while the build runs. */
@@ -243,7 +245,8 @@ async function takeCheckpoint(run: Run, boundary: Boundary | null, workspace: Wo
     boundary !== null && failures.length === 0 && (request.checkpoints || isForkedFrom(plan, boundary));
   run.live.set(workspace.name, { workspace, at: boundary });
   if (!wanted) return;
-  const facts = factsAt(boundary, last?.checkpoint.id ?? '', plan.digests, request.build, ports.now());
+  const key = request.keys?.[boundary.index] ?? null;
+  const facts = factsAt(boundary, last?.checkpoint.id ?? '', plan.digests, request.build, ports.now(), key);
   const checkpoint = await ports.store.take(workspace.name, boundary.label, encodeFacts(facts));
   run.last = { boundary, checkpoint };
   ports.report({ type: 'checkpoint-taken', boundary, checkpoint });

@@ -20,6 +20,8 @@ export interface BoundaryFacts {
   readonly argsDigest: string;
   readonly manifest: ManifestDigests;
   readonly build: string;
+  /** Step key of the state; empty: it was not known. */
+  readonly key: string;
   /** ISO 8601, UTC. */
   readonly takenAt: string;
 }
@@ -30,6 +32,7 @@ export function factsAt(
   manifest: ManifestDigests,
   build: string,
   takenAt: Date,
+  key: string | null = null,
 ): BoundaryFacts {
   return {
     boundary: boundary.label,
@@ -39,6 +42,7 @@ export function factsAt(
     argsDigest: boundary.after?.argsDigest ?? '',
     manifest,
     build,
+    key: key ?? '',
     takenAt: takenAt.toISOString(),
   };
 }
@@ -54,6 +58,7 @@ export function encodeFacts(facts: BoundaryFacts): CheckpointFacts {
     manifest: facts.manifest.file,
     content: facts.manifest.content,
     build: facts.build,
+    ...(facts.key === '' ? {} : { key: facts.key }),
     'taken-at': facts.takenAt,
   };
 }
@@ -75,6 +80,7 @@ export function decodeFacts(raw: CheckpointFacts): BoundaryFacts | null {
     argsDigest: args,
     manifest: { file: manifest, content },
     build,
+    key: raw['key'] ?? '',
     takenAt,
   };
 }

@@ -43,6 +43,9 @@ describe('what is missing here', () => {
     ['nothing of another lineage', '', '1<@g7 2<1@g7', ''],
     ['of an earlier lineage, what it is good for', '', '1<@g1 2<1@g1 3<2@g1', '1 2'],
     ['of two alike, the one that is here', '1<', "1'<", ''],
+    ['what begins behind the start, of a state that was taken over', '', '2< 3<2', '2 3'],
+    ['what begins later, when it gets further', '1< 2<1', '3<', '3'],
+    ['nothing of what begins later and gets as far', '1< 2<1 3<2', '2<', ''],
     ['the same from several agents once', '', '1< 1< 2<1 2<1', '1 2'],
   ])('%s', (_, own, elsewhere, expected) => {
     expect(missing(own, elsewhere)).toBe(expected);

@@ -27,30 +27,61 @@ export function missingCheckpoints<Known extends KnownCheckpoint>(
 ): readonly Known[] {
   const belongs = lineageRule(plan, lineage);
   const owned = new Map(own.flatMap(knownOf).map((known) => [known.id, known]));
-  const foreign = elsewhere.filter(({ id }) => !owned.has(id));
-  let chains: readonly Chain<Known>[] = [{ last: '', fetched: [] }];
-  for (const boundary of plan.boundaries.filter(({ job: index }) => index === job.index)) {
-    const isHere = (known: KnownCheckpoint): boolean =>
-      known.workspace === boundary.workspace &&
-      known.label === boundary.label &&
-      belongs(boundary, known.lineage);
+  const foreign = uniqueById(elsewhere.filter(({ id }) => !owned.has(id)));
+  const places = plan.boundaries
+    .filter(({ job: index }) => index === job.index)
+    .map((boundary) => {
+      const isHere = (known: KnownCheckpoint): boolean =>
+        known.workspace === boundary.workspace &&
+        known.label === boundary.label &&
+        belongs(boundary, known.lineage);
+      return { owned: [...owned.values()].filter(isHere), foreign: foreign.filter(isHere) };
+    });
+  // A job that took over a state has its first checkpoint there.
+  const chains = places.map((_, start) => longestChain(places, start));
+  return chains.reduce(better, NO_CHAIN).fetched;
+}
+
+/** What there is of a boundary. */
+interface Place<Known> {
+  readonly owned: readonly KnownCheckpoint[];
+  readonly foreign: readonly Known[];
+}
+
+function longestChain<Known extends KnownCheckpoint>(
+  places: readonly Place<Known>[],
+  start: number,
+): Chain<Known> {
+  let chains: readonly Chain<Known>[] = [NO_CHAIN];
+  for (const [at, { owned, foreign }] of places.entries()) {
+    if (at < start) continue;
     const longer = chains.flatMap(({ last, fetched }) => [
-      ...[...owned.values()]
-        .filter((known) => isHere(known) && known.previous === last)
-        .map(({ id }) => ({ last: id, fetched })),
-      ...uniqueById(foreign)
-        .filter((known) => isHere(known) && known.previous === last)
-        .map((known) => ({ last: known.id, fetched: [...fetched, known] })),
+      ...owned
+        .filter(({ previous }) => previous === last)
+        .map(({ id }) => ({ last: id, reaches: at + 1, fetched })),
+      ...foreign
+        .filter(({ previous }) => previous === last)
+        .map((known) => ({ last: known.id, reaches: at + 1, fetched: [...fetched, known] })),
     ]);
     if (longer.length === 0) break;
     chains = longer;
   }
-  return chains.toSorted((a, b) => a.fetched.length - b.fetched.length)[0]?.fetched ?? [];
+  return chains.reduce(better, NO_CHAIN);
 }
 
+/** The one that gets further; of two that get as far, the one of which less has to come. */
+function better<Known>(a: Chain<Known>, b: Chain<Known>): Chain<Known> {
+  const isBetter = b.reaches > a.reaches || (b.reaches === a.reaches && b.fetched.length < a.fetched.length);
+  return isBetter ? b : a;
+}
+
+const NO_CHAIN = { last: '', reaches: 0, fetched: [] };
+
 interface Chain<Known> {
-  /** Id of its newest. */
+  /** Id of its newest; empty: it has none. */
   readonly last: string;
+  /** How many of the job's boundaries, from its first on, are behind it or in it. */
+  readonly reaches: number;
   readonly fetched: readonly Known[];
 }
 

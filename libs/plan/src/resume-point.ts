@@ -41,8 +41,8 @@ export function findResumable(plan: Plan, checkpoints: readonly Checkpoint[]): R
 }
 
 /**
- * The same for one job by itself, as an agent looks at it: the chain starts at the job's own first boundary, and every checkpoint of it belongs to the
- * lineage. Unlike a build's, the chain may end with the state the job ends in: then nothing of it is left to run.
+ * The same for one job by itself, as an agent looks at it: the chain starts at the job's own first boundary, or where it took over a state that another job had made, and every
+ * checkpoint of it belongs to the lineage. Unlike a build's, the chain may end with the state the job ends in: then nothing of it is left to run.
  */
 export function findResumableInJob(
   plan: Plan,
@@ -50,11 +50,24 @@ export function findResumableInJob(
   checkpoints: readonly Checkpoint[],
   lineage: Lineage,
 ): ResumableState {
-  return walk(
-    plan.boundaries.filter((boundary) => boundary.job === job.index),
-    checkpoints,
-    lineageRule(plan, lineage),
-  );
+  const belongs = lineageRule(plan, lineage);
+  const boundaries = plan.boundaries.filter((boundary) => boundary.job === job.index);
+  return walk(boundaries.slice(beginningOf(boundaries, checkpoints, belongs)), checkpoints, belongs);
+}
+
+/** A job that took an equal state over from another one has its first checkpoint there. */
+function beginningOf(
+  boundaries: readonly Boundary[],
+  checkpoints: readonly Checkpoint[],
+  belongs: Belongs,
+): number {
+  const byPlace = new Map(checkpoints.map((checkpoint) => [place(checkpoint), checkpoint]));
+  const at = boundaries.findIndex((boundary) => {
+    const checkpoint = byPlace.get(place(boundary));
+    const facts = checkpoint === undefined ? null : decodeFacts(checkpoint.facts);
+    return facts?.previous === '' && belongs(boundary, facts.build);
+  });
+  return Math.max(0, at);
 }
 
 /** Which checkpoints are of the lineage, or good for it. */

@@ -42,6 +42,29 @@ export async function artifactsOfBuild(db: Db, build: BuildId): Promise<readonly
   return rows.map(parseArtifact);
 }
 
+/** What one job published. */
+export interface ArtifactOfJob {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly attempt: AttemptId;
+  readonly available: boolean;
+}
+
+export async function artifactsOfJob(db: Db, job: JobId): Promise<readonly ArtifactOfJob[]> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .select(['name', 'sha256', 'bytes', 'attempt_id', 'available'])
+    .where('job_id', '=', job)
+    .orderBy('name')
+    .execute();
+  return rows.map(({ attempt_id: attempt, available, ...row }) => ({
+    ...row,
+    attempt,
+    available: available === 1,
+  }));
+}
+
 export async function findArtifact(
   db: Db,
   build: BuildId,

@@ -14,6 +14,7 @@ export interface CheckpointRow {
   readonly label: string;
   readonly previous: string;
   readonly takenAt: number;
+  readonly key: string | null;
 }
 
 /** What the agent's store holds is exactly this: at its hello. Of an id that comes twice the first counts. */
@@ -127,8 +128,8 @@ export async function checkpointsOfLineages(
 export async function whoHolds(
   db: Db,
   lineages: readonly string[],
-): Promise<readonly Omit<CheckpointRow, 'buildId' | 'variant'>[]> {
-  const found: Omit<CheckpointRow, 'buildId' | 'variant'>[] = [];
+): Promise<readonly Omit<CheckpointRow, 'buildId' | 'variant' | 'key'>[]> {
+  const found: Omit<CheckpointRow, 'buildId' | 'variant' | 'key'>[] = [];
   await inChunks(lineages, 500, async (some) => {
     const rows = await db
       .selectFrom('checkpoints')
@@ -173,6 +174,7 @@ function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {
     label: row.label,
     previous: row.previous,
     taken_at: row.takenAt,
+    key: row.key,
   };
 }
 
@@ -187,5 +189,6 @@ function parseCheckpoint(row: Selectable<CheckpointsTable>): CheckpointRow {
     label: row.label,
     previous: row.previous,
     takenAt: row.taken_at,
+    key: row.key,
   };
 }

@@ -20,6 +20,7 @@ export * from './open-database.js';
 export * from './outputs.js';
 export * from './pins.js';
 export * from './replicas.js';
+export * from './reuse.js';
 export * from './schema.js';
 export * from './scripts.js';
 export * from './secret.js';

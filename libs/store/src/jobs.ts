@@ -15,6 +15,8 @@ import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, rememberingJson, toJson } from './json.js';
 import type {
+  BoundaryKeysTable,
+  EndOriginRecord,
   JobAncestor,
   JobBaseRecord,
   JobImportRecord,
@@ -25,12 +27,21 @@ import type {
 
 export interface JobRow extends Omit<
   Selectable<JobsTable>,
-  'needs' | 'base_job' | 'base_workspace' | 'base_label' | 'imports' | 'requires' | 'ancestry' | 'avoid'
+  | 'needs'
+  | 'base_job'
+  | 'base_workspace'
+  | 'base_label'
+  | 'imports'
+  | 'requires'
+  | 'end_origin'
+  | 'ancestry'
+  | 'avoid'
 > {
   readonly needs: readonly number[];
   readonly base: JobBaseRecord | null;
   readonly imports: readonly JobImportRecord[];
   readonly requires: JobRequirements;
+  readonly end_origin: EndOriginRecord | null;
   readonly ancestry: readonly JobAncestor[];
   readonly avoid: readonly AgentId[];
 }
@@ -84,6 +95,7 @@ function parseJob(row: Selectable<JobsTable>): JobRow {
     base: job === null || workspace === null || label === null ? null : { job, workspace, label },
     imports: fromJson<JobsTable['imports']>(row.imports),
     requires: fromJson<JobsTable['requires']>(row.requires),
+    end_origin: row.end_origin === null ? null : fromJson<JobsTable['end_origin']>(row.end_origin),
     ancestry: fromJson<JobsTable['ancestry']>(row.ancestry),
     avoid: fromJson<JobsTable['avoid']>(row.avoid),
   };
@@ -93,7 +105,14 @@ function parseStep(row: Selectable<StepsTable>): StepRow {
   return { ...row, outcome: row.outcome === null ? null : fromJson<StepsTable['outcome']>(row.outcome) };
 }
 
-export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonly StepRow[]): Promise<void> {
+export type BoundaryKeyRow = Selectable<BoundaryKeysTable>;
+
+export async function insertJobs(
+  tx: Db,
+  jobs: readonly JobRow[],
+  steps: readonly StepRow[],
+  keys: readonly BoundaryKeyRow[],
+): Promise<void> {
   await inChunks(jobs, 40, async (chunk) => {
     const rows = chunk.map(({ base, ...job }) => ({
       ...job,
@@ -103,6 +122,7 @@ export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonl
       base_label: base?.label ?? null,
       imports: toJson(job.imports),
       requires: toJson(job.requires),
+      end_origin: job.end_origin === null ? null : toJson(job.end_origin),
       ancestry: toJson(job.ancestry),
       avoid: toJson(job.avoid),
     }));
@@ -114,6 +134,9 @@ export async function insertJobs(tx: Db, jobs: readonly JobRow[], steps: readonl
       outcome: step.outcome === null ? null : toJson(step.outcome),
     }));
     await tx.insertInto('steps').values(rows).execute();
+  });
+  await inChunks(keys, 500, async (chunk) => {
+    await tx.insertInto('boundary_keys').values(chunk).execute();
   });
 }
 
@@ -198,18 +221,25 @@ export interface JobChange extends Omit<
   | 'base_label'
   | 'imports'
   | 'requires'
+  | 'end_origin'
   | 'ancestry'
   | 'avoid'
 > {
+  readonly end_origin?: EndOriginRecord | null;
   readonly ancestry?: readonly JobAncestor[];
   readonly avoid?: readonly AgentId[];
 }
 
-export async function updateJob(tx: Db, id: JobId, { ancestry, avoid, ...rest }: JobChange): Promise<void> {
+export async function updateJob(
+  tx: Db,
+  id: JobId,
+  { end_origin, ancestry, avoid, ...rest }: JobChange,
+): Promise<void> {
   await tx
     .updateTable('jobs')
     .set({
       ...rest,
+      ...(end_origin === undefined ? {} : { end_origin: end_origin === null ? null : toJson(end_origin) }),
       ...(ancestry === undefined ? {} : { ancestry: toJson(ancestry) }),
       ...(avoid === undefined ? {} : { avoid: toJson(avoid) }),
     })
@@ -302,7 +332,7 @@ async function placeableJobs(
             ? null
             : {
                 jobId: base.id,
-                lineage: lineageAt(base.index, base.generation),
+                lineage: base.endOrigin?.lineage ?? lineageAt(base.index, base.generation),
                 checkpoint: base.end_checkpoint,
               },
         avoid: avoidOf(row.avoid),
@@ -317,7 +347,10 @@ async function placeableJobs(
   });
 }
 
-type Bases = ReadonlyMap<JobId, Pick<JobRow, 'id' | 'index' | 'generation' | 'end_checkpoint'>>;
+interface BaseOfJob extends Pick<JobRow, 'id' | 'index' | 'generation' | 'end_checkpoint'> {
+  readonly endOrigin: EndOriginRecord | null;
+}
+type Bases = ReadonlyMap<JobId, BaseOfJob>;
 const NO_BASES: Bases = new Map();
 
 /** By job the one at whose end it goes on. */
@@ -326,9 +359,22 @@ async function basesOf(selection: Selection): Promise<Bases> {
     .innerJoin('jobs as base', (join) =>
       join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
     )
-    .select(['jobs.id as placeable', 'base.id', 'base.index', 'base.generation', 'base.end_checkpoint'])
+    .select([
+      'jobs.id as placeable',
+      'base.id',
+      'base.index',
+      'base.generation',
+      'base.end_checkpoint',
+      'base.end_origin',
+    ])
     .execute();
-  return new Map(rows.map(({ placeable, ...base }) => [placeable, base]));
+  const originOf = rememberingJson<JobsTable['end_origin']>();
+  return new Map(
+    rows.map(({ placeable, end_origin, ...base }) => [
+      placeable,
+      { ...base, endOrigin: end_origin === null ? null : originOf(end_origin) },
+    ]),
+  );
 }
 
 /** Keeps why jobs wait; those that no longer wait stay as they are. */
@@ -478,8 +524,27 @@ export async function updateStep(
 export async function resetSteps(tx: Db, job: JobId, fromIndex: number): Promise<void> {
   await tx
     .updateTable('steps')
-    .set({ state: 'waiting', started_at: null, ended_at: null, outcome: null, attempt_id: null })
+    .set({
+      state: 'waiting',
+      started_at: null,
+      ended_at: null,
+      outcome: null,
+      attempt_id: null,
+      reused_from: null,
+    })
     .where('job_id', '=', job)
     .where('index', '>=', fromIndex)
     .execute();
+}
+
+/** Step keys of the job's boundaries in order, up to the last that is known; `null`: not known. */
+export async function keysOfJob(db: Db, job: JobId): Promise<(string | null)[]> {
+  const rows = await db
+    .selectFrom('boundary_keys')
+    .select(['position', 'key'])
+    .where('job_id', '=', job)
+    .orderBy('position')
+    .execute();
+  const keys = new Map(rows.map(({ position, key }) => [position, key]));
+  return Array.from({ length: rows.at(-1)?.position ?? 0 }, (_, at) => keys.get(at + 1) ?? null);
 }

@@ -41,6 +41,7 @@ export interface Schema {
   readonly builds: BuildsTable;
   readonly variants: VariantsTable;
   readonly jobs: JobsTable;
+  readonly boundary_keys: BoundaryKeysTable;
   readonly pins: PinsTable;
   readonly steps: StepsTable;
   readonly attempts: AttemptsTable;
@@ -184,6 +185,8 @@ export interface BuildsTable {
   readonly replicas: number;
   /** A step does not start before they are there of the checkpoint in front of it; else of the one before that. */
   readonly waits_for_replicas: Flag;
+  /** Its jobs may go on from what others made of the same steps. */
+  readonly reuse: Flag;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_at: number | null;
@@ -196,6 +199,15 @@ export interface VariantsTable {
   readonly build_id: BuildId;
   readonly name: string;
   readonly plan_content_sha256: string;
+}
+
+/** Where the checkpoint is that a job ended at, when another job took it. */
+export interface EndOriginRecord {
+  readonly build: BuildId;
+  readonly variant: string;
+  readonly lineage: string;
+  readonly workspace: string;
+  readonly label: string;
 }
 
 /** What a job goes on from, when not from nothing. */
@@ -249,6 +261,10 @@ export interface JobsTable {
   readonly end_label: string | null;
   /** Id of the checkpoint that its attempt took there, or went on from; once it has succeeded, what others go on from. */
   readonly end_checkpoint: string | null;
+  /** Step key of the state behind its last step; `null`: nobody can say what it is equal to. */
+  readonly end_key: string | null;
+  /** Where that checkpoint is, when the job took its results over from another one. */
+  readonly end_origin: Json<EndOriginRecord> | null;
   /** Only grows; every write of an attempt carries it. */
   readonly epoch: number;
   /** Raised when it is set back: checkpoints of older generations are worth nothing, but for what `ancestry` says. */
@@ -259,6 +275,14 @@ export interface JobsTable {
   /** Agents it failed on by no fault of its own. */
   readonly avoid: Json<readonly AgentId[]>;
   readonly ended_at: number | null;
+}
+
+/** Step keys of the states in front of a job's steps, and at its end where a checkpoint is taken. Those that nobody can know are missing. */
+export interface BoundaryKeysTable {
+  readonly job_id: JobId;
+  /** Among the job's boundaries, from 1 on. */
+  readonly position: number;
+  readonly key: string;
 }
 
 /** Jobs that only one agent may have, because somebody said so when they were resumed. */
@@ -279,6 +303,8 @@ export interface StepsTable {
   readonly ended_at: number | null;
   readonly outcome: Json<StepOutcome> | null;
   readonly attempt_id: AttemptId | null;
+  /** The build whose step did the same, so that this one did not have to run. */
+  readonly reused_from: BuildId | null;
 }
 
 export interface AttemptsTable {
@@ -359,6 +385,8 @@ export interface CheckpointsTable {
   readonly taken_at: number;
   /** Id of the checkpoint that it continues; empty for the first of a job. */
   readonly previous: string;
+  /** Step key of its state; `null`: nobody knows. */
+  readonly key: string | null;
 }
 
 /** How long a checkpoint took from agent to agent. */

@@ -53,5 +53,6 @@ export function holdingOf({ id, workspace, label, facts }: Checkpoint): Held | n
   if (decoded === null) return null;
   const takenAt = Date.parse(decoded.takenAt);
   if (Number.isNaN(takenAt)) return null;
-  return { id, lineage: decoded.build, workspace, label, previous: decoded.previous, takenAt };
+  const { build: lineage, previous, key } = decoded;
+  return { id, lineage, workspace, label, previous, takenAt, ...(key === '' ? {} : { key }) };
 }

@@ -6,9 +6,18 @@ import {
   findStep,
   missingCheckpoints,
   type HeldBoundary,
+  type Job,
+  type Plan,
   type PlannedStep,
 } from '#libs/plan';
-import { answerFromManifest, ownVariables, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
+import {
+  answerFromManifest,
+  ownVariables,
+  ScriptRunner,
+  spaceFloor,
+  SpaceWatch,
+  stepEnvironment,
+} from '#libs/steps';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AreaDesk, EnteredArea } from '../areas/area-desk.js';
@@ -201,8 +210,9 @@ async function fetchMissing(
   const own = await area.store.list(job.workspace);
   const known = new Map(own.map((checkpoint) => [checkpoint.id, checkpoint]));
   for (const wanted of missingCheckpoints(plan, job, own, assignment.elsewhere, assignment)) {
-    const base =
-      wanted.previous === '' ? await heldBase(area.store, assignment.base) : known.get(wanted.previous);
+    // What began with a state taken over has nothing in common with the job's base.
+    const begins = plan.boundaries.find(({ job: of }) => of === job.index)?.label === wanted.label;
+    const base = begins ? await heldBase(area.store, assignment.base) : known.get(wanted.previous);
     const fetched = await fetchCheckpoint(area, assignment.area, wanted, base ?? null, {
       link,
       credentials: () => peers.credentials,
@@ -236,6 +246,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const runner = await stepRunner(work);
   const request = {
     build: assignment.lineage,
+    keys: keysByBoundary(plan, job, assignment.keys),
     resumeFrom: chain,
     base,
     checkpoints: true,
@@ -259,6 +270,16 @@ async function runSteps(work: Work): Promise<BuildResult> {
     now: () => new Date(),
   };
   return await runJob(plan, job, request, ports, control.signal);
+}
+
+/** As the engine wants them, from those of the job's boundaries. */
+function keysByBoundary(
+  { boundaries }: Plan,
+  { index }: Job,
+  keys: Assignment['keys'],
+): readonly (string | null)[] {
+  const first = boundaries.findIndex(({ job }) => job === index);
+  return boundaries.map(({ job }, at) => (job === index ? (keys[at - first] ?? null) : null));
 }
 
 async function makeEmpty(folder: string): Promise<void> {

@@ -9,6 +9,7 @@ export interface SubmissionOptions {
   readonly replicas?: number;
   readonly waitForReplicas?: boolean;
   readonly waitForAgents?: boolean;
+  readonly reuse?: boolean;
   readonly note?: string;
   readonly idempotencyKey?: string;
 }
@@ -28,6 +29,7 @@ export function submissionBody(submission: Submission, options: SubmissionOption
     ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
     ...(options.waitForReplicas === true ? { waitForReplicas: true } : {}),
     wait: options.waitForAgents === true,
+    ...(options.reuse === false ? { reuse: false } : {}),
     note: options.note ?? '',
     idempotencyKey: options.idempotencyKey ?? null,
   };

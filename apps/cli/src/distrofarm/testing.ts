@@ -58,6 +58,7 @@ export function stepOf(part: Partial<StepView>): StepView {
     name: 'im-pop',
     message: 'Populate the image',
     state: 'waiting',
+    reusedFrom: null,
     startedAt: null,
     endedAt: null,
     outcome: null,

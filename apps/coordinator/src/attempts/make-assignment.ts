@@ -1,4 +1,4 @@
-import type { Assignment, Holding, PackedTree } from '#libs/contracts';
+import type { Assignment, BuildId, Holding, PackedTree } from '#libs/contracts';
 import type { Kysely } from 'kysely';
 import {
   checkpointsOfLineages,
@@ -6,6 +6,7 @@ import {
   findBuild,
   findJob,
   jobsOfVariant,
+  keysOfJob,
   lineageOf,
   manifestText,
   outputsOfJobs,
@@ -52,7 +53,7 @@ export async function makeAssignment(
     job: job.id,
     variant: variant.name,
     jobIndex: job.index,
-    area: areaOf(build, variant.name),
+    area: areaOf(build.id, variant.name),
     lineage: attempt.lineage,
     manifest: require_(await manifestText(db, build.manifest_sha256), 'manifest'),
     manifestPath: build.manifest_path,
@@ -66,6 +67,7 @@ export async function makeAssignment(
       path,
       tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
     })),
+    keys: await keysOfJob(db, job.id),
     base: baseFor(build, variant.name, job, siblings, outputs),
     elsewhere: await toFetch(
       db,
@@ -123,8 +125,8 @@ async function toFetch(
 /** As the contract allows. A job has a few dozen. */
 const MOST_ELSEWHERE = 2000;
 
-function areaOf(build: BuildRow, variant: string): string {
-  return `${build.id}.${variant}`;
+function areaOf(build: BuildId, variant: string): string {
+  return `${build}.${variant}`;
 }
 
 function baseFor(
@@ -139,10 +141,22 @@ function baseFor(
     siblings.find(({ index }) => index === base.job),
     `job ${base.job}`,
   );
+  const origin = from.end_origin;
+  const place =
+    origin === null
+      ? {
+          workspace: base.workspace,
+          label: base.label,
+          lineage: lineageOf(build.id, variant, from.index, from.generation),
+        }
+      : {
+          workspace: origin.workspace,
+          label: origin.label,
+          lineage: origin.lineage,
+          area: areaOf(origin.build, origin.variant),
+        };
   return {
-    workspace: base.workspace,
-    label: base.label,
-    lineage: lineageOf(build.id, variant, from.index, from.generation),
+    ...place,
     checkpoint: from.end_checkpoint,
     tree: treeOf(outputs, siblings, base.job, END_OUTPUT),
   };

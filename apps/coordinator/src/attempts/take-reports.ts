@@ -239,7 +239,8 @@ async function stepEnded(
 /** False: it was known. */
 async function keepCheckpoint({ tx, attempt, job, changes }: Scene, holding: Holding): Promise<boolean> {
   const { build, variant } = job;
-  const row = { ...holding, agentId: attempt.agent_id, buildId: build.id, variant };
+  const key = holding.key ?? null;
+  const row = { ...holding, key, agentId: attempt.agent_id, buildId: build.id, variant };
   if (!(await insertCheckpoint(tx, row))) return false;
   if (build.replicas > 0) changes.wantsReplicas = true;
   return true;

@@ -219,6 +219,7 @@ function stepView(step: StepRow, lineage: string, attempts: readonly AttemptRow[
     endedAt: step.ended_at,
     outcome: step.outcome,
     attempt: step.attempt_id,
+    reusedFrom: step.reused_from,
     agent: attempt?.agent_id ?? null,
     checkpoint: held.at(-1)?.id ?? null,
     checkpointOn: held

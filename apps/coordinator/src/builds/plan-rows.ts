@@ -1,7 +1,8 @@
 import { newId, type BuildId } from '#libs/contracts';
-import { imageArchitecture, type Job, type Plan } from '#libs/plan';
+import { imageArchitecture, type Job, type Plan, type PlanKeys } from '#libs/plan';
 import type { Manifest } from '#libs/manifest';
 import type {
+  BoundaryKeyRow,
   JobBaseRecord,
   JobImportRecord,
   JobRequirements,
@@ -16,10 +17,15 @@ export interface VariantRows {
   readonly variant: VariantRow;
   readonly jobs: readonly JobRow[];
   readonly steps: readonly StepRow[];
+  readonly keys: readonly BoundaryKeyRow[];
 }
 
 /** Pure but for the new ids. Every job is blocked at first: settling the build lets go those that can. */
-export function planRows(build: BuildId, { name, manifest, plan }: PlannedVariant): VariantRows {
+export function planRows(
+  build: BuildId,
+  { name, manifest, plan }: PlannedVariant,
+  keys: PlanKeys,
+): VariantRows {
   const variant: VariantRow = {
     id: newId('v'),
     build_id: build,
@@ -43,6 +49,8 @@ export function planRows(build: BuildId, { name, manifest, plan }: PlannedVarian
       requires: requirementsOf(manifest, job),
       end_label: endLabelOf(plan, job),
       end_checkpoint: null,
+      end_key: keys.ends[job.index] ?? null,
+      end_origin: null,
       epoch: 0,
       generation: 1,
       ancestry: [],
@@ -62,9 +70,18 @@ export function planRows(build: BuildId, { name, manifest, plan }: PlannedVarian
       ended_at: null,
       outcome: null,
       attempt_id: null,
+      reused_from: null,
     })),
   );
-  return { variant, jobs, steps };
+  const boundaryKeys = plan.jobs.flatMap(({ index }, position) =>
+    plan.boundaries
+      .filter(({ job }) => job === index)
+      .flatMap(({ index: boundary }, at): readonly BoundaryKeyRow[] => {
+        const key = keys.boundaries[boundary] ?? null;
+        return key === null ? [] : [{ job_id: (jobs[position] as JobRow).id, position: at + 1, key }];
+      }),
+  );
+  return { variant, jobs, steps, keys: boundaryKeys };
 }
 
 /** The job whose end it goes on from, and those whose outputs it brings in. */

@@ -67,7 +67,7 @@ describe('planSubmission', () => {
       manifestPath: 'examples/debian-live.xml',
     });
     const [variant] = (await plan(accepted)).variants;
-    const { jobs } = planRows(newId('b'), variant!);
+    const { jobs } = planRows(newId('b'), variant!, { boundaries: [], ends: [] });
     expect(
       jobs.map(({ lane, needs, requires, base, imports, end_label }) => [
         lane,

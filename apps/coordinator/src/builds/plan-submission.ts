@@ -17,6 +17,7 @@ import { dirname, join, relative } from 'node:path';
 export interface PlannedSubmission {
   readonly name: string;
   readonly manifestSha256: string;
+  readonly manifestPath: string;
   readonly variants: readonly PlannedVariant[];
   /** As the manifest has it. */
   readonly replicas: number | null;
@@ -72,6 +73,7 @@ export async function planSubmission(
     return {
       name: manifest.name,
       manifestSha256: createHash('sha256').update(submission.manifest).digest('hex'),
+      manifestPath: submission.manifestPath,
       variants: planned,
       replicas: manifest.replicas,
       waitsForReplicas: manifest.waitsForReplicas,
@@ -110,6 +112,7 @@ async function layOut(
       await mkdir(dirname(target), { recursive: true });
       await writeFile(target, bytes, { mode: executable ? 0o755 : 0o644, flag: 'wx' });
     } catch (error) {
+      if (!isInTheWay(error)) throw error;
       throw new FarmError(
         'INVALID',
         `the file "${path}" of the submission cannot be placed: another one is in its way`,
@@ -119,6 +122,11 @@ async function layOut(
       );
     }
   }
+}
+
+/** A file where a folder is to be, or the other way round; anything else (no room, say) is not the submission's fault. */
+function isInTheWay(error: unknown): boolean {
+  return ['EEXIST', 'EISDIR', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function manifestInvalid(problems: readonly ManifestProblem[], path: string): FarmError {

@@ -10,7 +10,7 @@ import {
   type SubmittedBuild,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
-import { findStep } from '#libs/plan';
+import { findStep, planKeys } from '#libs/plan';
 import {
   appendAudit,
   cataloguedAmong,
@@ -36,6 +36,7 @@ import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 import { BuildViews } from './build-views.js';
 import { Gate } from './gate.js';
+import { keyWorldOf } from './key-world.js';
 import { planRows, type VariantRows } from './plan-rows.js';
 import { planSubmission, type PlannedFile, type PlannedSubmission } from './plan-submission.js';
 import { settleBuild } from './settle-build.js';
@@ -67,7 +68,10 @@ export class SubmitBuilds {
     const planned = await this.#plan(submission, caller);
     const onAgent = await this.#agentOf(submission.onAgent);
     const build = this.#buildRow(submission, planned, caller, onAgent);
-    const variants = planned.variants.map((variant) => planRows(build.id, variant));
+    const world = keyWorldOf(planned, build.source_date_epoch, await listAgents(this.store.db));
+    const variants = planned.variants.map((variant) =>
+      planRows(build.id, variant, planKeys(variant.plan, variant.manifest, world)),
+    );
     if (!submission.wait) await this.#requirePlaceable(variants, onAgent);
     this.#requireRoom(caller, await countOpenVariants(this.store.db, caller.user), variants.length);
     await this.#keepFiles(planned.files);
@@ -86,13 +90,15 @@ export class SubmitBuilds {
   async preview(submission: AcceptedSubmission, caller: Caller): Promise<PlanPreview> {
     const planned = await this.#plan(submission, caller);
     const onAgent = await this.#agentOf(submission.onAgent);
-    const [agents, usual] = await Promise.all([
+    const [agents, rows, usual] = await Promise.all([
       this.#enrolled(),
+      listAgents(this.store.db),
       usualStepTimes(this.store.db, planned.name),
     ]);
+    const world = keyWorldOf(planned, submission.sourceDateEpoch, rows);
     const id = newId('b');
     const variants = planned.variants.map((variant) => {
-      const rows = planRows(id, variant);
+      const rows = planRows(id, variant, planKeys(variant.plan, variant.manifest, world));
       return {
         name: variant.name,
         jobs: rows.jobs.map((job) => ({
@@ -217,6 +223,7 @@ export class SubmitBuilds {
       state: 'waiting',
       waits: submission.wait ? 1 : 0,
       replicas: submission.replicas ?? planned.replicas ?? this.config.replicas,
+      reuse: submission.reuse ? 1 : 0,
       waits_for_replicas: submission.waitForReplicas || planned.waitsForReplicas ? 1 : 0,
       created_at: this.clock.now(),
       started_at: null,
@@ -243,6 +250,7 @@ export class SubmitBuilds {
         tx,
         variants.flatMap(({ jobs }) => jobs),
         variants.flatMap(({ steps }) => steps),
+        variants.flatMap(({ keys }) => keys),
       );
       changes.event('build-submitted', { build: build.id }, { name: build.name, user: build.user });
       await settleBuild(tx, changes, now, build.id, null);

@@ -290,7 +290,7 @@ const LINEAGE = /^(b-[0-9a-z]{10})\/([A-Za-z0-9][A-Za-z0-9_.:+-]{0,63})\/\d{1,3}
 function checkpointOf(holding: Holding): readonly Omit<CheckpointRow, 'agentId'>[] {
   const match = LINEAGE.exec(holding.lineage);
   if (match === null) return [];
-  return [{ ...holding, buildId: match[1] as BuildId, variant: match[2] ?? '' }];
+  return [{ ...holding, key: holding.key ?? null, buildId: match[1] as BuildId, variant: match[2] ?? '' }];
 }
 
 /** Areas of builds that nobody knows, or that retention has collected meanwhile. */

@@ -38,6 +38,7 @@ import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
+import { ReuseResults } from './reuse-results.js';
 import { boundaryLabels, boundaryPosition, doneSteps, orderedSteps } from './job-progress.js';
 
 /** Builds whose jobs are assigned in one transaction: few, since nothing else is answered meanwhile. */
@@ -62,11 +63,13 @@ export class ScheduleJobs {
     private readonly config: CoordinatorConfig,
     private readonly clock: Clock,
     private readonly metrics: Metrics,
+    private readonly results: ReuseResults,
   ) {}
 
   /** Resolves to the number of jobs assigned. Does nothing that counts unless `holder` has the duty when it is recorded. */
   async pass(holder: string): Promise<number> {
     const startedAt = performance.now();
+    await this.results.pass(holder);
     const rows = await waitingJobs(this.store.db);
     if (rows.length === 0) return 0;
     await sleep(BREATH_MS);
@@ -251,6 +254,7 @@ export class ScheduleJobs {
         state: 'assigned',
         epoch,
         end_checkpoint: null,
+        end_origin: null,
         waiting_reason: '',
         waiting_since: null,
       });

@@ -1,0 +1,35 @@
+import type { KeyWorld } from '#libs/plan';
+import type { AgentRow } from '#libs/store';
+import { createHash } from 'node:crypto';
+import type { PlannedSubmission } from './plan-submission.js';
+
+/**
+ * What the submission's step keys depend on besides its manifest. Of a tool count all versions that agents have, since any of these agents may run the step: with a tool's upgrade on the
+ * first of them, what was made before is no longer the same.
+ */
+export function keyWorldOf(
+  { files, scripts, manifestPath }: PlannedSubmission,
+  sourceDateEpoch: number,
+  agents: readonly AgentRow[],
+): KeyWorld {
+  const toolVersions = new Map<string, string[]>();
+  for (const { facts, revokedAt } of agents) {
+    if (revokedAt !== null) continue;
+    for (const [tool, version] of Object.entries(facts.tools)) {
+      const versions = toolVersions.get(tool) ?? [];
+      if (!versions.includes(version)) toolVersions.set(tool, [...versions, version]);
+    }
+  }
+  // Steps have scripts in their keys already, each its own.
+  const known = new Set([manifestPath, ...scripts.map(({ path }) => path)]);
+  const others = files
+    .filter(({ path }) => !known.has(path))
+    .map(({ path, executable, sha256 }) => [path, executable, sha256] as const)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    sourceDateEpoch,
+    fingerprints: new Map(),
+    toolVersions,
+    filesDigest: createHash('sha256').update(JSON.stringify(others)).digest('hex'),
+  };
+}
