@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SnapshotStore, Workspace } from '#libs/engine';
+import type { Checkpoint } from '#libs/plan';
 import type { Areas } from './areas.js';
 
 export interface AreasUnderTest {
@@ -78,6 +80,220 @@ export function areasConformance(make: () => Promise<AreasUnderTest>): void {
       const { path } = await areas.open(ONE);
       expect((await areas.space()).freeBytes).toBeGreaterThan(0);
       await rm(path, { recursive: true });
+    });
+  });
+
+  describe('a fork of another area', () => {
+    const [FROM, INTO, THIRD] = ['b-0000000001.default', 'b-0000000002.default', 'b-0000000003.v'];
+    const MAIN = 'build_data';
+
+    const contents = async (area: string, workspace = MAIN): Promise<string | null> =>
+      await readFile(join(under.root, area, workspace, 'tmp/state'), 'utf8').catch(() => null);
+    const write = async (area: string, text: string, workspace = MAIN): Promise<void> =>
+      await writeFile(join(under.root, area, workspace, 'tmp/state'), text);
+    const storeOf = async (area: string): Promise<SnapshotStore> => (await under.areas.open(area)).store;
+    const labels = async (area: string, workspace = MAIN): Promise<readonly string[]> =>
+      (await (await storeOf(area)).list(workspace)).map(({ label }) => label);
+    /** A checkpoint at which the workspace's state is what its label says. */
+    const take = async (area: string, label: string, workspace = MAIN): Promise<Checkpoint> => {
+      await write(area, label, workspace);
+      return await (await storeOf(area)).take(workspace, label, { of: area });
+    };
+    const fork = async (
+      area: string,
+      checkpoint: Checkpoint,
+      into: string,
+      workspace = MAIN,
+    ): Promise<Workspace> => await under.areas.fork({ area, checkpoint }, { area: into, workspace });
+    const start = async (area: string, ...to: readonly string[]): Promise<readonly Checkpoint[]> => {
+      await (await storeOf(area)).startEmpty(MAIN);
+      const taken: Checkpoint[] = [];
+      for (const label of to) taken.push(await take(area, label));
+      return taken;
+    };
+    const isKept = async (area: string): Promise<boolean> => {
+      try {
+        await under.areas.destroy(area);
+        return false;
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'PINNED' });
+        return true;
+      }
+    };
+
+    it('is equal to the checkpoint, and has nothing of the other area’s', async () => {
+      const [a, b] = (await start(FROM, 'a', 'b')) as [Checkpoint, Checkpoint];
+      await write(FROM, 'at work');
+      const { path } = await fork(FROM, a, INTO);
+      expect(path).toBe(join(under.root, INTO, MAIN));
+      expect(await contents(INTO)).toBe('a');
+      expect(await labels(INTO)).toEqual([]);
+      await take(INTO, 'b');
+      await write(INTO, 'other work');
+      expect(await contents(FROM)).toBe('at work');
+      expect(await (await storeOf(FROM)).list(MAIN)).toEqual([a, b]);
+      await take(FROM, 'c');
+    });
+
+    it('replaces what is there, with what came from that', async () => {
+      const [a] = (await start(FROM, 'a')) as [Checkpoint];
+      const [old] = (await start(INTO, 'old')) as [Checkpoint];
+      await (await storeOf(INTO)).startFrom(old, 'lane');
+      await fork(FROM, a, INTO);
+      expect(await under.areas.workspaces(INTO)).toEqual([MAIN]);
+      expect(await labels(INTO)).toEqual([]);
+      await fork(FROM, a, INTO);
+      expect(await contents(INTO)).toBe('a');
+    });
+
+    it('is one of the same area, where it is', async () => {
+      const [a] = (await start(FROM, 'a', 'b')) as [Checkpoint];
+      await fork(FROM, a, FROM, 'lane');
+      expect(await contents(FROM, 'lane')).toBe('a');
+      await fork(FROM, a, FROM);
+      expect(await labels(FROM)).toEqual(['a']);
+    });
+
+    it('is refused of what is not there, and changes nothing', async () => {
+      const [a] = (await start(FROM, 'a')) as [Checkpoint];
+      await start(INTO, 'x');
+      const gone = { code: 'NOT_FOUND' };
+      await expect(fork(FROM, { ...a, id: `${a.id}1` }, INTO)).rejects.toMatchObject(gone);
+      await expect(fork(FROM, { ...a, label: 'b' }, INTO)).rejects.toMatchObject(gone);
+      await expect(fork(THIRD, a, INTO)).rejects.toMatchObject(gone);
+      await under.makeForeign(THIRD);
+      await expect(fork(THIRD, a, INTO)).rejects.toMatchObject(gone);
+      expect(await labels(INTO)).toEqual(['x']);
+      expect(await contents(INTO)).toBe('x');
+    });
+
+    it.each<[string, (store: SnapshotStore, a: Checkpoint) => Promise<unknown>, readonly string[] | null]>([
+      ['goes back', async (store, a) => await store.startFrom(a, MAIN), ['a']],
+      ['begins again', async (store) => await store.startEmpty(MAIN), []],
+      ['goes', async (store) => await store.destroy(MAIN), null],
+      [
+        'is replaced',
+        async (store) => {
+          await store.startEmpty('lane');
+          await store.startFrom(await store.take('lane', 'l', {}), MAIN);
+        },
+        [],
+      ],
+    ])('stays when the workspace that it came from %s', async (_, work, left) => {
+      const [a, , c] = (await start(FROM, 'a', 'b', 'c')) as [Checkpoint, Checkpoint, Checkpoint];
+      await fork(FROM, c, INTO);
+      const own = await take(INTO, 'd');
+      await write(FROM, 'at work');
+      const store = await storeOf(FROM);
+      await work(store, a);
+      expect(await labels(FROM)).toEqual(left ?? []);
+      expect((await under.areas.workspaces(FROM)).includes(MAIN)).toBe(left !== null);
+      await write(INTO, 'at work');
+      await (await storeOf(INTO)).startFrom(own, MAIN);
+      expect(await contents(INTO)).toBe('d');
+      await expect(fork(FROM, c, THIRD)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await under.areas.rest(FROM);
+      await under.areas.rest(INTO);
+      expect(await labels(INTO)).toEqual(['d']);
+    });
+
+    it('stays when its origin goes back again and again, behind what others came from', async () => {
+      const [a, b] = (await start(FROM, 'a', 'b', 'c', 'd')) as [Checkpoint, Checkpoint];
+      const store = await storeOf(FROM);
+      await fork(FROM, (await store.list(MAIN))[3]!, INTO);
+      await store.startFrom(b, MAIN);
+      expect(await contents(FROM)).toBe('b');
+      // The same label once more, of something else.
+      const second = await take(FROM, 'd');
+      await fork(FROM, second, THIRD);
+      await store.startFrom(a, MAIN);
+      const third = await take(FROM, 'd');
+      expect(await store.list(MAIN)).toEqual([a, third]);
+      await fork(FROM, third, INTO, 'lane');
+      await store.startEmpty(MAIN);
+      expect([await contents(FROM), await contents(INTO), await contents(THIRD)]).toEqual([null, 'd', 'd']);
+      await under.areas.destroy(INTO);
+      await under.areas.destroy(THIRD);
+      expect(await start(FROM, 'a', 'd')).toHaveLength(2);
+      await under.areas.destroy(FROM);
+      expect(await under.areas.list()).toEqual([]);
+    });
+
+    it('stays when a lane that it came from falls with its area’s main', async () => {
+      const [a] = (await start(FROM, 'a')) as [Checkpoint];
+      const store = await storeOf(FROM);
+      await store.startFrom(a, 'lane');
+      const l = await take(FROM, 'l', 'lane');
+      await store.startFrom(l, 'side');
+      await fork(FROM, l, INTO);
+      await store.startEmpty(MAIN);
+      expect(await under.areas.workspaces(FROM)).toEqual([MAIN]);
+      expect(await contents(INTO)).toBe('l');
+      await store.startEmpty('lane');
+      await take(FROM, 'l', 'lane');
+    });
+
+    it('may replace what it came from, and come from what replaced that', async () => {
+      const [a] = (await start(FROM, 'a')) as [Checkpoint];
+      await fork(FROM, a, INTO);
+      const b = await take(INTO, 'b');
+      await fork(INTO, b, FROM);
+      expect(await contents(FROM)).toBe('b');
+      const c = await take(FROM, 'c');
+      await fork(FROM, c, INTO);
+      expect([await contents(INTO), await labels(INTO), await labels(FROM)]).toEqual(['c', [], ['c']]);
+      await (await storeOf(FROM)).startFrom(c, MAIN);
+      await isKept(FROM);
+      await under.areas.destroy(INTO);
+      await under.areas.destroy(FROM);
+      expect(await under.areas.list()).toEqual([]);
+    });
+
+    it.each([
+      [FROM, INTO, THIRD],
+      [FROM, THIRD, INTO],
+      [INTO, FROM, THIRD],
+      [INTO, THIRD, FROM],
+      [THIRD, FROM, INTO],
+      [THIRD, INTO, FROM],
+    ])('goes on being there until it goes itself: %s, %s, %s', async (...order) => {
+      const [a] = (await start(FROM, 'a', 'z')) as [Checkpoint];
+      await fork(FROM, a, INTO);
+      await fork(INTO, await take(INTO, 'b'), THIRD);
+      await take(THIRD, 'c');
+      const kept: string[] = [];
+      for (const [at, area] of order.entries()) {
+        if (await isKept(area)) kept.push(area);
+        expect(await under.areas.workspaces(area)).toEqual([]);
+        for (const staying of order.slice(at + 1)) expect(await contents(staying)).not.toBeNull();
+      }
+      expect(kept).not.toContain(THIRD);
+      for (const area of [INTO, FROM]) await under.areas.destroy(area);
+      expect(await under.areas.list()).toEqual([]);
+    });
+
+    it('is in the way of no sending and receiving', async () => {
+      const [a, b] = (await start(FROM, 'a', 'b')) as [Checkpoint, Checkpoint];
+      const [store, other] = [await storeOf(FROM), await storeOf(INTO)];
+      await fork(FROM, b, THIRD);
+      await other.receive(a, null, await store.send(a, null));
+      await other.receive(b, a, await store.send(b, a));
+      await fork(INTO, b, THIRD, 'lane');
+      await store.startFrom(a, MAIN);
+      const c = await take(FROM, 'c');
+      await other.receive(c, a, await store.send(c, a));
+      expect(await other.list(MAIN)).toEqual([a, c]);
+      await other.startFrom(c, MAIN);
+      expect([await contents(INTO), await contents(THIRD, 'lane')]).toEqual(['c', 'b']);
+      // What was forked is sent whole, and then what came after.
+      await fork(FROM, c, THIRD, 'side');
+      const third = await storeOf(THIRD);
+      const d = await take(THIRD, 'd', 'side');
+      const e = await take(THIRD, 'e', 'side');
+      await other.receive(d, null, await third.send(d, null));
+      await other.receive(e, d, await third.send(e, d));
+      await other.startFrom(e, 'side');
+      expect(await contents(INTO, 'side')).toBe('e');
     });
   });
 }

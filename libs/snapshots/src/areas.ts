@@ -1,4 +1,5 @@
-import type { SnapshotStore, Space } from '#libs/engine';
+import type { SnapshotStore, Space, Workspace } from '#libs/engine';
+import type { Checkpoint } from '#libs/plan';
 
 /**
  * The build areas of an agent, side by side in one place: each has workspaces and checkpoints of its own. As with workspaces, an area is known by what was
@@ -26,11 +27,31 @@ export abstract class Areas {
   /** Unmounts the area's workspaces, with what is mounted below them. Nobody may be working in the area. Throws BUSY. */
   abstract rest(name: string): Promise<void>;
 
-  /** Removes the area with all that is in it. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY: some of it may be gone then. */
+  /**
+   * Makes a workspace equal to a checkpoint that another area holds, which is not changed: as `startFrom` does with one of another workspace, but what is done to either
+   * of the two areas later does not concern the other one. The area of the workspace is made unless it is there. Throws as `startFrom`; NOT_FOUND also when
+   * there is no area to fork from.
+   */
+  abstract fork(from: CheckpointOfArea, to: WorkspaceOfArea): Promise<Workspace>;
+
+  /**
+   * Removes the area with all that is in it. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY: some of it may be gone then. PINNED says also which
+   * areas have gone on from this one in a way that needs it: its workspaces are gone by then, and the rest goes when it is destroyed after those.
+   */
   abstract destroy(name: string): Promise<void>;
 
   /** Bytes at hand to all areas together. */
   abstract space(): Promise<Space>;
+}
+
+export interface CheckpointOfArea {
+  readonly area: string;
+  readonly checkpoint: Checkpoint;
+}
+
+export interface WorkspaceOfArea {
+  readonly area: string;
+  readonly workspace: string;
 }
 
 export interface Area {

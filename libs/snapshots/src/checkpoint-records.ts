@@ -97,6 +97,16 @@ export abstract class CheckpointRecords<W extends Origin> {
     throw new SnapshotStoreError('NOT_FOUND', `the checkpoint "${label}" of ${workspace} (${id}) is gone`);
   }
 
+  /** Does something with a checkpoint that others may drop meanwhile. Throws NOT_FOUND when it was not there all the time, whatever came of that. */
+  async withHeld<T>(checkpoint: Checkpoint, work: (tree: string) => Promise<T>): Promise<T> {
+    await this.find(checkpoint);
+    try {
+      return await work(this.treePath(checkpoint));
+    } finally {
+      await this.find(checkpoint);
+    }
+  }
+
   /** Workspaces forked from these checkpoints, and from theirs, and so on: each behind those that came from it. */
   async forksOf(workspace: string, checkpoints: readonly LabelledRecord[]): Promise<readonly string[]> {
     const ids = new Set(checkpoints.map(({ id }) => id));

@@ -38,6 +38,10 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return typeof error === 'object' && error !== null && 'errno' in error && typeof error.errno === 'number';
 }
 
+export function noArea(place: string): SnapshotStoreError {
+  return new SnapshotStoreError('NOT_FOUND', `there is no area ${place} to go on from`);
+}
+
 export function badStream(message: string, cause?: unknown): SnapshotStoreError {
   return new SnapshotStoreError('BAD_STREAM', message, 'It can be sent again.', { cause });
 }

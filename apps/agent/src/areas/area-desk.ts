@@ -1,6 +1,6 @@
 import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
-import type { Areas } from '#libs/snapshots';
+import type { Areas, CheckpointOfArea, WorkspaceOfArea } from '#libs/snapshots';
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { KeyedMutex } from '../keyed-mutex.js';
@@ -15,6 +15,11 @@ export interface EnteredArea {
    * nor, while any works in the area, where something would be dropped for it: throws BUSY then.
    */
   readonly beside: Pick<SnapshotStore, 'receive'>;
+  /**
+   * Makes a workspace equal to a checkpoint that another area holds. It does not wait for the jobs there, but for what drops checkpoints there and has begun. Throws NOT_FOUND,
+   * also when that area is to go.
+   */
+  readonly fork: (from: CheckpointOfArea, workspace: string) => Promise<Workspace>;
   /** Several operations with nobody in between, after which the workspace may be another. */
   readonly exclusively: <T>(workspace: string, work: (store: SnapshotStore) => Promise<T>) => Promise<T>;
   readonly leave: () => Promise<void>;
@@ -23,15 +28,21 @@ export interface EnteredArea {
 /**
  * Who uses which area: two jobs of one may run at the same time, and a store's operations in one area must not race each other. When the last job has left an area,
  * nothing of it stays mounted, and it goes if it is to.
+ *
+ * What may drop checkpoints of an area has a second lock of it, which a fork takes of both its areas. It is taken last, of several areas in the order of their names, and
+ * nobody who has one takes anything of the first kind: so nobody waits in a circle.
  */
 export class AreaDesk {
   readonly #mutex = new KeyedMutex();
+  readonly #dropping = new KeyedMutex();
   readonly #users = new Map<string, number>();
   /** The workspaces in which jobs work, by area; one may be in it twice. */
   readonly #working = new Map<string, string[]>();
   /** What is on its way beside the jobs, by area. */
   readonly #moving = new Map<string, Moving>();
   readonly #toDrop = new Map<string, (area: string) => void>();
+  /** Areas to drop that others need. */
+  readonly #needed = new Set<string>();
 
   constructor(
     private readonly areas: Areas,
@@ -56,15 +67,16 @@ export class AreaDesk {
         return await this.areas.open(name);
       });
       const serialise: Serialise = (work) => this.#mutex.run(name, work);
+      const dropping: Serialise = (work) => this.#dropping.run(name, work);
       return {
         path,
-        store: new SerialStore(store, serialise, moving),
-        beside: new StoreBeside(store, serialise, moving, working),
+        store: new SerialStore(store, serialise, dropping, moving),
+        beside: new StoreBeside(store, serialise, dropping, moving, working),
+        fork: async (from, workspace) => await this.#fork(from, { area: name, workspace }, serialise),
         exclusively: async (workspace, work) =>
           await serialise(async () => {
-            await moving.stopSending(workspace);
-            await moving.stopReceiving();
-            return await work(store);
+            await moving.stopFor(workspace);
+            return await dropping(() => work(store));
           }),
         leave: async () => {
           forget();
@@ -90,7 +102,7 @@ export class AreaDesk {
   }
 
   /**
-   * Removes the area, now or when nobody uses it any more. `onGone` is told when it is gone; it may be told to remove it again. An order that meets a job does nothing:
+   * Removes the area, now or when nobody uses it any more and no other area needs it. `onGone` is told when it is gone; it may be told to remove it again. An order that meets a job does nothing:
    * it may be from before the job came, and is repeated if it is not.
    */
   async drop(name: string, onGone: (area: string) => void): Promise<void> {
@@ -100,33 +112,79 @@ export class AreaDesk {
     await this.#settle(name);
   }
 
+  async #fork(from: CheckpointOfArea, to: WorkspaceOfArea, serialise: Serialise): Promise<Workspace> {
+    if (this.#toDrop.has(from.area))
+      throw new SnapshotStoreError('NOT_FOUND', `the area ${from.area} is to go`);
+    this.#users.set(from.area, this.#count(from.area) + 1);
+    try {
+      return await serialise(async () => {
+        await this.#movingOf(to.area).stopFor(to.workspace);
+        await this.#movingOf(from.area).stopReceiving(from.checkpoint.workspace);
+        return await this.#droppingOfBoth(from.area, to.area, () => this.areas.fork(from, to));
+      });
+    } finally {
+      await this.#release(from.area);
+    }
+  }
+
+  async #droppingOfBoth<T>(one: string, other: string, work: () => Promise<T>): Promise<T> {
+    const [first = one, second] = [...new Set([one, other])].toSorted();
+    const inner = second === undefined ? work : async () => this.#dropping.run(second, work);
+    return await this.#dropping.run(first, inner);
+  }
+
   async #leave(name: string): Promise<void> {
     this.#users.set(name, this.#count(name) - 1);
     await this.#settle(name);
   }
 
-  /** What is to be done with an area that nobody uses. */
+  /** The same, without waiting for anybody who is in the area. */
+  async #release(name: string): Promise<void> {
+    this.#users.set(name, this.#count(name) - 1);
+    if (this.#count(name) === 0) await this.#settle(name);
+  }
+
+  /** What is to be done with an area that nobody uses; then with those that were needed until now. */
   async #settle(name: string): Promise<void> {
-    await this.#mutex.run(name, async () => {
-      if (this.#count(name) > 0) return;
+    for (let again = await this.#tryToSettle(name); again;) {
+      again = false;
+      for (const each of [...this.#needed]) {
+        // It may have been the last that needed another one.
+        again = (await this.#tryToSettle(each)) || again;
+      }
+    }
+  }
+
+  /** Resolves to whether something may not be needed any more. */
+  async #tryToSettle(name: string): Promise<boolean> {
+    return await this.#mutex.run(name, async () => {
+      const isNeeded = this.#needed.delete(name);
+      if (this.#count(name) > 0) return false;
       this.#users.delete(name);
       this.#moving.delete(name);
       this.#working.delete(name);
       const onGone = this.#toDrop.get(name);
       try {
         if (onGone === undefined) {
-          await this.areas.rest(name);
-          return;
+          await this.#dropping.run(name, () => this.areas.rest(name));
+          return true;
         }
-        await this.areas.destroy(name);
+        await this.#dropping.run(name, () => this.areas.destroy(name));
         this.#toDrop.delete(name);
         this.log.info({ area: name }, 'area removed');
         onGone(name);
+        return true;
       } catch (error) {
+        if (onGone !== undefined && error instanceof SnapshotStoreError && error.code === 'PINNED') {
+          this.#needed.add(name);
+          if (!isNeeded) this.log.info({ area: name, reason: error.message }, 'area is kept for now');
+          return false;
+        }
         this.log.error(
           { err: error, area: name },
           onGone === undefined ? 'area stays mounted' : 'area not removed',
         );
+        return false;
       }
     });
   }
@@ -154,6 +212,12 @@ type Serialise = <T>(work: () => Promise<T>) => Promise<T>;
 class Moving {
   readonly #sending = new Set<Sending>();
   readonly #receiving = new Set<ReceivingBeside>();
+
+  /** Before the workspace is changed as a whole. */
+  async stopFor(workspace: string): Promise<void> {
+    await this.stopSending(workspace);
+    await this.stopReceiving();
+  }
 
   /** Of the workspace; their checkpoints may go when it resolves. */
   async stopSending(workspace: string): Promise<void> {
@@ -230,6 +294,7 @@ class SerialStore extends SnapshotStore {
   constructor(
     private readonly store: SnapshotStore,
     private readonly serialise: Serialise,
+    private readonly dropping: Serialise,
     private readonly moving: Moving,
   ) {
     super();
@@ -266,15 +331,21 @@ class SerialStore extends SnapshotStore {
   }
 
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
-    await this.#alone(checkpoint.workspace, () => this.store.receive(checkpoint, base, stream));
+    const { workspace } = checkpoint;
+    // Told where it is read; it may break off before that.
+    stream.on('error', () => undefined);
+    await this.serialise(async () => {
+      await this.moving.stopFor(workspace);
+      const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream);
+      await ((await dropsFor(this.store, workspace, base)) ? this.dropping(receive) : receive());
+    });
   }
 
-  /** With no checkpoint of the workspace on its way to others, and none on its way here. */
+  /** With no checkpoint of the workspace on its way to others, none on its way here, and nobody forking any of the area. */
   async #alone<T>(workspace: string, work: () => Promise<T>): Promise<T> {
     return await this.serialise(async () => {
-      await this.moving.stopSending(workspace);
-      await this.moving.stopReceiving();
-      return await work();
+      await this.moving.stopFor(workspace);
+      return await this.dropping(work);
     });
   }
 
@@ -289,6 +360,7 @@ class StoreBeside {
   constructor(
     private readonly store: SnapshotStore,
     private readonly serialise: Serialise,
+    private readonly dropping: Serialise,
     private readonly moving: Moving,
     private readonly working: readonly string[],
   ) {}
@@ -297,23 +369,25 @@ class StoreBeside {
     const { workspace } = checkpoint;
     // Told where it is read; it may break off before that.
     stream.on('error', () => undefined);
+    const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream);
     const begun = await this.serialise(async () => {
-      if (await this.#drops(workspace, base)) {
+      const drops = await dropsFor(this.store, workspace, base);
+      if (drops) {
         if (this.working.length > 0) throw busy(workspace);
         await this.moving.stopSending(workspace);
       } else if (this.working.includes(workspace)) throw busy(workspace);
       return {
-        received: this.moving.receive(workspace, stream, () => this.store.receive(checkpoint, base, stream)),
+        received: this.moving.receive(workspace, stream, drops ? () => this.dropping(receive) : receive),
       };
     });
     await begun.received;
   }
+}
 
-  /** Whether something goes for it. */
-  async #drops(workspace: string, base: Checkpoint | null): Promise<boolean> {
-    const newest = (await this.store.list(workspace)).at(-1);
-    return newest !== undefined && newest.id !== base?.id;
-  }
+/** Whether a checkpoint goes when one comes that goes on from `base`. */
+async function dropsFor(store: SnapshotStore, workspace: string, base: Checkpoint | null): Promise<boolean> {
+  const newest = (await store.list(workspace)).at(-1);
+  return newest !== undefined && newest.id !== base?.id;
 }
 
 function busy(workspace: string): SnapshotStoreError {

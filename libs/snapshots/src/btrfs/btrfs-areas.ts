@@ -1,10 +1,10 @@
-import { SnapshotStoreError, type Space } from '#libs/engine';
+import { SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Areas, type Area } from '../areas.js';
+import { Areas, type Area, type CheckpointOfArea, type WorkspaceOfArea } from '../areas.js';
 import { releaseMountsBelow } from '../release-mounts.js';
-import { busy, inStoreWords } from '../store-errors.js';
+import { busy, inStoreWords, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
 import { BtrfsCommand } from './btrfs-command.js';
@@ -83,6 +83,17 @@ export class BtrfsAreas extends Areas {
     for (const workspace of await this.workspaces(name)) {
       await releaseMountsBelow(join(this.#path(name), workspace));
     }
+  }
+
+  override async fork(
+    { area, checkpoint }: CheckpointOfArea,
+    { area: into, workspace }: WorkspaceOfArea,
+  ): Promise<Workspace> {
+    if (!(await this.#isOurs(area))) throw noArea(this.#path(area));
+    await this.open(into);
+    const store = this.#store(into);
+    if (area === into) return await store.startFrom(checkpoint, workspace);
+    return await store.forkFrom(this.#store(area), checkpoint, workspace);
   }
 
   override async destroy(name: string): Promise<void> {

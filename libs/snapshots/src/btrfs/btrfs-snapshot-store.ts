@@ -101,6 +101,20 @@ export class BtrfsSnapshotStore extends SnapshotStore {
     });
   }
 
+  /** As `startFrom`, of a checkpoint that the store of another build area on the same file system holds. */
+  async forkFrom(source: BtrfsSnapshotStore, checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
+    const path = this.#records.workspacePath(workspace);
+    return await inStoreWords(async () => {
+      await source.#records.find(checkpoint);
+      const falling = await this.#falling(workspace, () => true);
+      const replaced = await this.#prepare(workspace, falling);
+      const make = async (to: string): Promise<void> =>
+        source.#records.withHeld(checkpoint, async (tree) => this.#snapshot(tree, to));
+      await this.#replace(workspace, { make, origin: null, replaced }, falling);
+      return { name: workspace, path };
+    });
+  }
+
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     const path = this.#records.workspacePath(workspace);
     const target = this.#records.checkpointPath({ workspace, label });

@@ -33,7 +33,7 @@ import {
 } from './directory-records.js';
 import { compareIndexes, parseIndex, settled } from './tree-index.js';
 import { type KeptTree, receiveTree, sendTree, sizeOfTree } from './tree-transfer.js';
-import { identifyFolder, writeJson, type WorkspaceRecord } from './workspace-record.js';
+import { identifyFolder, writeJson, type KeptPlace, type WorkspaceRecord } from './workspace-record.js';
 
 export interface DirectorySnapshotStoreOptions {
   /** The build area's folder. Workspaces are in it, checkpoints in its `.checkpoints`. */
@@ -78,12 +78,26 @@ export class DirectorySnapshotStore extends SnapshotStore {
     refuseBadWorkspace(workspace);
     return await inStoreWords(async () => {
       const beginning = await this.#records.beginning(workspace, checkpoint);
-      await this.#prepare(beginning);
-      const { tree } = this.#records.treeOf(checkpoint);
-      await this.#replace(workspace, async (incoming) => copyTree(tree, incoming), beginning.origin);
-      await this.#dropAll(beginning);
-      await this.#remember(workspace, await this.#listing(workspace), checkpoint);
-      return { name: workspace, path: this.#records.workspacePath(workspace) };
+      return await this.#start(beginning, placeOf(checkpoint), async (incoming) => {
+        await copyTree(this.#records.treePath(checkpoint), incoming);
+      });
+    });
+  }
+
+  /** As `startFrom`, of a checkpoint that the store of another build area holds. */
+  async forkFrom(
+    source: DirectorySnapshotStore,
+    checkpoint: Checkpoint,
+    workspace: string,
+  ): Promise<Workspace> {
+    refuseBadWorkspace(workspace);
+    return await inStoreWords(async () => {
+      await source.#records.find(checkpoint);
+      const beginning = await this.#records.beginning(workspace, null);
+      const base = { ...placeOf(checkpoint), root: source.#root };
+      return await this.#start(beginning, base, async (incoming) => {
+        await source.#records.withHeld(checkpoint, async (tree) => copyTree(tree, incoming));
+      });
     });
   }
 
@@ -107,7 +121,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
         await writeJson(this.#records.recordPath(taking), record);
         // From here on the checkpoint exists: all of it, or, after a crash, none.
         await rename(taking, target);
-        await this.#remember(workspace, listing, checkpoint);
+        await this.#remember(workspace, listing, placeOf(checkpoint));
       } catch (error) {
         await removeTrees(taking);
         throw error;
@@ -196,6 +210,19 @@ export class DirectorySnapshotStore extends SnapshotStore {
       if (isCode(await asStoreError(error), 'NO_SPACE')) await this.#begin(workspace, base);
       throw error;
     }
+  }
+
+  async #start(
+    beginning: Beginning,
+    base: KeptPlace,
+    make: (incoming: string) => Promise<void>,
+  ): Promise<Workspace> {
+    const { workspace, origin } = beginning;
+    await this.#prepare(beginning);
+    await this.#replace(workspace, make, origin);
+    await this.#dropAll(beginning);
+    await this.#remember(workspace, await this.#listing(workspace), base);
+    return { name: workspace, path: this.#records.workspacePath(workspace) };
   }
 
   async #makeLayout(path: string): Promise<void> {
@@ -319,7 +346,9 @@ export class DirectorySnapshotStore extends SnapshotStore {
           await linkTree(shared.tree, target);
           await removeEntries(target, changes.removed);
           await copyEntries(path, target, [Buffer.from('.'), ...changes.copied]);
-          return;
+          // That of another area may have gone in the middle of it.
+          if (await this.#isHeld(shared.base)) return;
+          await removeTrees(target);
         } catch (error) {
           if (isCode(error, 'NO_SPACE')) throw error;
           // Too many links to a file, or a file system that has none: a copy is always right.
@@ -331,19 +360,31 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   /** The checkpoint that the workspace was last equal to, and what the workspace looked like then; `null` when that is not known. */
-  async #baseTree(
-    workspace: string,
-  ): Promise<{ readonly tree: string; readonly index: ReadonlyMap<string, string> } | null> {
+  async #baseTree(workspace: string): Promise<{
+    readonly base: KeptPlace;
+    readonly tree: string;
+    readonly index: ReadonlyMap<string, string>;
+  } | null> {
     const base = (await this.#records.workspace(workspace))?.base ?? null;
     if (base === null || base.folder !== (await identifyFolder(this.#records.workspacePath(workspace))))
       return null;
-    const checkpoint = this.#records.home(base.workspace, base.label);
-    // Another one of that name may have been taken since.
-    if ((await readJson<CheckpointRecord>(this.#records.recordPath(checkpoint)))?.id !== base.id) return null;
+    if (!(await this.#isHeld(base))) return null;
     return {
-      tree: join(checkpoint, 'tree'),
+      base,
+      tree: this.#recordsAt(base).treePath(base),
       index: parseIndex(await readFile(this.#records.home(workspace, INDEX))),
     };
+  }
+
+  /** Another one of that name may have been taken since. */
+  async #isHeld(place: KeptPlace): Promise<boolean> {
+    const records = this.#recordsAt(place);
+    const path = records.recordPath(records.checkpointPath(place));
+    return (await readJson<CheckpointRecord>(path))?.id === place.id;
+  }
+
+  #recordsAt({ root }: KeptPlace): DirectoryRecords {
+    return root === undefined ? this.#records : new DirectoryRecords(root);
   }
 
   /** Throws NOT_FOUND when there is no workspace. */
@@ -356,11 +397,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
   }
 
   /** Notes that the workspace, as it was listed, equals the checkpoint. Without room for the note the next checkpoint costs more, no more than that. */
-  async #remember(
-    workspace: string,
-    { folder, atMs, entries }: Listing,
-    checkpoint: Checkpoint,
-  ): Promise<void> {
+  async #remember(workspace: string, { folder, atMs, entries }: Listing, base: KeptPlace): Promise<void> {
     try {
       const origin = (await this.#records.workspace(workspace))?.origin ?? null;
       await this.#writeRecord(workspace, { folders: [folder], origin, base: null });
@@ -370,7 +407,7 @@ export class DirectorySnapshotStore extends SnapshotStore {
       await this.#writeRecord(workspace, {
         folders: [folder],
         origin,
-        base: { ...placeOf(checkpoint), folder },
+        base: { ...base, folder },
       });
     } catch (error) {
       if (!isCode(await asStoreError(error), 'NO_SPACE')) throw error;

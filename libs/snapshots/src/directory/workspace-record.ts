@@ -9,7 +9,13 @@ export interface WorkspaceRecord extends Origin {
   readonly base: IndexBase | null;
 }
 
-export interface IndexBase extends CheckpointPlace {
+/** A checkpoint here, or in another build area. */
+export interface KeptPlace extends CheckpointPlace {
+  /** Folder of the other build area. */
+  readonly root?: string;
+}
+
+export interface IndexBase extends KeptPlace {
   /** The folder the index was made of: it says nothing about another one. */
   readonly folder: FolderIdentity;
 }

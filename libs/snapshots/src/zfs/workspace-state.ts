@@ -11,6 +11,10 @@ import type { ZfsCommand } from './zfs-command.js';
 const OURS = 'org.distrofarm:';
 /** Set on datasets we made. Their snapshots and children inherit it, so it proves nothing about those. */
 export const ROLE = `${OURS}role`;
+/** Holds the area's name. Children inherit it, so it counts only where it names the dataset that has it. */
+export const AREA = `${OURS}area`;
+/** On what has another name than it: what was set aside of that workspace (asides.ts). */
+export const ASIDE_OF = `${OURS}aside-of`;
 /** Set on snapshots we took, never on datasets. */
 export const MARK = `${OURS}checkpoint`;
 /**
@@ -24,6 +28,8 @@ export const RECEIVING_GUID = `${OURS}receiving-guid`;
 export interface WorkspaceState {
   readonly dataset: DatasetName;
   readonly isOurs: boolean;
+  /** `null`: not set aside. */
+  readonly aside: Aside | null;
   /** The snapshot it was cloned from. */
   readonly origin: string | null;
   /** Oldest first. */
@@ -50,6 +56,7 @@ const STATE_PROPERTIES = [
   'userrefs',
   'origin',
   ROLE,
+  ASIDE_OF,
   MARK,
   RECEIVING_WORKSPACE,
   RECEIVING_GUID,
@@ -70,7 +77,7 @@ export async function readWorkspaceState(
       .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties, isHalf))
       .toSorted((a, b) => a.createdInTransaction - b.createdInTransaction);
     const isOurs = own.get(ROLE) === 'workspace' || isHalf;
-    return { dataset, isOurs, origin: own.get('origin') ?? null, snapshots };
+    return { dataset, isOurs, aside: asideOf(dataset, own), origin: own.get('origin') ?? null, snapshots };
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return null;
     throw error;
@@ -118,6 +125,20 @@ export function emptySnapshot({ snapshots }: WorkspaceState): SnapshotState | nu
 /** The dataset is what the receiving of its workspace has made, or left. */
 export function isReceiving(dataset: string, properties: Properties): boolean {
   return properties.get(RECEIVING_WORKSPACE) === dataset.slice(dataset.lastIndexOf('/') + 1);
+}
+
+export interface Aside {
+  readonly workspace: string;
+  /** Not, when it was cut short: it may still be put back. */
+  readonly isSealed: boolean;
+}
+
+/** `null` for what was not set aside. */
+export function asideOf(dataset: string, properties: Properties): Aside | null {
+  const workspace = properties.get(ASIDE_OF);
+  // It is noted just before it is renamed.
+  if (workspace === undefined || workspace === dataset.slice(dataset.lastIndexOf('/') + 1)) return null;
+  return { workspace, isSealed: properties.get(ROLE) === 'aside' };
 }
 
 function snapshotState(label: string, properties: Properties, isOfHalf: boolean): SnapshotState {

@@ -1,21 +1,29 @@
-import { SnapshotStoreError, type Space } from '#libs/engine';
+import { SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Areas, type Area } from '../areas.js';
+import { Areas, type Area, type CheckpointOfArea, type WorkspaceOfArea } from '../areas.js';
 import { releaseMountsBelow } from '../release-mounts.js';
-import { inStoreWords, isCode } from '../store-errors.js';
+import { inStoreWords, isCode, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
+import { Asides } from './asides.js';
 import { unmountDatasets } from './dataset-mounts.js';
 import { childDataset, type DatasetName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
 import { createDataset, datasetInfo } from './datasets.js';
-import { foreignDataset, isReceiving, RECEIVING_WORKSPACE, ROLE } from './workspace-state.js';
+import { readRelatives } from './relatives.js';
+import { SpaceReserve } from './space-reserve.js';
+import {
+  AREA,
+  ASIDE_OF,
+  asideOf,
+  foreignDataset,
+  isReceiving,
+  RECEIVING_WORKSPACE,
+  ROLE,
+} from './workspace-state.js';
 import { ZfsCommand } from './zfs-command.js';
 import { ZfsSnapshotStore } from './zfs-snapshot-store.js';
-
-/** Holds the area's name. Children inherit it, so it counts only where it names the dataset that has it. */
-const AREA = 'org.distrofarm:area';
 
 export interface ZfsAreasOptions {
   /** Areas are its children. It is made when it is not there. */
@@ -76,11 +84,12 @@ export class ZfsAreas extends Areas {
   override async workspaces(name: string): Promise<readonly string[]> {
     if ((await this.#find(name)) !== 'ours') return [];
     const dataset = this.#dataset(name);
-    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE, RECEIVING_WORKSPACE]);
+    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE, ASIDE_OF, RECEIVING_WORKSPACE]);
     return [...all]
       .filter(
         ([child, properties]) =>
           properties.get('type') === 'filesystem' &&
+          asideOf(child, properties) === null &&
           (properties.get(ROLE) === 'workspace' || isReceiving(child, properties)),
       )
       .map(([child]) => child.slice(dataset.length + 1));
@@ -88,11 +97,27 @@ export class ZfsAreas extends Areas {
 
   override async rest(name: string): Promise<void> {
     const dataset = this.#dataset(name);
+    if ((await this.#find(name)) !== 'ours') return;
+    const asides = this.#asides(dataset);
+    await asides.repair();
     const workspaces = await this.workspaces(name);
     await unmountDatasets(
       this.#zfs,
       workspaces.map((workspace) => childDataset(dataset, workspace)),
     );
+    await asides.sweep();
+  }
+
+  override async fork(
+    { area, checkpoint }: CheckpointOfArea,
+    { area: into, workspace }: WorkspaceOfArea,
+  ): Promise<Workspace> {
+    const source = this.#dataset(area);
+    if ((await this.#find(area)) !== 'ours') throw noArea(source);
+    await this.open(into);
+    const store = this.#store(this.#dataset(into));
+    if (area === into) return await store.startFrom(checkpoint, workspace);
+    return await store.forkFrom(this.#store(source), checkpoint, workspace);
   }
 
   override async destroy(name: string): Promise<void> {
@@ -101,9 +126,38 @@ export class ZfsAreas extends Areas {
     if (found === 'foreign') throw foreignDataset(dataset);
     if (found === 'absent') return;
     const store = this.#store(dataset);
+    const asides = this.#asides(dataset);
+    await asides.repair();
     for (const workspace of await this.workspaces(name)) await store.destroy(workspace);
+    await asides.sweep();
+    await this.#refuseNeeded(name);
     // Without -r: a child that is not ours stays, and the area with it.
     await this.#zfs.zfsRetrying(['BUSY'], 'destroy', dataset);
+    await this.#removeFolder(name);
+  }
+
+  /** Throws PINNED for an area that others have gone on from. What is not in its dataset goes all the same. */
+  async #refuseNeeded(name: string): Promise<void> {
+    const within = (dataset: string): boolean => dataset.startsWith(`${this.#dataset(name)}/`);
+    const relatives = await readRelatives(this.#zfs, this.#root);
+    const users = relatives.filter((each) => within(each.origin) && !within(each.name));
+    if (users.length === 0) return;
+    await this.#removeFolder(name);
+    const names = new Set(users.map((each) => this.#areaOf(each.name) ?? each.name));
+    throw new SnapshotStoreError(
+      'PINNED',
+      `the area ${name} is still needed by ${[...names].toSorted().join(', ')}, which went on from a checkpoint of it`,
+      'It goes after that.',
+    );
+  }
+
+  #areaOf(dataset: string): string | null {
+    return dataset.startsWith(`${this.#root}/`)
+      ? (dataset.slice(this.#root.length + 1).split('/')[0] ?? null)
+      : null;
+  }
+
+  async #removeFolder(name: string): Promise<void> {
     const path = join(await this.#rootPath(), name);
     if (!existsSync(path)) return;
     await releaseMountsBelow(path);
@@ -125,14 +179,18 @@ export class ZfsAreas extends Areas {
     }
   }
 
-  /** One reserve for all areas: each its own would keep 64 MB back for every variant that was ever built here. */
   #store(dataset: DatasetName): ZfsSnapshotStore {
     return new ZfsSnapshotStore({
       root: dataset,
       layout: this.#layout,
       zfs: this.#zfs,
-      reserveIn: this.#root,
+      areasRoot: this.#root,
     });
+  }
+
+  #asides(dataset: DatasetName): Asides {
+    const place = { root: dataset, areasRoot: this.#root };
+    return new Asides(this.#zfs, place, new SpaceReserve(this.#zfs, this.#root));
   }
 
   #dataset(name: string): DatasetName {

@@ -6,11 +6,12 @@ import type { Readable } from 'node:stream';
 import { badStream, inStoreWords, isCode } from '../store-errors.js';
 import { refuseBadFacts } from '../store-facts.js';
 import { EMPTY, refuseBadLabel, refuseBadWorkspace } from '../store-names.js';
+import { Asides } from './asides.js';
 import { mountDataset, unmountDatasets, workspacePath } from './dataset-mounts.js';
 import { childDataset, snapshotName, type DatasetName, type SnapshotName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
-import { forksGoingWith, originsOf } from './forks.js';
+import { fallingWith, isPinned, originsOf, type AreaPlace, type Falling } from './forks.js';
 import { asBadStream, readBegin } from './received-stream.js';
 import { parseSendSize } from './send-size.js';
 import { SpaceReserve } from './space-reserve.js';
@@ -32,8 +33,11 @@ export interface ZfsSnapshotStoreOptions {
   /** Folders of an empty workspace. */
   readonly layout: readonly string[];
   readonly zfs?: ZfsCommand;
-  /** Where room is kept back, when several build areas share that. Default: `root`. */
-  readonly reserveIn?: DatasetName;
+  /**
+   * The dataset that has this build area among others. What they have gone on from here outlives what is done here, and one reserve of room is kept back for all:
+   * each its own would keep 64 MB back for every variant that was ever built here.
+   */
+  readonly areasRoot?: DatasetName;
 }
 
 interface Found {
@@ -48,20 +52,24 @@ export class ZfsSnapshotStore extends SnapshotStore {
   readonly #layout: readonly string[];
   readonly #zfs: ZfsCommand;
   readonly #reserve: SpaceReserve;
+  readonly #place: AreaPlace;
+  readonly #asides: Asides;
 
-  constructor({ root, layout, zfs = new ZfsCommand(), reserveIn = root }: ZfsSnapshotStoreOptions) {
+  constructor({ root, layout, zfs = new ZfsCommand(), areasRoot }: ZfsSnapshotStoreOptions) {
     super();
     this.#root = root;
     this.#layout = layout;
     this.#zfs = zfs;
-    this.#reserve = new SpaceReserve(zfs, reserveIn);
+    this.#place = { root, areasRoot: areasRoot ?? null };
+    this.#reserve = new SpaceReserve(zfs, areasRoot ?? root);
+    this.#asides = new Asides(zfs, this.#place, this.#reserve);
     this.description = `ZFS snapshots in ${root}`;
   }
 
   override async startEmpty(workspace: string): Promise<Workspace> {
     const dataset = this.#dataset(workspace);
     await this.#reserve.hold(await this.space());
-    const state = await readWorkspaceState(this.#zfs, dataset);
+    const state = await this.#stateToChange(workspace);
     if (state === null) return await this.#create(dataset, workspace);
     const empty = state.origin === null ? emptySnapshot(state) : null;
     if (empty !== null) return await this.#rollBack(workspace, state, empty);
@@ -72,21 +80,18 @@ export class ZfsSnapshotStore extends SnapshotStore {
 
   override async startFrom(checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
     const dataset = this.#dataset(workspace);
-    const { state, snapshot } = await this.#find(checkpoint);
+    const { state, snapshot } = await this.#findFor(workspace, checkpoint);
     await this.#reserve.hold(await this.space());
     if (checkpoint.workspace === workspace) return await this.#rollBack(workspace, state, snapshot);
     await this.#refuseOrigin(state.dataset, dataset);
-    const replaced = await readWorkspaceState(this.#zfs, dataset);
-    if (replaced !== null) await this.#destroy(replaced);
-    await this.#make(
-      dataset,
-      'clone',
-      '-o',
-      `${ROLE}=workspace`,
-      snapshotName(state.dataset, snapshot.label),
-      dataset,
-    );
-    return { name: workspace, path: await this.#mount(dataset) };
+    return await this.#fork(workspace, { state, snapshot });
+  }
+
+  /** As `startFrom`, of a checkpoint that the store of an area beside this one holds. */
+  async forkFrom(source: ZfsSnapshotStore, checkpoint: Checkpoint, workspace: string): Promise<Workspace> {
+    const found = await source.#find(checkpoint);
+    await this.#reserve.hold(await this.space());
+    return await this.#fork(workspace, found);
   }
 
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
@@ -105,7 +110,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
   }
 
   override async destroy(workspace: string): Promise<void> {
-    const state = await readWorkspaceState(this.#zfs, this.#dataset(workspace));
+    const state = await this.#stateToChange(workspace);
     if (state !== null) await this.#destroy(state);
   }
 
@@ -145,7 +150,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
       refuseBadLabel(checkpoint.label);
       refuseBadFacts(checkpoint.facts);
       await this.#reserve.hold(await this.space());
-      const found = base === null ? null : await this.#find(base);
+      const found = base === null ? null : await this.#findFor(checkpoint.workspace, base);
       const begun = await readBegin(stream, { checkpoint, base });
       if (found !== null && base?.workspace === checkpoint.workspace)
         await this.#receiveIncrement(checkpoint, found, begun);
@@ -164,7 +169,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     const { workspace, label } = checkpoint;
     const dataset = this.#dataset(workspace);
     if (base !== null) await this.#refuseOrigin(base.state.dataset, dataset);
-    const replaced = await readWorkspaceState(this.#zfs, dataset);
+    const replaced = await this.#stateToChange(workspace);
     if (replaced !== null) await this.#destroy(replaced);
     await this.#set(this.#root, RECEIVING_WORKSPACE, workspace);
     try {
@@ -291,29 +296,48 @@ export class ZfsSnapshotStore extends SnapshotStore {
   async #rollBackUnmounted(state: WorkspaceState, target: SnapshotState): Promise<void> {
     const { dataset, snapshots } = state;
     const newer = snapshots.filter((snapshot) => snapshot.createdInTransaction > target.createdInTransaction);
-    const forks = await forksGoingWith(this.#zfs, this.#root, state, newer);
+    const falling = await fallingWith(this.#zfs, this.#place, state, newer);
+    const { forks, pinned } = falling;
     await unmountDatasets(this.#zfs, [...forks.map((fork) => fork.dataset), dataset]);
-    for (const fork of forks) await this.#remove(fork);
-    await this.#destroySnapshots(dataset, newer);
+    for (const fork of forks) await this.#remove(fork, falling);
+    if (isPinned(pinned, dataset, newer)) await this.#asides.setBack(state, target);
+    else await this.#destroySnapshots(dataset, newer);
+    await this.#asides.sweepAfter(falling);
     await this.#reserve.lend(() =>
       this.#zfs.zfsRetrying(['BUSY', 'BACKEND_DOWN'], 'rollback', snapshotName(dataset, target.label)),
     );
   }
 
   async #destroy(state: WorkspaceState): Promise<void> {
-    const forks = await forksGoingWith(this.#zfs, this.#root, state, state.snapshots);
-    const all = [...forks, state];
+    const falling = await fallingWith(this.#zfs, this.#place, state, state.snapshots);
+    const all = [...falling.forks, state];
     await unmountDatasets(
       this.#zfs,
       all.map(({ dataset }) => dataset),
     );
-    for (const each of all) await this.#remove(each);
+    for (const each of all) await this.#remove(each, falling);
+    await this.#asides.sweepAfter(falling);
   }
 
-  /** Destroys an unmounted dataset whose forks are gone. */
-  async #remove({ dataset, snapshots }: WorkspaceState): Promise<void> {
+  /** Destroys an unmounted dataset whose forks are gone, or sets it aside for those that stay. */
+  async #remove(state: WorkspaceState, { pinned }: Falling): Promise<void> {
+    const { dataset, snapshots } = state;
+    if (isPinned(pinned, dataset, snapshots)) {
+      await this.#asides.setAside(state);
+      return;
+    }
     await this.#destroySnapshots(dataset, snapshots);
     await this.#zfs.zfsRetrying(['BUSY'], 'destroy', dataset);
+  }
+
+  /** Throws NOT_FOUND when the snapshot is gone by now. */
+  async #fork(workspace: string, { state, snapshot }: Found): Promise<Workspace> {
+    const dataset = this.#dataset(workspace);
+    const replaced = await this.#stateToChange(workspace);
+    if (replaced !== null) await this.#destroy(replaced);
+    const source = snapshotName(state.dataset, snapshot.label);
+    await this.#make(dataset, 'clone', '-o', `${ROLE}=workspace`, source, dataset);
+    return { name: workspace, path: await this.#mount(dataset) };
   }
 
   /** One by one, the newest first: without -r and -R, ZFS refuses when something came between that was not looked at. */
@@ -355,9 +379,27 @@ export class ZfsSnapshotStore extends SnapshotStore {
     return foundIn(await readWorkspaceState(this.#zfs, dataset), dataset, checkpoint);
   }
 
+  /** The same, for who is going to change the workspace: what was cut short in it is not to be taken for what is there. */
+  async #findFor(workspace: string, checkpoint: Checkpoint): Promise<Found> {
+    try {
+      return await this.#find(checkpoint);
+    } catch (error) {
+      if (!isCode(error, 'NOT_FOUND') || !(await this.#asides.repair(workspace))) throw error;
+      return await this.#find(checkpoint);
+    }
+  }
+
+  async #stateToChange(workspace: string): Promise<WorkspaceState | null> {
+    const dataset = this.#dataset(workspace);
+    const state = await readWorkspaceState(this.#zfs, dataset);
+    const mayBeCut = state === null || this.#asides.has(state.origin);
+    const isRepaired = mayBeCut && (await this.#asides.repair(workspace));
+    return isRepaired ? await readWorkspaceState(this.#zfs, dataset) : state;
+  }
+
   /** A workspace that the checkpoint's came from would take it along when it goes. */
   async #refuseOrigin(source: DatasetName, dataset: DatasetName): Promise<void> {
-    if (!(await originsOf(this.#zfs, source)).includes(dataset)) return;
+    if (!(await originsOf(this.#zfs, this.#root, source)).includes(dataset)) return;
     throw new SnapshotStoreError('FAILED', `"${source}" was cloned from "${dataset}", and cannot replace it`);
   }
 }
