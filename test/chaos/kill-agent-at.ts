@@ -63,6 +63,7 @@ function wordsFor(event: ReportEvent, assignment: Assignment | null): readonly [
     case 'transfer-progress':
     case 'warning':
     case 'end-published':
+    case 'state-reused':
     case 'ended':
       return [event.type, jobOf(assignment)];
   }

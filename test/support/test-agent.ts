@@ -133,6 +133,7 @@ export class TestAgent {
       pauseBefore: null,
       imports: [],
       keys: [],
+      reuse: [],
       elsewhere: [],
       base: null,
       publishEnd: false,

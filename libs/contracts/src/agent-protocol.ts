@@ -44,6 +44,8 @@ export const AGENT_PROTOCOL = 5;
 export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 /** A tree's large files that are pieces of their own; further ones are in the pieces around them. */
 export const MOST_LARGE_FILES = 500;
+/** States to choose from that other jobs made. */
+export const MOST_REUSABLE = 20;
 /** Largest body of a log call; neither side holds it in memory. */
 export const MAX_LOG_CHUNK_BYTES = 32 * 1024 * 1024;
 
@@ -51,7 +53,12 @@ const Protocol = z.number().int();
 /** New at each start of the agent's process; tells two agents with one key apart. */
 const Instance = z.string().regex(/^[0-9a-f]{32}$/);
 const Epoch = z.number().int().min(1);
-const StepIndex = z.number().int().min(0).max(999);
+export const MOST_STEPS = 1000;
+const StepIndex = z
+  .number()
+  .int()
+  .min(0)
+  .max(MOST_STEPS - 1);
 
 export const EnrolRequest = z.strictObject({ token: z.string().max(200), name: Name, facts: AgentFacts });
 export type EnrolRequest = z.infer<typeof EnrolRequest>;
@@ -214,6 +221,20 @@ export const Assignment = z.strictObject({
   keys: z.array(Sha256.nullable()).max(1001),
   /** Checkpoints of the lineage and its ancestry that other agents hold and send: see checkpoint-transfer.ts. */
   elsewhere: z.array(Holding).max(2000),
+  /**
+   * States that other jobs made and that equal this one's at a boundary: where none of its own is as far on, it goes on from the first of these that can be had. The furthest first; of
+   * one boundary, what this agent holds first.
+   */
+  reuse: z
+    .array(
+      z.strictObject({
+        /** Which of the job's boundaries, from 1 on. */
+        position: z.number().int().min(1).max(1001),
+        area: AreaName,
+        checkpoint: Holding,
+      }),
+    )
+    .max(MOST_REUSABLE),
   /** Publish the state the job ends in, since jobs on other agents may go on from it. */
   publishEnd: z.boolean(),
   /**
@@ -228,6 +249,13 @@ export type Assignment = z.infer<typeof Assignment>;
 export const ReportEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('phase'), phase: z.enum(['fetching', 'running', 'publishing']) }),
   z.strictObject({ type: z.literal('resumed'), before: StepIndex, checkpoint: z.string().max(64) }),
+  /** A state that another job made was taken over: the steps in front of it did not have to run. `null`: it is the job's end. */
+  z.strictObject({
+    type: z.literal('state-reused'),
+    before: StepIndex.nullable(),
+    build: BuildId,
+    checkpoint: z.string().max(64),
+  }),
   z.strictObject({
     type: z.literal('output-imported'),
     lane: z.string().max(64),

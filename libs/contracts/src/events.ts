@@ -21,6 +21,8 @@ export const EventType = z.enum([
   /** `data.phase`: fetching, running or publishing. */
   'attempt-phase',
   'resumed',
+  /** It goes on from a state that a job of `data.fromBuild` made. */
+  'state-reused',
   'output-imported',
   'step-started',
   'step-ended',

@@ -32,6 +32,8 @@ export interface BuildRequest {
 export interface JobRequest extends BuildRequest {
   /** The checkpoint of the boundary that the job goes on from; `null` when it starts from nothing, or resumes. */
   readonly base: Checkpoint | null;
+  /** Makes the job's workspace equal to the base; left out: the store does, which holds it. */
+  readonly startFromBase?: (base: Checkpoint, workspace: string) => Promise<Workspace>;
   /** Done to the workspace of a job that begins, before its first checkpoint. */
   readonly begin?: (workspace: Workspace) => Promise<void>;
 }
@@ -88,7 +90,7 @@ export async function runJob(
   ports: BuildPorts,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const run = startRun(plan, request, ports, signal, request.begin);
+  const run = startRun(plan, request, ports, signal, request);
   if (job.base.kind !== 'empty' && request.base !== null) run.held.set(job.base.boundary.index, request.base);
   return (await runSteps(run, job)) ?? resultOf(run);
 }
@@ -100,6 +102,7 @@ interface Run {
   readonly ports: BuildPorts;
   readonly signal: AbortSignal;
   readonly begin: (workspace: Workspace) => Promise<void>;
+  readonly startFromBase: (base: Checkpoint, workspace: string) => Promise<Workspace>;
   /** Checkpoints that were there before, by the index of their boundary. */
   readonly held: Map<number, Checkpoint>;
   /** Workspaces as this run left them, and the boundary each stands at. */
@@ -114,14 +117,16 @@ function startRun(
   request: BuildRequest,
   ports: BuildPorts,
   signal: AbortSignal,
-  begin: Run['begin'] = async () => {},
+  ofJob: Partial<Pick<JobRequest, 'begin' | 'startFromBase'>> = {},
 ): Run {
   return {
     plan,
     request,
     ports,
     signal,
-    begin,
+    begin: ofJob.begin ?? (async () => {}),
+    startFromBase:
+      ofJob.startFromBase ?? (async (base, workspace) => await ports.store.startFrom(base, workspace)),
     held: new Map(request.resumeFrom.map(({ boundary, checkpoint }) => [boundary.index, checkpoint])),
     live: new Map(),
     last: request.resumeFrom.at(-1) ?? null,
@@ -210,7 +215,7 @@ async function startJob(run: Run, job: Job): Promise<Workspace> {
   const { boundary } = job.base;
   const live = run.live.get(job.workspace);
   if (job.base.kind === 'continue' && live?.at?.index === boundary.index) return live.workspace;
-  return await store.startFrom(await checkpointAt(run, boundary), job.workspace);
+  return await run.startFromBase(await checkpointAt(run, boundary), job.workspace);
 }
 
 /** A lane that ended in this run is as it left it; one that ended in an earlier run is brought back to its end. */

@@ -124,6 +124,26 @@ export async function checkpointsOfLineages(
   return found;
 }
 
+/** States that are known to equal one of these; the newest first. */
+export async function checkpointsOfKeys(
+  db: Db,
+  keys: readonly string[],
+): Promise<readonly (CheckpointRow & { readonly key: string })[]> {
+  const found: (CheckpointRow & { readonly key: string })[] = [];
+  await inChunks(keys, 500, async (some) => {
+    const rows = await db
+      .selectFrom('checkpoints')
+      .selectAll()
+      .where('key', 'in', some)
+      .orderBy('taken_at', 'desc')
+      .execute();
+    found.push(
+      ...rows.flatMap((row) => (row.key === null ? [] : [{ ...parseCheckpoint(row), key: row.key }])),
+    );
+  });
+  return found;
+}
+
 /** The same without build and variant, in no order: quicker where there are thousands. */
 export async function whoHolds(
   db: Db,

@@ -1,4 +1,5 @@
-import type { BuildId, JobId } from '#libs/contracts';
+import type { AgentId, BuildId, JobId } from '#libs/contracts';
+import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
 
 /** A job that waits, and one that has done all the same. */
@@ -33,8 +34,8 @@ export async function reusableResults(db: Db): Promise<readonly ReusableResult[]
   return rows;
 }
 
-/** The job's steps are done without having run, since those of another build did the same. */
-export async function reuseSteps(db: Db, job: JobId, from: BuildId): Promise<void> {
+/** The job's steps in front of this index are done without having run, since those of another build did the same. Those that have run stay as they are. */
+export async function reuseSteps(db: Db, job: JobId, from: BuildId, before: number): Promise<void> {
   await db
     .updateTable('steps')
     .set({
@@ -46,6 +47,83 @@ export async function reuseSteps(db: Db, job: JobId, from: BuildId): Promise<voi
       reused_from: from,
     })
     .where('job_id', '=', job)
+    .where('index', '<', before)
     .where('state', '!=', 'succeeded')
     .execute();
+}
+
+/** A job that waits, and who holds a state that equals one of its boundaries. */
+export interface ReusableState {
+  readonly job: JobId;
+  /** Among the job's boundaries, from 1 on. */
+  readonly position: number;
+  readonly agent: AgentId;
+}
+
+/** The furthest of each agent, for jobs that `reusableResults` would look at. */
+export async function reusableStates(db: Db): Promise<readonly ReusableState[]> {
+  return await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('boundary_keys', 'boundary_keys.job_id', 'jobs.id')
+    .innerJoin('checkpoints', 'checkpoints.key', 'boundary_keys.key')
+    .select((select) => [
+      'jobs.id as job',
+      'checkpoints.agent_id as agent',
+      select.fn.max('boundary_keys.position').as('position'),
+    ])
+    .where('jobs.state', '=', 'waiting')
+    .where('jobs.generation', '=', 1)
+    .where('builds.wish', '=', 'run')
+    .where('builds.reuse', '=', 1)
+    .groupBy(['jobs.id', 'checkpoints.agent_id'])
+    .execute();
+}
+
+/** A job that an agent has, of a build that may reuse. */
+export interface JobUnderWay {
+  readonly job: JobId;
+  readonly build: BuildId;
+  readonly variant: string;
+}
+
+export async function reusingJobsUnderWay(db: Db): Promise<readonly JobUnderWay[]> {
+  return await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .select(['jobs.id as job', 'jobs.build_id as build', 'variants.name as variant'])
+    .where('jobs.state', 'in', ['assigned', 'running'])
+    .where('builds.reuse', '=', 1)
+    .execute();
+}
+
+/** Step keys of jobs' boundaries and, last, of their ends, in order and without those that nobody knows. */
+export async function keysOfJobs(
+  db: Db,
+  jobs: readonly JobId[],
+): Promise<ReadonlyMap<JobId, readonly PositionedKey[]>> {
+  const keys = new Map<JobId, PositionedKey[]>();
+  await inChunks(jobs, 500, async (some) => {
+    const boundaries = await db
+      .selectFrom('boundary_keys')
+      .select(['job_id', 'position', 'key'])
+      .where('job_id', 'in', some)
+      .orderBy('position')
+      .execute();
+    for (const { job_id, position, key } of boundaries)
+      keys.set(job_id, [...(keys.get(job_id) ?? []), { position, key }]);
+    const ends = await db.selectFrom('jobs').select(['id', 'end_key']).where('id', 'in', some).execute();
+    for (const { id, end_key: key } of ends) {
+      const own = keys.get(id) ?? [];
+      if (key !== null && own.at(-1)?.key !== key)
+        keys.set(id, [...own, { position: (own.at(-1)?.position ?? 0) + 1, key }]);
+    }
+  });
+  return keys;
+}
+
+export interface PositionedKey {
+  readonly position: number;
+  readonly key: string;
 }

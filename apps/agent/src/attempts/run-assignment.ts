@@ -1,10 +1,19 @@
 import type { PieceFile } from '#libs/artifacts';
-import type { AgentSettings, Assignment, AttemptEnd, PackedTree, ReportEvent } from '#libs/contracts';
+import type {
+  AgentSettings,
+  AreaName,
+  Assignment,
+  AttemptEnd,
+  Holding,
+  PackedTree,
+  ReportEvent,
+} from '#libs/contracts';
 import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
 import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
+  type Checkpoint,
   type HeldBoundary,
   type Job,
   type Plan,
@@ -24,10 +33,10 @@ import type { AreaDesk, EnteredArea } from '../areas/area-desk.js';
 import type { AttemptControl } from './attempt.js';
 import { endOfError, endOfRun, endOfStop } from './attempt-end.js';
 import type { AttemptLog } from './attempt-log.js';
-import { baseCheckpoint, heldBase } from './base-checkpoint.js';
+import { baseCheckpoint, heldBase, type Base } from './base-checkpoint.js';
 import type { BlobCache, BlobUse } from '../blobs/blob-cache.js';
 import type { Bundles } from './bundles.js';
-import { fetchCheckpoint } from '../transfers/checkpoint-fetcher.js';
+import { fetchCheckpoint, type Receiving } from '../transfers/checkpoint-fetcher.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import { FetchedOutputs } from './fetched-outputs.js';
 import type { LateCopies } from '../replicas/late-copies.js';
@@ -37,6 +46,7 @@ import type { Peers } from '../transfers/peers.js';
 import { persistently } from '../link/persistently.js';
 import { ArtifactUploads } from './publish-artifacts.js';
 import { publishTrees } from './publish-trees.js';
+import { reuseState } from './reuse-state.js';
 import { ReplicaWait } from '../replicas/replica-wait.js';
 
 /**
@@ -178,7 +188,15 @@ async function prepareWork(
   const { plan, job } = loaded;
   await fetchMissing(attempt, workshop, loaded, area);
   const checkpoints = await area.store.list(job.workspace);
-  const { held: chain } = findResumableInJob(plan, job, checkpoints, assignment);
+  const { held } = findResumableInJob(plan, job, checkpoints, assignment);
+  const chain = await reuseState(held, {
+    assignment,
+    loaded,
+    area,
+    bring: async (from, wanted) => await bringForeign(attempt, workshop, from, wanted),
+    note: (text) => log.note('-', text),
+    report: attempt.report,
+  });
   // The coordinator refuses what comes of an attempt that it has given up, so it may know nothing of what that one left here.
   for (const { boundary, checkpoint } of chain) {
     const told = reportOf({ type: 'checkpoint-taken', boundary, checkpoint });
@@ -202,35 +220,81 @@ async function prepareWork(
 
 /** Brings in what other agents hold beyond what is here. What cannot be had is done without: the job then goes on from an earlier state, or its start. */
 async function fetchMissing(
-  { assignment, control, log, report }: RunningAttempt,
-  { link, peers }: Workshop,
+  attempt: RunningAttempt,
+  workshop: Workshop,
   { plan, job }: LoadedAssignment,
   area: EnteredArea,
 ): Promise<void> {
+  const { assignment, log, report } = attempt;
   const own = await area.store.list(job.workspace);
   const known = new Map(own.map((checkpoint) => [checkpoint.id, checkpoint]));
   for (const wanted of missingCheckpoints(plan, job, own, assignment.elsewhere, assignment)) {
     // What began with a state taken over has nothing in common with the job's base.
     const begins = plan.boundaries.find(({ job: of }) => of === job.index)?.label === wanted.label;
     const base = begins ? await heldBase(area.store, assignment.base) : known.get(wanted.previous);
-    const fetched = await fetchCheckpoint(area, assignment.area, wanted, base ?? null, {
-      link,
-      credentials: () => peers.credentials,
-      onProgress: (progress) => report({ type: 'transfer-progress', label: wanted.label, ...progress }),
-      onFailure: (error) => log.note('-', `checkpoint ${wanted.label}: ${error.message}`),
-      signal: control.signal,
-    });
-    if (fetched === null) {
+    const checkpoint = await fetchNoted(attempt, workshop, area, assignment.area, wanted, base ?? null);
+    if (checkpoint === null) {
       const text = `nobody can send the checkpoint ${wanted.label} any more: going on from an earlier state`;
       log.note('-', `Warning: ${text}`);
       report({ type: 'warning', text });
       return;
     }
-    const { checkpoint, from, bytes, ms } = fetched;
     known.set(checkpoint.id, checkpoint);
-    log.note('-', `checkpoint ${wanted.label} from agent ${from}: ${bytes} bytes in ${ms} ms`);
-    const holding = holdingOf(checkpoint);
-    if (holding !== null) report({ type: 'checkpoint-fetched', holding, from, bytes, ms });
+  }
+}
+
+/** `null`: nobody can send it. */
+async function fetchNoted(
+  { control, log, report }: RunningAttempt,
+  { link, peers }: Workshop,
+  area: Receiving,
+  name: AreaName,
+  wanted: Holding,
+  base: Checkpoint | null,
+): Promise<Checkpoint | null> {
+  const fetched = await fetchCheckpoint(area, name, wanted, base, {
+    link,
+    credentials: () => peers.credentials,
+    onProgress: (progress) => report({ type: 'transfer-progress', label: wanted.label, ...progress }),
+    onFailure: (error) => log.note('-', `checkpoint ${wanted.label}: ${error.message}`),
+    signal: control.signal,
+  });
+  if (fetched === null) return null;
+  const { checkpoint, from, bytes, ms } = fetched;
+  log.note('-', `checkpoint ${wanted.label} from agent ${from}: ${bytes} bytes in ${ms} ms`);
+  const holding = holdingOf(checkpoint);
+  if (holding !== null) report({ type: 'checkpoint-fetched', holding, from, bytes, ms });
+  return checkpoint;
+}
+
+/**
+ * A checkpoint of another build, in its own area here. It is fetched only where that takes the place of nothing: what else this agent holds of that build is worth as much. `null`: it cannot be
+ * had.
+ */
+async function bringForeign(
+  attempt: RunningAttempt,
+  workshop: Workshop,
+  from: AreaName,
+  wanted: Holding,
+): Promise<Checkpoint | null> {
+  return await inArea(workshop.desk, from, async (area) => {
+    const all = await area.store.list(wanted.workspace);
+    const held = all.find(({ id }) => id === wanted.id);
+    if (held !== undefined || all.length > 0) return held ?? null;
+    return await fetchNoted(attempt, workshop, { store: area.beside }, from, wanted, null);
+  });
+}
+
+async function inArea<T>(
+  desk: AreaDesk,
+  name: AreaName,
+  work: (area: EnteredArea) => Promise<T>,
+): Promise<T> {
+  const area = await desk.enter(name);
+  try {
+    return await work(area);
+  } finally {
+    await area.leave();
   }
 }
 
@@ -239,16 +303,22 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const { plan, job } = work.loaded;
   const { assignment, control, log } = attempt;
   const fetch = async (tree: PackedTree): Promise<readonly PieceFile[]> => await fetchPieces(inputs, tree);
+  const lookInto = async (name: AreaName, wanted: Base): Promise<Checkpoint | undefined> =>
+    await inArea(work.workshop.desk, name, async ({ store }) => await heldBase(store, wanted));
   const base =
     assignment.base === null || chain.length > 0
       ? null
-      : await baseCheckpoint(assignment.base, plan, job, area, fetch, control.signal);
+      : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
   const runner = await stepRunner(work);
   const request = {
     build: assignment.lineage,
     keys: keysByBoundary(plan, job, assignment.keys),
     resumeFrom: chain,
-    base,
+    base: base?.checkpoint ?? null,
+    startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
+      base?.from == null
+        ? await area.store.startFrom(checkpoint, workspace)
+        : await area.fork({ area: base.from, checkpoint }, workspace),
     checkpoints: true,
     stopOnError: true,
     // Media of the job that this one goes on from are that one's to publish.

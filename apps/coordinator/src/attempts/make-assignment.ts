@@ -1,6 +1,14 @@
-import type { Assignment, BuildId, Holding, PackedTree } from '#libs/contracts';
+import {
+  MOST_REUSABLE,
+  type AgentId,
+  type Assignment,
+  type BuildId,
+  type Holding,
+  type PackedTree,
+} from '#libs/contracts';
 import type { Kysely } from 'kysely';
 import {
+  checkpointsOfKeys,
   checkpointsOfLineages,
   findAgent,
   findBuild,
@@ -14,6 +22,7 @@ import {
   variantsOf,
   type AttemptRow,
   type BuildRow,
+  type CheckpointRow,
   type JobRow,
   type OutputRow,
   type Schema,
@@ -44,6 +53,7 @@ export async function makeAssignment(
     lineage: lineageOf(build.id, variant.name, job.index, generation),
     upTo,
   }));
+  const keys = await keysOfJob(db, job.id);
   return {
     attempt: attempt.id,
     epoch: attempt.epoch,
@@ -67,13 +77,14 @@ export async function makeAssignment(
       path,
       tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
     })),
-    keys: await keysOfJob(db, job.id),
+    keys,
     base: baseFor(build, variant.name, job, siblings, outputs),
     elsewhere: await toFetch(
       db,
       attempt,
       await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
     ),
+    reuse: build.reuse === 1 && job.generation === 1 ? await reusable(db, attempt, keys) : [],
     publishEnd: publishEnd && job.end_label !== null,
     ...(build.replicas > 0 ? { copies: build.waits_for_replicas === 1 ? 'each' : 'one-behind' } : {}),
   };
@@ -88,27 +99,69 @@ async function heldElsewhere(
   const all = (await checkpointsOfLineages(db, lineages)).filter(
     ({ agentId }) => agentId !== attempt.agent_id,
   );
+  const senders = await sendersTo(db, attempt, all);
+  return all
+    .filter(({ agentId }) => senders.has(agentId))
+    .slice(0, MOST_ELSEWHERE)
+    .map(holdingOf);
+}
+
+/** What jobs of other lineages made that equals a boundary of this one, as far as the agent has it or can fetch it. */
+async function reusable(
+  db: Kysely<Schema>,
+  attempt: AttemptRow,
+  keys: readonly (string | null)[],
+): Promise<Assignment['reuse']> {
+  const all = (
+    await checkpointsOfKeys(
+      db,
+      keys.filter((key) => key !== null),
+    )
+  ).filter(({ lineage }) => lineage !== attempt.lineage);
+  const isHere = ({ agentId }: CheckpointRow): boolean => agentId === attempt.agent_id;
+  const senders = await sendersTo(
+    db,
+    attempt,
+    all.filter((row) => !isHere(row)),
+  );
+  const upTo = attempt.fetch_up_to ?? Infinity;
+  const byId = new Map<string, CheckpointRow & { readonly position: number }>();
+  for (const row of all) {
+    const position = keys.indexOf(row.key) + 1;
+    if (!isHere(row) && (!senders.has(row.agentId) || position > upTo)) continue;
+    const known = byId.get(row.id);
+    if (known === undefined || isHere(row)) byId.set(row.id, { ...row, position });
+  }
+  return [...byId.values()]
+    .toSorted((a, b) => b.position - a.position || Number(isHere(b)) - Number(isHere(a)))
+    .slice(0, MOST_REUSABLE)
+    .map((row) => ({
+      position: row.position,
+      area: areaOf(row.buildId, row.variant),
+      checkpoint: holdingOf(row),
+    }));
+}
+
+function holdingOf({ id, lineage, workspace, label, previous, takenAt }: CheckpointRow): Holding {
+  return { id, lineage, workspace, label, previous, takenAt };
+}
+
+/** Those of the holders that can send checkpoints to the attempt's agent. */
+async function sendersTo(
+  db: Kysely<Schema>,
+  attempt: AttemptRow,
+  held: readonly CheckpointRow[],
+): Promise<ReadonlySet<AgentId>> {
   // Most jobs begin, and nobody holds anything of them.
-  if (all.length === 0) return [];
+  if (held.length === 0) return new Set();
   const receiver = require_(await findAgent(db, attempt.agent_id), 'agent');
-  const holders = new Set(all.map(({ agentId }) => agentId));
+  const holders = new Set(held.map(({ agentId }) => agentId));
   const agents = await Promise.all([...holders].map((id) => findAgent(db, id)));
-  const sources = new Set(
+  return new Set(
     agents.flatMap((agent) =>
       agent !== null && canSendTo(peerOf(agent), peerOf(receiver)) ? [agent.id] : [],
     ),
   );
-  return all
-    .filter(({ agentId }) => sources.has(agentId))
-    .slice(0, MOST_ELSEWHERE)
-    .map(({ id, lineage, workspace, label, previous, takenAt }) => ({
-      id,
-      lineage,
-      workspace,
-      label,
-      previous,
-      takenAt,
-    }));
 }
 
 /** The agent gets as far as it can with what it is told of, and runs the rest: so it is not told of what is to run again. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
 import {
   FarmError,
+  MOST_STEPS,
   type AgentId,
   type Holding,
   type PackedTree,
@@ -26,6 +27,7 @@ import {
   putArtifact,
   putOutput,
   resetSteps,
+  reuseSteps,
   setAttemptPhase,
   setLogFinalBytes,
   startAttemptStep,
@@ -38,6 +40,7 @@ import {
   type Schema,
 } from '#libs/store';
 import { Work, type Changes } from '../work.js';
+import { checkpointOf } from './checkpoint-of.js';
 import { EndAttempts } from './end-attempts.js';
 import { END_OUTPUT } from './make-assignment.js';
 import { requireKnownAttempt, staleEpoch, type AttemptClaim } from './own-attempt.js';
@@ -150,6 +153,9 @@ async function applyEvent(
       await keepStepsInFront(scene, event.before);
       tell(scene, 'resumed', { ...stepData(scene, event.before), checkpoint: event.checkpoint });
       return;
+    case 'state-reused':
+      await stateReused(scene, event);
+      return;
     case 'output-imported':
       tell(scene, 'output-imported', {
         fromLane: event.lane,
@@ -205,6 +211,16 @@ async function keepStepsInFront({ tx, job }: Scene, end: number): Promise<void> 
   }
 }
 
+/** The steps in front of it are done, and ran in another build. */
+async function stateReused(
+  scene: Scene,
+  { before, build, checkpoint }: Extract<ReportEvent, { type: 'state-reused' }>,
+): Promise<void> {
+  await reuseSteps(scene.tx, scene.job.id, build, before ?? MOST_STEPS);
+  const data = { fromBuild: build, checkpoint };
+  tell(scene, 'state-reused', before === null ? data : { ...stepData(scene, before), ...data });
+}
+
 async function stepStarted(scene: Scene, index: number, at: number): Promise<void> {
   const { tx, attempt, job, now } = scene;
   requireOwnStep(scene, index);
@@ -236,12 +252,12 @@ async function stepEnded(
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
-/** False: it was known. */
+/** False: it was known. It may be another build's, to be gone on from. */
 async function keepCheckpoint({ tx, attempt, job, changes }: Scene, holding: Holding): Promise<boolean> {
-  const { build, variant } = job;
-  const key = holding.key ?? null;
-  const row = { ...holding, key, agentId: attempt.agent_id, buildId: build.id, variant };
-  if (!(await insertCheckpoint(tx, row))) return false;
+  const { build } = job;
+  const row = checkpointOf(holding);
+  if (row === null) throw new FarmError('INVALID', `"${holding.lineage}" is the lineage of no job`);
+  if (!(await insertCheckpoint(tx, { ...row, agentId: attempt.agent_id }))) return false;
   if (build.replicas > 0) changes.wantsReplicas = true;
   return true;
 }

@@ -8,14 +8,12 @@ import {
   type AgentSettings,
   type AreaName,
   type AttemptId,
-  type BuildId,
   type EnrolRequest,
   type EnrolResponse,
   type Heartbeat,
   type HeartbeatResponse,
   type Hello,
   type HelloResponse,
-  type Holding,
 } from '#libs/contracts';
 import { AgentInbox } from '#libs/queue';
 import {
@@ -39,9 +37,9 @@ import {
   type AgentLease,
   type AgentRow,
   type AttemptRow,
-  type CheckpointRow,
   type Schema,
 } from '#libs/store';
+import { checkpointOf } from '../attempts/checkpoint-of.js';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
 import { HandOvers } from '../scheduling/hand-overs.js';
@@ -118,7 +116,11 @@ export class AgentSessions {
       );
       const forgotten = await this.#renewSpooled(tx, agent, hello, now);
       if (!isRepeated) {
-        await replaceCheckpoints(tx, agent.id, hello.holdings.flatMap(checkpointOf));
+        await replaceCheckpoints(
+          tx,
+          agent.id,
+          hello.holdings.flatMap((holding) => checkpointOf(holding) ?? []),
+        );
         const reason = `agent ${agent.name} was restarted`;
         for (const attempt of forgotten) await this.#endLost(tx, changes, attempt, now, reason);
       }
@@ -282,15 +284,6 @@ export function requireInstance(agent: AgentRow, instance: string): void {
       : `another process uses the key of agent ${agent.name}`,
     'An agent whose hello is newer has taken over; this one must stop.',
   );
-}
-
-const LINEAGE = /^(b-[0-9a-z]{10})\/([A-Za-z0-9][A-Za-z0-9_.:+-]{0,63})\/\d{1,3}\/g\d{1,9}$/;
-
-/** What the store of an agent holds under other names is nobody's here. */
-function checkpointOf(holding: Holding): readonly Omit<CheckpointRow, 'agentId'>[] {
-  const match = LINEAGE.exec(holding.lineage);
-  if (match === null) return [];
-  return [{ ...holding, key: holding.key ?? null, buildId: match[1] as BuildId, variant: match[2] ?? '' }];
 }
 
 /** Areas of builds that nobody knows, or that retention has collected meanwhile. */

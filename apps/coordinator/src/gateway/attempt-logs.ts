@@ -31,12 +31,13 @@ export class AttemptLogs {
    */
   async append(claim: AttemptClaim, offset: number, body: Readable): Promise<number> {
     const { attempt } = claim;
-    await requireKnownAttempt(this.store.db, claim);
+    const { log_bytes: noted } = await requireKnownAttempt(this.store.db, claim);
     const before = await this.logs.length(attempt);
     if (offset > before) throw new OffsetError(before);
     const receiving = this.#receive(attempt, offset, before, limitBytes(body, MAX_LOG_CHUNK_BYTES, 'log'));
     const length = await receiving.catch(async () => await this.logs.length(attempt));
-    if (length > before) {
+    // Also what was kept before, when the note of it failed or the process died behind it.
+    if (length > noted) {
       await this.#note(attempt, length);
       void this.wakes.publish(logChannel(attempt), '');
     }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from 'kysely';
-import type { BuildId, JobId } from '#libs/contracts';
+import { MOST_STEPS, type BuildId, type JobId } from '#libs/contracts';
 import {
   artifactsOfJob,
   blobsAmong,
@@ -157,7 +157,7 @@ async function takeOver(
     waiting_since: null,
     ended_at: now,
   });
-  await reuseSteps(tx, job.id, of.build_id);
+  await reuseSteps(tx, job.id, of.build_id, MOST_STEPS);
   for (const output of outputs) await putOutput(tx, { ...output, jobId: job.id });
   const about = { build: job.build_id, job: job.id };
   changes.event('job-reused', about, {

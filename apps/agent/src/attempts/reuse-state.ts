@@ -1,0 +1,78 @@
+import type { AreaName, Assignment, BuildId, Holding, ReportEvent } from '#libs/contracts';
+import { SnapshotStoreError } from '#libs/engine';
+import {
+  decodeFacts,
+  encodeFacts,
+  factsAt,
+  type Boundary,
+  type Checkpoint,
+  type HeldBoundary,
+} from '#libs/plan';
+import type { EnteredArea } from '../areas/area-desk.js';
+import type { LoadedAssignment } from './load-assignment.js';
+
+type Reusable = Assignment['reuse'][number];
+
+export interface ReuseOptions {
+  readonly assignment: Assignment;
+  readonly loaded: LoadedAssignment;
+  readonly area: EnteredArea;
+  /** The checkpoint as this agent holds it, fetched if need be; `null`: it cannot be had. */
+  readonly bring: (area: AreaName, wanted: Holding) => Promise<Checkpoint | null>;
+  readonly note: (text: string) => void;
+  readonly report: (event: ReportEvent) => void;
+}
+
+/**
+ * Begins the job with a state that another job made, when that is further on than what the job has itself: the furthest that can be had. It becomes the first checkpoint of the job's own chain.
+ * Resolves to that chain, or to `held` where there is nothing better.
+ */
+export async function reuseState(
+  held: readonly HeldBoundary[],
+  options: ReuseOptions,
+): Promise<readonly HeldBoundary[]> {
+  const { assignment, loaded, note } = options;
+  const boundaries = loaded.plan.boundaries.filter(({ job }) => job === loaded.job.index);
+  const reached = held.at(-1)?.boundary.index ?? -1;
+  for (const reusable of assignment.reuse) {
+    const boundary = boundaries[reusable.position - 1];
+    if (boundary === undefined || boundary.index <= reached) continue;
+    const taken = await take(boundary, reusable, options);
+    if (taken !== null) return [taken];
+    note(`the state ${reusable.checkpoint.label} of ${reusable.area} cannot be had: looking for another`);
+  }
+  return held;
+}
+
+async function take(
+  boundary: Boundary,
+  { area: from, checkpoint: wanted }: Reusable,
+  { assignment, loaded, area, bring, note, report }: ReuseOptions,
+): Promise<HeldBoundary | null> {
+  const { plan, job } = loaded;
+  const checkpoint = await bring(from, wanted);
+  if (checkpoint === null) return null;
+  try {
+    if (from === assignment.area) await area.store.startFrom(checkpoint, job.workspace);
+    else await area.fork({ area: from, checkpoint }, job.workspace);
+  } catch (error) {
+    if (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND') return null;
+    throw error;
+  }
+  const facts = factsAt(
+    boundary,
+    '',
+    plan.digests,
+    assignment.lineage,
+    new Date(),
+    decodeFacts(checkpoint.facts)?.key ?? null,
+  );
+  const own = await area.store.take(job.workspace, boundary.label, encodeFacts(facts));
+  const { before } = boundary;
+  note(
+    `the state in front of ${before?.name ?? 'the end'} is ${from}'s ${checkpoint.label} (${checkpoint.id})`,
+  );
+  const build = from.slice(0, from.indexOf('.')) as BuildId;
+  report({ type: 'state-reused', before: before?.index ?? null, build, checkpoint: checkpoint.id });
+  return { boundary, checkpoint: own, facts };
+}
