@@ -1,22 +1,30 @@
 // Needs redis-server, PostgreSQL's server programs, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { BuildDetail } from '#libs/contracts';
+import type { BuildDetail, BuildId } from '#libs/contracts';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
 
-/** In two lanes, of which one joins; what each step sees goes into the medium. */
+/** In two lanes, of which one joins; what each step sees goes into the medium. The words behind a step's name change it. */
 function steps(change: Partial<Record<string, string>> = {}): readonly ScenarioStep[] {
-  const body = (name: string, text: string): string => `${text}; : ${change[name] ?? ''}`;
+  const body = (name: string, text: string): string => `: ${change[name] ?? ''}\n${text}`;
   return [
-    { name: 'pop', body: body('pop', 'echo pop > "$2/base"') },
-    { name: 'mod', body: body('mod', 'cat "$2/base" > "$2/mod"') },
-    { name: 'arch', lane: 'x', outputs: ['pkg_image/arch'], body: body('arch', 'cat "$2/mod" > "$2/arch"') },
-    { name: 'join', body: body('join', 'cat "$2/arch" > "$2/joined"') },
-    { name: 'iso', lane: 'iso', body: body('iso', 'cat "$2/joined" > "$5/out.iso"') },
+    { name: 'pop', reads: '', body: body('pop', 'echo pop > "$2/base"') },
+    { name: 'mod', reads: '', body: body('mod', 'cat "$2/base" > "$2/mod"') },
+    {
+      ...{ name: 'arch', reads: '', lane: 'x', outputs: ['pkg_image/arch'] },
+      body: body('arch', 'cat "$2/mod" > "$2/arch"'),
+    },
+    { name: 'join', reads: '', body: body('join', 'cat "$2/arch" > "$2/joined"') },
+    {
+      ...{ name: 'iso', reads: 'img_params/hostname', lane: 'iso' },
+      body: body('iso', '(cat "$2/joined"; ManifestRead "$1" img_params/hostname) > "$5/out.iso"'),
+    },
   ];
 }
+
+const ALL = ['pop', 'mod', 'arch', 'join', 'iso'];
 
 describe.each(['sqlite', 'postgres'] as const)('steps that another build has run (%s)', (database) => {
   let farm: TestFarm;
@@ -25,22 +33,98 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
   });
   afterAll(() => farm.stop());
 
-  async function build(scenario: Scenario): Promise<BuildDetail> {
-    const detail = await farm.atRest(await farm.submit(scenario, { reuse: true }));
+  async function ended(id: BuildId): Promise<BuildDetail> {
+    const detail = await farm.atRest(id);
     expect(detail).toMatchObject({ state: 'succeeded' });
     return detail;
   }
+  const build = async (scenario: Scenario): Promise<BuildDetail> =>
+    await ended(await farm.submit(scenario, { reuse: true }));
   const reusedIn = ({ jobs }: BuildDetail): readonly string[] =>
     jobs.flatMap((job) => job.steps.flatMap(({ name, reusedFrom }) => (reusedFrom === null ? [] : [name])));
+  const medium = async ({ id }: BuildDetail, variant = 'default'): Promise<string> =>
+    String(await farm.bytes(`/builds/${id}/artifacts/${variant}/out.iso`));
+  const reasonsOf = async (id: BuildId): Promise<readonly string[]> =>
+    (await farm.build(id)).jobs.map(({ waitingReason }) => waitingReason);
 
   it('do not run again, and their results are there', async () => {
     const scenario = farm.scenario(steps());
     const first = await build(scenario);
     expect(reusedIn(first)).toEqual([]);
     const again = await build(scenario);
-    expect(reusedIn(again)).toEqual(['pop', 'mod', 'arch', 'join', 'iso']);
-    expect(await scenario.began()).toEqual(['pop', 'mod', 'arch', 'join', 'iso']);
+    expect(reusedIn(again)).toEqual(ALL);
+    expect(await scenario.began()).toEqual(ALL);
     expect(again.jobs.flatMap(({ attempts }) => attempts)).toEqual([]);
-    expect(String(await farm.bytes(`/builds/${again.id}/artifacts/default/out.iso`))).toBe('pop\n');
+    expect(await medium(again)).toBe(await medium(first));
+  });
+
+  it('run again where that is wanted', async () => {
+    const scenario = farm.scenario(steps());
+    await build(scenario);
+    await scenario.forget();
+    const again = await ended(await farm.submit(scenario, { reuse: false }));
+    expect(reusedIn(again)).toEqual([]);
+    expect(await scenario.began()).toEqual(ALL);
+  });
+
+  it.each([
+    ['the last', 'iso', ['iso']],
+    ['one in the middle of a lane', 'mod', ['mod', 'arch', 'join', 'iso']],
+    ['the first of a lane behind a lane', 'join', ['join', 'iso']],
+  ])('run from the first on that has changed: %s', async (_, changed, run) => {
+    const first = farm.scenario(steps({ [changed]: 'as it was' }));
+    const { id } = await build(first);
+    // The same folder, since the scripts name it.
+    const second = farm.scenarioIn(first.folder, steps({ [changed]: 'as it is now' }));
+    await first.forget();
+    const changedBuild = await build(second);
+    expect(await second.began()).toEqual(run);
+    expect(reusedIn(changedBuild)).toEqual(ALL.filter((name) => !run.includes(name)));
+    const from = new Set(changedBuild.jobs.flatMap((job) => job.steps.map(({ reusedFrom }) => reusedFrom)));
+    expect(from).toEqual(new Set([id, null]));
+    expect(await medium(changedBuild)).toBe('pop\nsolaris\n');
+  });
+
+  it('run once for all variants of a build, and for builds side by side', async () => {
+    const variants = ['a', 'b', 'c']
+      .map(
+        (name) =>
+          `<farm:variant name="${name}"><farm:set path="img_params/hostname" value="${name}"/></farm:variant>`,
+      )
+      .join('');
+    const scenario = farm.scenario(steps({ mod: '; hold mod' }), {
+      variants: `<farm:variants>${variants}</farm:variants>`,
+    });
+    const one = await farm.submit(scenario, { reuse: true });
+    await scenario.reached('mod');
+    const other = await farm.submit(scenario, { reuse: true });
+    while (!(await reasonsOf(other)).some((reason) => reason.includes('whose next step is the same')));
+    await scenario.open('mod');
+    const builds = [await ended(one), await ended(other)];
+    const began = await scenario.began();
+    expect(began.toSorted()).toEqual(['arch', 'iso', 'iso', 'iso', 'join', 'mod', 'pop']);
+    for (const each of builds)
+      for (const variant of ['a', 'b', 'c']) expect(await medium(each, variant)).toBe(`pop\n${variant}\n`);
+  });
+
+  it('are run by exactly one of those that wait, when the first fails', async () => {
+    const scenario = farm.scenario(steps({ mod: '; hold mod; [ -e "$S/mend" ]' }));
+    const ids = [await farm.submit(scenario, { reuse: true })];
+    await scenario.reached('mod');
+    ids.push(await farm.submit(scenario, { reuse: true }), await farm.submit(scenario, { reuse: true }));
+    const waits = async (id: BuildId): Promise<boolean> =>
+      (await reasonsOf(id)).some((reason) => reason.includes('whose next step is the same'));
+    while (!((await waits(ids[1]!)) && (await waits(ids[2]!))));
+    await scenario.open('mod');
+    expect(await farm.atRest(ids[0]!)).toMatchObject({ state: 'failed' });
+    await scenario.shut('mod');
+    await scenario.reached('mod');
+    await scenario.open('mend', 'mod');
+    await ended(ids[1]!);
+    await ended(ids[2]!);
+    const began = await scenario.began();
+    // Its first step was at hand when it failed the first time, or when another ran it.
+    expect(began.filter((name) => name === 'iso')).toEqual(['iso']);
+    expect(began.filter((name) => name === 'pop')).toEqual(['pop']);
   });
 });

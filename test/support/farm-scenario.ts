@@ -10,6 +10,8 @@ export interface ScenarioStep {
   readonly outputs?: readonly string[];
   /** Bash of the step. `hold GATE` waits until the test opens the gate; `$S` is the scenario's folder. */
   readonly body?: string;
+  /** Nodepaths; left out: it declares nothing. */
+  readonly reads?: string;
 }
 
 export interface ScenarioOptions {
@@ -109,9 +111,10 @@ function stepOf(line: string): string {
   return line.split(' ')[0] ?? '';
 }
 
-function scriptOf(folder: string, { name, body = '' }: ScenarioStep): string {
+function scriptOf(folder: string, { name, body = '', reads }: ScenarioStep): string {
+  const header = reads === undefined ? '' : `# farm:reads: ${reads}\n`;
   return `#!/bin/bash
-set -eu
+${header}set -eu
 S='${folder}'
 hold() { touch "$S/$1.waits"; until [ -e "$S/$1" ]; do sleep 0.03; done; }
 echo '${name} begin' >> "$S/truth"

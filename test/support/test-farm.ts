@@ -155,6 +155,11 @@ export class TestFarm {
     }
   }
 
+  /** Another one in the folder of an earlier one, whose scripts so are the same. */
+  scenarioIn(folder: string, steps: readonly ScenarioStep[], options: ScenarioOptions = {}): Scenario {
+    return new Scenario(folder, steps, options);
+  }
+
   scenario(steps: readonly ScenarioStep[], options: ScenarioOptions = {}): Scenario {
     return new Scenario(join(this.folder, `s${(this.#scenarios += 1)}`), steps, options);
   }

@@ -80,6 +80,8 @@ export interface WaitingJobRow {
   /** Who resumed the job said so, or else who submitted the build. */
   readonly onAgent: AgentId | null;
   readonly createdAt: number;
+  /** It may go on from what others made of the same steps. */
+  readonly reuses: boolean;
 }
 
 /** Kept in every checkpoint of a job; see Assignment.lineage. */
@@ -273,7 +275,7 @@ async function placeableJobs(
 ): Promise<readonly WaitingJobRow[]> {
   const builds = await db
     .selectFrom('builds')
-    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at'])
+    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at', 'reuse'])
     .where('wish', '=', 'run')
     .where('id', 'in', which(selectJobs(db)).select('jobs.build_id'))
     .execute();
@@ -342,6 +344,7 @@ async function placeableJobs(
         priority: build.priority,
         onAgent: row.pinned_to ?? build.on_agent,
         createdAt: build.created_at,
+        reuses: build.reuse === 1 && row.generation === 1,
       },
     ];
   });

@@ -1,5 +1,6 @@
 import type { AgentId, BuildId, JobId } from '#libs/contracts';
 import { inChunks } from './builds.js';
+import type { CheckpointInArea } from './checkpoints.js';
 import type { Db } from './farm-database.js';
 
 /** A job that waits, and one that has done all the same. */
@@ -126,4 +127,27 @@ export async function keysOfJobs(
 export interface PositionedKey {
   readonly position: number;
   readonly key: string;
+}
+
+/** Whether the checkpoint's state equals a boundary of one of the jobs, of builds that may reuse. */
+export async function equalsStateOf(
+  db: Db,
+  jobs: readonly JobId[],
+  { build, variant, id }: CheckpointInArea,
+): Promise<boolean> {
+  if (jobs.length === 0) return false;
+  const row = await db
+    .selectFrom('checkpoints')
+    .innerJoin('boundary_keys', 'boundary_keys.key', 'checkpoints.key')
+    .innerJoin('jobs', 'jobs.id', 'boundary_keys.job_id')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .select('checkpoints.id')
+    .where('checkpoints.id', '=', id)
+    .where('checkpoints.build_id', '=', build)
+    .where('checkpoints.variant', '=', variant)
+    .where('jobs.id', 'in', [...jobs])
+    .where('builds.reuse', '=', 1)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

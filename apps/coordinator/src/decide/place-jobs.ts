@@ -43,6 +43,7 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     ableById: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
     carryOvers: new CarryOvers(input),
+    begun: new Map(),
   };
   const most = input.limits.placements ?? Infinity;
   for (let job = line.next(); job !== undefined; job = line.next()) {
@@ -64,15 +65,24 @@ interface Pass {
   readonly ableById: Map<RequirementClass, ReadonlyMap<AgentId, AgentRoom>>;
   readonly whyNobodyMatches: WhyNobodyMatches;
   readonly carryOvers: CarryOvers;
+  /** Step keys that jobs placed in this pass make next. */
+  readonly begun: Map<string, string>;
 }
 
 function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
   const { input, line, waiting } = pass;
   const running = line.runningOf(job.user);
   const limit = input.limits.runningPerUser;
-  if (!by.isMatched) waiting.set(job.id, pass.whyNobodyMatches.of(by));
+  const equal = whoMakes(job, pass);
+  if (equal !== undefined) waiting.set(job.id, `waits for ${equal}, whose next step is the same`);
+  else if (!by.isMatched) waiting.set(job.id, pass.whyNobodyMatches.of(by));
   else if (running >= limit) waiting.set(job.id, whyOverLimit(job.user, running, limit));
   else if (!place(job, by, pass)) pass.heldUp.push({ job, by });
+}
+
+/** Equal steps run once: who runs the job's next one already, or is going to since this pass. */
+function whoMakes({ nextKey = null }: WaitingJob, { input, begun }: Pass): string | undefined {
+  return nextKey === null ? undefined : (input.underWay?.get(nextKey) ?? begun.get(nextKey));
 }
 
 /** False when no agent that matches has a slot and the room; else the job is placed, or it is said what it waits for. */
@@ -100,6 +110,7 @@ function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
   });
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);
+  if (job.nextKey != null) pass.begun.set(job.nextKey, `build ${job.build}`);
   return true;
 }
 

@@ -8,6 +8,8 @@ export interface PlacementInput {
   readonly jobs: readonly WaitingJob[];
   readonly agents: readonly CandidateAgent[];
   readonly holders: Holders;
+  /** Step keys of states that agents are about to make, and for whom. */
+  readonly underWay?: ReadonlyMap<string, string>;
   /** How checkpoints usually come, by store family; see DEFAULT_FETCH_MS. */
   readonly fetches?: ReadonlyMap<string, UsualFetch>;
   /** Attempts assigned or running, by user. */
@@ -51,6 +53,8 @@ export interface WaitingJob {
   readonly ordered: number;
   /** What its boundaries usually measured when they moved, from the first on; `null`: none has. */
   readonly boundaryBytes: readonly (number | null)[];
+  /** Step key of the first state on its way that nobody has; `null`: it does not matter who else makes it. */
+  readonly nextKey?: string | null;
 }
 
 export interface DoneStep {

@@ -9,6 +9,7 @@ import {
 } from '#libs/contracts';
 import {
   checkpointHolders,
+  equalsStateOf,
   findAgent,
   findJob,
   hashSecret,
@@ -40,18 +41,19 @@ export class Transfers {
     private readonly clock: Clock,
   ) {}
 
-  /** Throws FORBIDDEN unless the agent works in the area or is to keep a copy of the checkpoint, NOT_FOUND when nobody has the checkpoint who could send it. */
+  /** Throws FORBIDDEN unless the agent works in the area, runs a job that the checkpoint equals a state of, or is to keep a copy of it; NOT_FOUND when nobody has the checkpoint who could send it. */
   async ask(
     agent: AgentRow,
     { area, checkpoint, base, without, gone }: AskTransfer,
   ): Promise<TransferTicket> {
     const work = await this.#placeOfWork(agent, area);
     const replica = work === null ? await this.replication.wanted(agent.id, area, checkpoint.id) : null;
-    const place = work ?? (replica === null ? null : splitArea(area));
+    const mayReuse = work === null && replica === null && (await this.#mayReuse(agent, area, checkpoint.id));
+    const place = work ?? (replica !== null || mayReuse ? splitArea(area) : null);
     if (place === null)
       throw new FarmError(
         'FORBIDDEN',
-        `no attempt of agent ${agent.name} works in ${area}, and no copy of ${checkpoint.label} is wanted there`,
+        `no attempt of agent ${agent.name} works in ${area}, and none is to go on from ${checkpoint.label} there, nor is a copy of it wanted`,
       );
     // Asked and not found there: what was said of it is not true any more.
     const wanted = { ...place, id: checkpoint.id };
@@ -100,6 +102,14 @@ export class Transfers {
       .filter((agent) => agent !== null)
       .filter((agent) => canSendTo(peerOf(agent), peerOf(receiver)))
       .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))[0];
+  }
+
+  /** Whether the checkpoint equals a state on the way of a job that the agent runs. */
+  async #mayReuse(agent: AgentRow, area: string, checkpoint: string): Promise<boolean> {
+    const { db } = this.store;
+    const attempts = await openAttempts(db, agent.id);
+    const jobs = attempts.flatMap(({ state, job_id }) => (state === 'running' ? [job_id] : []));
+    return await equalsStateOf(db, jobs, { ...splitArea(area), id: checkpoint });
   }
 
   /** What the area is of, when a running attempt of the agent works in it: an agent learns and changes nothing of other builds. */

@@ -22,6 +22,7 @@ import {
   updateJob,
   usualFetchBytes,
   usualFetches,
+  usualStepTimes,
   variantName,
   waitingJobs,
   type AgentRow,
@@ -32,12 +33,13 @@ import {
 import { settleState } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
 import { placeJobs, type Placement } from '../decide/place-jobs.js';
-import type { Holders, PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
+import type { PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
 import { Metrics } from '../metrics.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
+import { ReusableStates } from './reusable-states.js';
 import { ReuseResults } from './reuse-results.js';
 import { boundaryLabels, boundaryPosition, doneSteps, orderedSteps } from './job-progress.js';
 
@@ -56,6 +58,7 @@ const BREATH_MS = 10;
 @Injectable()
 export class ScheduleJobs {
   #served: Served | undefined;
+  readonly #reuse: ReusableStates;
 
   constructor(
     private readonly store: Store,
@@ -64,7 +67,9 @@ export class ScheduleJobs {
     private readonly clock: Clock,
     private readonly metrics: Metrics,
     private readonly results: ReuseResults,
-  ) {}
+  ) {
+    this.#reuse = new ReusableStates(store);
+  }
 
   /** Resolves to the number of jobs assigned. Does nothing that counts unless `holder` has the duty when it is recorded. */
   async pass(holder: string): Promise<number> {
@@ -114,8 +119,14 @@ export class ScheduleJobs {
       db,
       rows.flatMap(({ base }) => (base === null ? [] : [base.jobId])),
     );
-    const steps = await this.#stepsOfTried(rows);
-    const bytesOf = await this.#boundaryBytes(rows);
+    const tried = rows.filter(({ wasTried }) => wasTried);
+    const steps = await this.#stepsOf(tried);
+    const holders = await this.#holders(tried, rows, steps);
+    const reuse = await this.#reuse.look(rows, holders);
+    const begunElsewhere = rows.filter(({ id, wasTried }) => !wasTried && (reuse.held.get(id) ?? 0) > 1);
+    const reusable = await this.#stepsOf(begunElsewhere);
+    const usualOf = await this.#usualTimes(begunElsewhere);
+    const bytesOf = await this.#boundaryBytes([...tried, ...begunElsewhere]);
     const jobs = rows.map((row): WaitingJob => ({
       id: row.id,
       build: row.build,
@@ -138,12 +149,16 @@ export class ScheduleJobs {
                 bytes: published.get(row.base.jobId) ?? null,
               },
       },
-      ...progressOf(row, steps.get(row.id) ?? [], bytesOf),
+      ...(reusable.has(row.id)
+        ? progressElsewhere(row, reusable.get(row.id) ?? [], reuse.held.get(row.id) ?? 0, bytesOf, usualOf)
+        : progressOf(row, steps.get(row.id) ?? [], bytesOf)),
+      nextKey: reuse.nextKeys.get(row.id) ?? null,
     }));
     return {
       jobs,
       agents: agents.map((agent) => candidateOf(agent, byAgent.get(agent.id) ?? [], now)),
-      holders: await this.#holders(rows, steps),
+      holders,
+      underWay: reuse.underWay,
       fetches: await usualFetches(db),
       runningByUser: countBy(loads.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },
@@ -152,33 +167,43 @@ export class ScheduleJobs {
     };
   }
 
-  /** What jobs have done that an agent has had before; the others have nothing behind them. */
-  async #stepsOfTried(rows: readonly WaitingJobRow[]): Promise<ReadonlyMap<JobId, readonly StepRow[]>> {
-    const tried = rows.filter(({ wasTried }) => wasTried).map(({ id }) => id);
+  async #stepsOf(rows: readonly WaitingJobRow[]): Promise<ReadonlyMap<JobId, readonly StepRow[]>> {
     const steps: StepRow[] = [];
-    await inChunks(tried, 500, async (ids) => {
-      steps.push(...(await stepsOfJobs(this.store.db, ids)));
-    });
+    await inChunks(
+      rows.map(({ id }) => id),
+      500,
+      async (ids) => {
+        steps.push(...(await stepsOfJobs(this.store.db, ids)));
+      },
+    );
     return groupBy(steps, ({ job_id }) => job_id);
   }
 
-  /** What checkpoints of what jobs have done may measure, by distribution and label. */
+  /** What checkpoints of the jobs may measure, by distribution and label. */
   async #boundaryBytes(rows: readonly WaitingJobRow[]): Promise<BoundaryBytes> {
-    const tried = rows.filter(({ wasTried }) => wasTried);
     const bytes = new Map<string, ReadonlyMap<string, number>>();
-    for (const distribution of new Set(tried.map((row) => row.distribution)))
+    for (const distribution of new Set(rows.map((row) => row.distribution)))
       bytes.set(distribution, await usualFetchBytes(this.store.db, distribution));
     return bytes;
   }
 
-  /** Who holds how much of what the jobs have done, and the very checkpoint that others go on from. */
+  /** How long steps usually take, by distribution and name. */
+  async #usualTimes(rows: readonly WaitingJobRow[]): Promise<UsualTimes> {
+    const times = new Map<string, ReadonlyMap<string, number>>();
+    for (const distribution of new Set(rows.map((row) => row.distribution)))
+      times.set(distribution, await usualStepTimes(this.store.db, distribution));
+    return times;
+  }
+
+  /** Who holds how much of what the jobs that were tried have done, and the very checkpoint that others go on from. */
   async #holders(
+    tried: readonly WaitingJobRow[],
     rows: readonly WaitingJobRow[],
     steps: ReadonlyMap<JobId, readonly StepRow[]>,
-  ): Promise<Holders> {
+  ): Promise<Map<string, Map<AgentId, number>>> {
     const holders = new Map<string, Map<AgentId, number>>();
     const descendants = new Map<string, Descendant[]>();
-    for (const { id, lineage, ancestors } of rows.filter(({ wasTried }) => wasTried)) {
+    for (const { id, lineage, ancestors } of tried) {
       const own = steps.get(id) ?? [];
       for (const each of [{ lineage, upToIndex: Infinity }, ...ancestors])
         descendants.set(each.lineage, [
@@ -294,6 +319,7 @@ function baseKey(lineage: string, checkpoint: string | null): string {
 }
 
 type BoundaryBytes = ReadonlyMap<string, ReadonlyMap<string, number>>;
+type UsualTimes = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 /** How far a job has got, and what that may measure. */
 function progressOf(
@@ -307,6 +333,22 @@ function progressOf(
     isComplete: steps.length > 0 && steps.every(({ state }) => state === 'succeeded'),
     ordered: orderedSteps(row.ancestors, steps),
     boundaryBytes: boundaryLabels(steps).map((label) => bytes?.get(label) ?? null),
+  };
+}
+
+/** The same of a job that has done nothing itself, and begins with what others have. */
+function progressElsewhere(
+  row: WaitingJobRow,
+  steps: readonly StepRow[],
+  held: number,
+  bytesOf: BoundaryBytes,
+  usualOf: UsualTimes,
+): ReturnType<typeof progressOf> {
+  const usual = usualOf.get(row.distribution);
+  return {
+    ...progressOf(row, steps, bytesOf),
+    done: steps.slice(0, held - 1).map(({ name }) => ({ name, ms: usual?.get(name) ?? null })),
+    isComplete: false,
   };
 }
 
