@@ -53,6 +53,10 @@ export const SubmitBuild = z
     variants: z.array(Name).max(1000).default([]),
     /** Seconds since 1970; what the images carry as their time. */
     sourceDateEpoch: z.number().int().min(0).max(99_999_999_999),
+    /**
+     * Nobody asked for that time. Where it may reuse, the build then takes the time of the newest build of the distribution: with another one, no step would be the same.
+     */
+    anySourceDateEpoch: z.boolean().default(false),
     priority: Priority.default('normal'),
     /** `-p`: no step from this one on runs until the build is resumed. */
     pauseBefore: StepReference.nullable().default(null),

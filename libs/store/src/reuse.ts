@@ -151,3 +151,21 @@ export async function equalsStateOf(
     .executeTakeFirst();
   return row !== undefined;
 }
+
+/** The image time of the newest build of the distribution that is not collected, of those that may reuse. */
+export async function usualImageTime(
+  db: Db,
+  distribution: string,
+): Promise<{ readonly build: BuildId; readonly sourceDateEpoch: number } | null> {
+  const row = await db
+    .selectFrom('builds')
+    .select(['id', 'source_date_epoch'])
+    .where('name', '=', distribution)
+    .where('reuse', '=', 1)
+    .where('collected_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? null : { build: row.id, sourceDateEpoch: row.source_date_epoch };
+}

@@ -16,6 +16,8 @@ export interface Submission {
   readonly files: readonly SubmittedFile[];
   /** Seconds since 1970. */
   readonly sourceDateEpoch: number;
+  /** Nobody asked for that time. */
+  readonly anySourceDateEpoch: boolean;
   /** The folder that holds all of it. */
   readonly root: string;
 }
@@ -72,7 +74,7 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
         base64: bytes.toString('base64'),
       }))
       .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    sourceDateEpoch: sourceDateEpoch(request.env, changedAt),
+    ...imageTime(request.env, changedAt),
     root,
   };
 }
@@ -229,9 +231,14 @@ function checkedPath(path: string): string {
 }
 
 /** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
-function sourceDateEpoch(env: SubmissionRequest['env'], changedAt: Date): number {
+function imageTime(
+  env: SubmissionRequest['env'],
+  changedAt: Date,
+): Pick<Submission, 'sourceDateEpoch' | 'anySourceDateEpoch'> {
   const given = env['SOURCE_DATE_EPOCH'] ?? '';
-  return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(changedAt.getTime() / 1000);
+  return /^\d{1,11}$/.test(given)
+    ? { sourceDateEpoch: Number(given), anySourceDateEpoch: false }
+    : { sourceDateEpoch: Math.floor(changedAt.getTime() / 1000), anySourceDateEpoch: true };
 }
 
 function reasonOf(error: unknown): string {

@@ -16,12 +16,13 @@ export interface SubmissionOptions {
 
 /** What is sent: the submission, and what was said about it. What was not said is the farm's to default. */
 export function submissionBody(submission: Submission, options: SubmissionOptions): SubmitBuild {
-  const { text, manifestPath, files, sourceDateEpoch } = submission;
+  const { text, manifestPath, files, sourceDateEpoch, anySourceDateEpoch } = submission;
   return {
     manifest: text,
     manifestPath,
     files: [...files],
     sourceDateEpoch,
+    ...(anySourceDateEpoch ? { anySourceDateEpoch } : {}),
     variants: [...(options.variant ?? [])],
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     pauseBefore: options.pause ?? null,

@@ -24,6 +24,7 @@ import {
   insertManifest,
   isUniqueViolation,
   listAgents,
+  usualImageTime,
   usualStepTimes,
   type BuildRow,
 } from '#libs/store';
@@ -67,8 +68,9 @@ export class SubmitBuilds {
     if (earlier !== null) return earlier;
     const planned = await this.#plan(submission, caller);
     const onAgent = await this.#agentOf(submission.onAgent);
-    const build = this.#buildRow(submission, planned, caller, onAgent);
-    const world = keyWorldOf(planned, build.source_date_epoch, await listAgents(this.store.db));
+    const time = await this.#imageTime(submission, planned);
+    const build = this.#buildRow(submission, planned, caller, onAgent, time.epoch);
+    const world = keyWorldOf(planned, time.epoch, await listAgents(this.store.db));
     const variants = planned.variants.map((variant) =>
       planRows(build.id, variant, planKeys(variant.plan, variant.manifest, world)),
     );
@@ -83,7 +85,11 @@ export class SubmitBuilds {
       if (first !== null) return first;
       throw error;
     }
-    return { build: await this.views.detail(build.id), created: true, notes: [...planned.notes] };
+    return {
+      build: await this.views.detail(build.id),
+      created: true,
+      notes: [...planned.notes, ...time.notes],
+    };
   }
 
   /** What a submission would become. Nothing is kept, and what could not be placed is said instead of refused. */
@@ -95,7 +101,8 @@ export class SubmitBuilds {
       listAgents(this.store.db),
       usualStepTimes(this.store.db, planned.name),
     ]);
-    const world = keyWorldOf(planned, submission.sourceDateEpoch, rows);
+    const time = await this.#imageTime(submission, planned);
+    const world = keyWorldOf(planned, time.epoch, rows);
     const id = newId('b');
     const variants = planned.variants.map((variant) => {
       const rows = planRows(id, variant, planKeys(variant.plan, variant.manifest, world));
@@ -113,7 +120,19 @@ export class SubmitBuilds {
         })),
       };
     });
-    return { name: planned.name, notes: [...planned.notes], variants };
+    return { name: planned.name, notes: [...planned.notes, ...time.notes], variants };
+  }
+
+  /** An edit of the manifest changes its file's time, too: were that the image's, no step would ever be the same as before. */
+  async #imageTime(
+    { sourceDateEpoch: epoch, anySourceDateEpoch, reuse }: AcceptedSubmission,
+    { name }: PlannedSubmission,
+  ): Promise<{ readonly epoch: number; readonly notes: readonly string[] }> {
+    const usual = reuse && anySourceDateEpoch ? await usualImageTime(this.store.db, name) : null;
+    if (usual === null || usual.sourceDateEpoch === epoch) return { epoch, notes: [] };
+    const time = new Date(usual.sourceDateEpoch * 1000).toISOString();
+    const note = `the images carry the time ${time}, as those of ${usual.build}, so that its steps can be reused; SOURCE_DATE_EPOCH sets another`;
+    return { epoch: usual.sourceDateEpoch, notes: [note] };
   }
 
   async #earlier(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild | null> {
@@ -197,6 +216,7 @@ export class SubmitBuilds {
     planned: PlannedSubmission,
     caller: Caller,
     onAgent: AgentId | null,
+    sourceDateEpoch: number,
   ): BuildRow {
     const pauseBefore = submission.pauseBefore;
     const [plan] = planned.variants.map((variant) => variant.plan);
@@ -213,7 +233,7 @@ export class SubmitBuilds {
         sha256,
         bytes: bytes.length,
       })),
-      source_date_epoch: submission.sourceDateEpoch,
+      source_date_epoch: sourceDateEpoch,
       priority: submission.priority,
       on_agent: onAgent,
       note: submission.note,
