@@ -1,6 +1,6 @@
 // Needs redis-server, PostgreSQL's server programs, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { BuildDetail, BuildId } from '#libs/contracts';
+import type { BuildDetail, BuildId, PlanPreview } from '#libs/contracts';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -47,10 +47,22 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
   const reasonsOf = async (id: BuildId): Promise<readonly string[]> =>
     (await farm.build(id)).jobs.map(({ waitingReason }) => waitingReason);
 
+  /** `<step> <fate>`, and why where that is told. */
+  async function planned(scenario: Scenario): Promise<readonly string[]> {
+    const body = { ...scenario.submission, reuse: true };
+    const { variants } = await farm.call<PlanPreview>('POST', '/builds/plan', body);
+    return variants.flatMap(({ jobs }) =>
+      jobs.flatMap((job) =>
+        job.steps.map(({ name, fate, of, why }) => [name, fate, of ?? why].join(' ').trimEnd()),
+      ),
+    );
+  }
+
   it('do not run again, and their results are there', async () => {
     const scenario = farm.scenario(steps());
     const first = await build(scenario);
     expect(reusedIn(first)).toEqual([]);
+    expect(await planned(scenario)).toEqual(ALL.map((name) => `${name} reused ${first.id}`));
     const again = await build(scenario);
     expect(reusedIn(again)).toEqual(ALL);
     expect(await scenario.began()).toEqual(ALL);
@@ -77,6 +89,11 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     // The same folder, since the scripts name it.
     const second = farm.scenarioIn(first.folder, steps({ [changed]: 'as it is now' }));
     await first.forget();
+    const plan = await planned(second);
+    expect(plan.filter((line) => line.includes(' runs')).map((line) => line.split(' ')[0])).toEqual(run);
+    expect(plan.find((line) => line.startsWith(`${changed} runs`))).toBe(
+      `${changed} runs since ${id}, its script changed`,
+    );
     const changedBuild = await build(second);
     expect(await second.began()).toEqual(run);
     expect(reusedIn(changedBuild)).toEqual(ALL.filter((name) => !run.includes(name)));
@@ -95,6 +112,9 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     const scenario = farm.scenario(steps({ mod: '; hold mod' }), {
       variants: `<farm:variants>${variants}</farm:variants>`,
     });
+    expect(await planned(scenario)).toEqual(
+      expect.arrayContaining(['pop shared a', 'mod shared a', 'arch shared a', 'join shared a']),
+    );
     const one = await farm.submit(scenario, { reuse: true });
     await scenario.reached('mod');
     const other = await farm.submit(scenario, { reuse: true });

@@ -20,6 +20,7 @@ import { TakeReports } from './attempts/take-reports.js';
 import { BuildActions } from './builds/build-actions.js';
 import { BuildViews } from './builds/build-views.js';
 import { ExplainBuild } from './builds/explain-build.js';
+import { PreviewBuild } from './builds/preview-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
@@ -65,6 +66,7 @@ import { describeIssues } from './api/describe-issues.js';
   providers: [
     // Decides
     SubmitBuilds,
+    PreviewBuild,
     BuildActions,
     BuildViews,
     ExplainBuild,

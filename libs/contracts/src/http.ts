@@ -195,7 +195,16 @@ export const PlanPreview = z
             architecture: z.string(),
             needs: z.array(z.number().int()),
             steps: z.array(
-              z.strictObject({ name: StepName, message: z.string(), usualMs: z.number().nullable() }),
+              z.strictObject({
+                name: StepName,
+                message: z.string(),
+                usualMs: z.number().nullable(),
+                /** `reused`: the build `of` made the same. `shared`: it runs once, for the variant `of`. */
+                fate: z.enum(['runs', 'reused', 'shared']),
+                of: z.string().nullable(),
+                /** Of the first of a lane that runs: why nothing that is there is the same. */
+                why: z.string(),
+              }),
             ),
             /** How many agents could run it, and why the others not. */
             placement: z.string(),

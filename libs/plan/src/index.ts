@@ -3,6 +3,7 @@ export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, Plann
 export { planBuild, type ScriptSource } from './plan-build.js';
 export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
 export { imageArchitecture } from './image-architecture.js';
+export { ingredientChanges } from './ingredient-changes.js';
 export { planKeys, type PlanKeys } from './step-keys.js';
 export { seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
 export { factsOfTree, findBase, type KnownBase } from './find-base.js';

@@ -152,8 +152,8 @@ export async function equalsStateOf(
   return row !== undefined;
 }
 
-/** The image time of the newest build of the distribution that is not collected, of those that may reuse. */
-export async function usualImageTime(
+/** The newest build of the distribution that is not collected, of those that may reuse, with its image time. */
+export async function newestReusableBuild(
   db: Db,
   distribution: string,
 ): Promise<{ readonly build: BuildId; readonly sourceDateEpoch: number } | null> {
@@ -168,4 +168,22 @@ export async function usualImageTime(
     .limit(1)
     .executeTakeFirst();
   return row === undefined ? null : { build: row.id, sourceDateEpoch: row.source_date_epoch };
+}
+
+/** By end key, the build of a job that has succeeded and is not collected. */
+export async function resultsOfKeys(db: Db, keys: readonly string[]): Promise<ReadonlyMap<string, BuildId>> {
+  const builds = new Map<string, BuildId>();
+  await inChunks(keys, 500, async (some) => {
+    const rows = await db
+      .selectFrom('jobs')
+      .innerJoin('builds', 'builds.id', 'jobs.build_id')
+      .select(['jobs.end_key', 'jobs.build_id'])
+      .where('jobs.end_key', 'in', some)
+      .where('jobs.state', '=', 'succeeded')
+      .where('builds.collected_at', 'is', null)
+      .orderBy('jobs.ended_at')
+      .execute();
+    for (const { end_key, build_id } of rows) if (end_key !== null) builds.set(end_key, build_id);
+  });
+  return builds;
 }

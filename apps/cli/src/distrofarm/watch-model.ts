@@ -161,8 +161,9 @@ function remarkOn(build: BuildDetail, job: JobView, transfer = 'fetches its inpu
       return job.waitingReason || `waits for ${needed(build, job)}`;
     case 'waiting':
       return job.waitingReason;
-    case 'assigned':
     case 'succeeded':
+      return describeReuse(job);
+    case 'assigned':
       return '';
     case 'running':
       return last?.phase === 'fetching'
@@ -175,6 +176,14 @@ function remarkOn(build: BuildDetail, job: JobView, transfer = 'fetches its inpu
     case 'cancelled':
       return last?.end == null ? job.waitingReason : describeEnd(last.end, job);
   }
+}
+
+/** `as in b-…`, `2 of 5 steps as in b-…`; empty where all of it ran. */
+function describeReuse({ steps }: JobView): string {
+  const reused = steps.flatMap(({ reusedFrom }) => reusedFrom ?? []);
+  if (reused.length === 0) return '';
+  const count = reused.length === steps.length ? '' : `${reused.length} of ${steps.length} steps `;
+  return `${count}as in ${[...new Set(reused)].join(', ')}`;
 }
 
 function needed(build: BuildDetail, job: JobView): string {

@@ -18,6 +18,7 @@ import { Needs, requireMayChange, TheCaller, type Caller } from '../access/calle
 import { BuildActions } from '../builds/build-actions.js';
 import { BuildViews } from '../builds/build-views.js';
 import { ExplainBuild } from '../builds/explain-build.js';
+import { PreviewBuild } from '../builds/preview-build.js';
 import { SubmitBuilds } from '../builds/submit-builds.js';
 import { listBuildsQuery } from './list-builds-query.js';
 import type { z } from 'zod';
@@ -28,6 +29,7 @@ import type { z } from 'zod';
 export class BuildsController {
   constructor(
     private readonly submissions: SubmitBuilds,
+    private readonly previews: PreviewBuild,
     private readonly actions: BuildActions,
     private readonly views: BuildViews,
     private readonly explanations: ExplainBuild,
@@ -54,7 +56,7 @@ export class BuildsController {
     @Body({ schema: SubmitBuild }) body: AcceptedSubmission,
     @TheCaller() caller: Caller,
   ): Promise<PlanPreview> {
-    return await this.submissions.preview(body, caller);
+    return await this.previews.preview(body, caller);
   }
 
   @Get()

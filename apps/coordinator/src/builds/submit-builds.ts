@@ -6,11 +6,10 @@ import {
   newId,
   type AcceptedSubmission,
   type AgentId,
-  type PlanPreview,
   type SubmittedBuild,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
-import { findStep, planKeys } from '#libs/plan';
+import { findStep, planKeys, type KeyWorld } from '#libs/plan';
 import {
   appendAudit,
   cataloguedAmong,
@@ -24,8 +23,7 @@ import {
   insertManifest,
   isUniqueViolation,
   listAgents,
-  usualImageTime,
-  usualStepTimes,
+  newestReusableBuild,
   type BuildRow,
 } from '#libs/store';
 import type { Caller } from '../access/caller.js';
@@ -44,6 +42,15 @@ import { settleBuild } from './settle-build.js';
 
 /** A submission in work may be thousands of rows in memory. So many wait for the disk together; more at a time would end no sooner. */
 const AT_A_TIME = 6;
+
+export interface Proposal {
+  readonly planned: PlannedSubmission;
+  readonly onAgent: AgentId | null;
+  /** The images' time, in seconds since 1970. */
+  readonly epoch: number;
+  readonly world: KeyWorld;
+  readonly notes: readonly string[];
+}
 
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
 @Injectable()
@@ -66,11 +73,8 @@ export class SubmitBuilds {
   async #submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
     const earlier = await this.#earlier(submission, caller);
     if (earlier !== null) return earlier;
-    const planned = await this.#plan(submission, caller);
-    const onAgent = await this.#agentOf(submission.onAgent);
-    const time = await this.#imageTime(submission, planned);
-    const build = this.#buildRow(submission, planned, caller, onAgent, time.epoch);
-    const world = keyWorldOf(planned, time.epoch, await listAgents(this.store.db));
+    const { planned, onAgent, epoch, world, notes } = await this.propose(submission, caller);
+    const build = this.#buildRow(submission, planned, caller, onAgent, epoch);
     const variants = planned.variants.map((variant) =>
       planRows(build.id, variant, planKeys(variant.plan, variant.manifest, world)),
     );
@@ -85,42 +89,16 @@ export class SubmitBuilds {
       if (first !== null) return first;
       throw error;
     }
-    return {
-      build: await this.views.detail(build.id),
-      created: true,
-      notes: [...planned.notes, ...time.notes],
-    };
+    return { build: await this.views.detail(build.id), created: true, notes: [...notes] };
   }
 
-  /** What a submission would become. Nothing is kept, and what could not be placed is said instead of refused. */
-  async preview(submission: AcceptedSubmission, caller: Caller): Promise<PlanPreview> {
+  /** A submission understood; nothing is kept. Throws FarmError for what is wrong with it. */
+  async propose(submission: AcceptedSubmission, caller: Caller): Promise<Proposal> {
     const planned = await this.#plan(submission, caller);
     const onAgent = await this.#agentOf(submission.onAgent);
-    const [agents, rows, usual] = await Promise.all([
-      this.#enrolled(),
-      listAgents(this.store.db),
-      usualStepTimes(this.store.db, planned.name),
-    ]);
-    const time = await this.#imageTime(submission, planned);
-    const world = keyWorldOf(planned, time.epoch, rows);
-    const id = newId('b');
-    const variants = planned.variants.map((variant) => {
-      const rows = planRows(id, variant, planKeys(variant.plan, variant.manifest, world));
-      return {
-        name: variant.name,
-        jobs: rows.jobs.map((job) => ({
-          index: job.index,
-          lane: job.lane,
-          architecture: job.requires.architecture,
-          needs: [...job.needs],
-          steps: rows.steps
-            .filter((step) => step.job_id === job.id)
-            .map(({ name, message }) => ({ name, message, usualMs: usual.get(name) ?? null })),
-          placement: couldEverRun({ requires: job.requires, onAgent }, agents).sentence,
-        })),
-      };
-    });
-    return { name: planned.name, notes: [...planned.notes, ...time.notes], variants };
+    const { epoch, notes } = await this.#imageTime(submission, planned);
+    const world = keyWorldOf(planned, epoch, await listAgents(this.store.db));
+    return { planned, onAgent, epoch, world, notes: [...planned.notes, ...notes] };
   }
 
   /** An edit of the manifest changes its file's time, too: were that the image's, no step would ever be the same as before. */
@@ -128,7 +106,7 @@ export class SubmitBuilds {
     { sourceDateEpoch: epoch, anySourceDateEpoch, reuse }: AcceptedSubmission,
     { name }: PlannedSubmission,
   ): Promise<{ readonly epoch: number; readonly notes: readonly string[] }> {
-    const usual = reuse && anySourceDateEpoch ? await usualImageTime(this.store.db, name) : null;
+    const usual = reuse && anySourceDateEpoch ? await newestReusableBuild(this.store.db, name) : null;
     if (usual === null || usual.sourceDateEpoch === epoch) return { epoch, notes: [] };
     const time = new Date(usual.sourceDateEpoch * 1000).toISOString();
     const note = `the images carry the time ${time}, as those of ${usual.build}, so that its steps can be reused; SOURCE_DATE_EPOCH sets another`;

@@ -40,12 +40,32 @@ export function planLines({ colours }: Session, { name, variants, notes }: PlanP
       const after = needs.length === 0 ? '' : `, after ${needs.join(', ')}`;
       return [
         `  ${colours.bold(job.lane)} on ${job.architecture}${after}: ${job.placement}`,
-        ...job.steps.map(({ name: step, message, usualMs }) => {
-          const usual = usualMs === null ? '' : colours.dim(`  usually ${formatDuration(usualMs)}`);
-          return `    ${step.padEnd(16)} ${message}${usual}`;
+        ...job.steps.map((step) => {
+          const fate = fateOf(step);
+          return `    ${step.name.padEnd(16)} ${step.message}${fate === '' ? '' : colours.dim(`  ${fate}`)}`;
         }),
       ];
     }),
   ]);
-  return [name, ...lines, ...notes.map((note) => `note: ${note}`)];
+  return [name, ...lines, ...sumLine(variants), ...notes.map((note) => `note: ${note}`)];
+}
+
+type PlannedStep = PlanPreview['variants'][number]['jobs'][number]['steps'][number];
+
+/** `as in b-…`, `with variant de`, or how long it usually takes and why it runs. */
+function fateOf({ fate, of, why, usualMs }: PlannedStep): string {
+  if (fate === 'reused') return `as in ${of ?? ''}`;
+  if (fate === 'shared') return `with variant ${of ?? ''}`;
+  const usual = usualMs === null ? [] : [`usually ${formatDuration(usualMs)}`];
+  return [...usual, ...(why === '' ? [] : [why])].join('; ');
+}
+
+/** `3 of 7 steps run, 2 min 5 s of work as usual; 4 are at hand`. Empty where nothing is reused or shared. */
+function sumLine(variants: PlanPreview['variants']): readonly string[] {
+  const steps = variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps));
+  const running = steps.filter(({ fate }) => fate === 'runs');
+  if (running.length === steps.length) return [];
+  const usual = running.reduce((sum, { usualMs }) => sum + (usualMs ?? 0), 0);
+  const work = usual === 0 ? '' : `, usually ${formatDuration(usual)} of work`;
+  return [`${running.length} of ${steps.length} steps run${work}`];
 }

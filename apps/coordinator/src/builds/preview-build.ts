@@ -1,0 +1,121 @@
+import { BlobStore } from '#libs/artifacts';
+import { newId, type AcceptedSubmission, type BuildId, type PlanPreview } from '#libs/contracts';
+import { planKeys } from '#libs/plan';
+import {
+  checkpointsOfKeys,
+  findBuild,
+  listAgents,
+  newestReusableBuild,
+  resultsOfKeys,
+  usualStepTimes,
+} from '#libs/store';
+import { Injectable } from '@nestjs/common';
+import { join } from 'node:path';
+import type { Caller } from '../access/caller.js';
+import { CoordinatorConfig } from '../config.js';
+import { couldEverRun } from '../decide/could-ever-run.js';
+import { planReuse, type AtHand, type KeyedVariant, type StepFate } from '../decide/plan-reuse.js';
+import { candidateOf } from '../scheduling/candidate-agents.js';
+import { Clock, Store } from '../store.js';
+import { planEarlier, whyOtherwise } from './earlier-plan.js';
+import { keyWorldOf } from './key-world.js';
+import { planRows } from './plan-rows.js';
+import { SubmitBuilds, type Proposal } from './submit-builds.js';
+
+const NOTHING: AtHand = { results: new Map(), states: new Map() };
+
+/** What a submission would become. Nothing is kept, and what could not be placed is said instead of refused. */
+@Injectable()
+export class PreviewBuild {
+  constructor(
+    private readonly store: Store,
+    private readonly blobs: BlobStore,
+    private readonly submissions: SubmitBuilds,
+    private readonly config: CoordinatorConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  async preview(submission: AcceptedSubmission, caller: Caller): Promise<PlanPreview> {
+    const proposal = await this.submissions.propose(submission, caller);
+    const { planned, onAgent, world, notes } = proposal;
+    const { db } = this.store;
+    const agents = (await listAgents(db)).map((agent) => candidateOf(agent, [], this.clock.now()));
+    const usual = await usualStepTimes(db, planned.name);
+    const keyed = planned.variants.map((variant): KeyedVariant => ({
+      ...variant,
+      keys: planKeys(variant.plan, variant.manifest, world),
+    }));
+    const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed) : NOTHING);
+    const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : () => '';
+    const id = newId('b');
+    const variants = planned.variants.map((variant, at) => {
+      const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
+      return {
+        name: variant.name,
+        jobs: rows.jobs.map((job) => ({
+          index: job.index,
+          lane: job.lane,
+          architecture: job.requires.architecture,
+          needs: [...job.needs],
+          steps: rows.steps
+            .filter((step) => step.job_id === job.id)
+            .map(({ index, name, message }) => ({
+              name,
+              message,
+              usualMs: usual.get(name) ?? null,
+              ...inWords(fates.get(variant.name)?.get(index), () => whyRuns(variant.name, name)),
+            })),
+          placement: couldEverRun({ requires: job.requires, onAgent }, agents).sentence,
+        })),
+      };
+    });
+    return { name: planned.name, notes: [...notes], variants };
+  }
+
+  async #atHand(variants: readonly KeyedVariant[]): Promise<AtHand> {
+    const { db } = this.store;
+    const known = (keys: readonly (string | null)[]): string[] => keys.filter((key) => key !== null);
+    const states = new Map<string, BuildId>();
+    const boundaries = new Set(variants.flatMap(({ keys }) => known(keys.boundaries)));
+    for (const { key, buildId } of await checkpointsOfKeys(db, [...boundaries]))
+      if (!states.has(key)) states.set(key, buildId);
+    const ends = new Set(variants.flatMap(({ keys }) => known(keys.ends)));
+    return { results: await resultsOfKeys(db, [...ends]), states };
+  }
+
+  /** Compared with the newest build of the distribution. */
+  async #whyRuns({ planned, world }: Proposal): Promise<(variant: string, step: string) => string> {
+    const { db } = this.store;
+    const newest = await newestReusableBuild(db, planned.name);
+    const build = newest === null ? null : await findBuild(db, newest.build);
+    if (build === null) return () => 'no build of this distribution is there to compare with';
+    const earlier = await planEarlier(db, this.blobs, build, join(this.config.dataFolder, 'scratch'));
+    if (earlier === null) return () => `${build.id} cannot be compared with: something of it is gone`;
+    const then = {
+      variants: earlier.variants,
+      world: keyWorldOf(earlier, build.source_date_epoch, await listAgents(db)),
+      build: build.id,
+    };
+    return (name, step) => {
+      const variant = planned.variants.find((each) => each.name === name);
+      const why = variant === undefined ? '' : whyOtherwise(step, { variant, world }, then);
+      return why === '' ? `what ${build.id} made of it is gone, or it comes behind something else` : why;
+    };
+  }
+}
+
+type Step = PlanPreview['variants'][number]['jobs'][number]['steps'][number];
+
+function inWords(fate: StepFate | undefined, why: () => string): Pick<Step, 'fate' | 'of' | 'why'> {
+  switch (fate?.kind) {
+    case 'reused':
+      return { fate: 'reused', of: fate.from, why: '' };
+    case 'shared':
+      return { fate: 'shared', of: fate.with, why: '' };
+    case 'runs':
+      if (fate.isUnknown) return { fate: 'runs', of: null, why: 'nobody knows its fingerprint' };
+      return { fate: 'runs', of: null, why: fate.isFirst ? why() : '' };
+    case undefined:
+      return { fate: 'runs', of: null, why: '' };
+  }
+}
