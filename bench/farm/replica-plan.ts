@@ -65,6 +65,7 @@ const BUILD = {
   replicas: 1,
   waits_for_replicas: 0,
   reuse: 0,
+  trusted: 0,
   started_at: null,
   ended_at: null,
   collected_at: null,

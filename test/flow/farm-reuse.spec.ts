@@ -1,6 +1,8 @@
 // Needs redis-server, PostgreSQL's server programs, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { BuildDetail, BuildId, PlanPreview } from '#libs/contracts';
+import type { BuildDetail, BuildId, PlanPreview, SubmittedBuild } from '#libs/contracts';
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -125,6 +127,26 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     expect(began.toSorted()).toEqual(['arch', 'iso', 'iso', 'iso', 'join', 'mod', 'pop']);
     for (const each of builds)
       for (const variant of ['a', 'b', 'c']) expect(await medium(each, variant)).toBe(`pop\n${variant}\n`);
+  });
+
+  it('are not for a trusted build, when an untrusted one has run them', async () => {
+    const scenario = farm.scenario(steps());
+    const carl = farm.clientFor(await farm.token({ user: 'carl', role: 'submitter' }));
+    const scripts = scenario.submission.files.map(({ path, base64 }) => ({
+      sha256: createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex'),
+      name: path,
+    }));
+    await farm.call('POST', '/scripts', { scripts });
+    const untrusted = async (): Promise<BuildDetail> => {
+      const body = { ...scenario.submission, reuse: true };
+      return await ended((await carl.json<SubmittedBuild>('POST', '/api/v1/builds', body))!.build.id);
+    };
+    await mkdir(scenario.folder, { recursive: true });
+    await untrusted();
+    expect(reusedIn(await build(scenario))).toEqual([]);
+    expect(reusedIn(await untrusted())).toEqual(ALL);
+    expect(reusedIn(await build(scenario))).toEqual(ALL);
+    expect(await scenario.began()).toEqual([...ALL, ...ALL]);
   });
 
   it('are run by exactly one of those that wait, when the first fails', async () => {

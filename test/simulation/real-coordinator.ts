@@ -368,6 +368,7 @@ const BUILD_ROW = {
   replicas: 0,
   waits_for_replicas: 0,
   reuse: 0,
+  trusted: 0,
   id: BUILD satisfies BuildId,
   name: 'Test',
   user: 'alice',

@@ -57,6 +57,7 @@ export async function aBuild(
       replicas: 0,
       waits_for_replicas: 0,
       reuse: 0,
+      trusted: 0,
       created_at: 1,
       started_at: null,
       ended_at: null,

@@ -36,6 +36,7 @@ import { PeerCertificates } from './gateway/peer-certificates.js';
 import { Transfers } from './gateway/transfers.js';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { CollectBuilds } from './loops/collect-builds.js';
+import { ForgetInboxes } from './loops/forget-inboxes.js';
 import { FindLost } from './loops/find-lost.js';
 import { Loops } from './loops/loops.js';
 import { Metrics } from './metrics.js';
@@ -92,6 +93,7 @@ import { describeIssues } from './api/describe-issues.js';
     AttemptCopies,
     FindLost,
     CollectBuilds,
+    ForgetInboxes,
     // Carries
     Work,
     EventFeed,

@@ -2,7 +2,7 @@ import type { Insertable, Selectable, Transaction } from 'kysely';
 import type { AgentId, BuildId } from '#libs/contracts';
 import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
-import type { CheckpointsTable, Schema } from './schema.js';
+import type { CheckpointsTable, Flag, Schema } from './schema.js';
 
 export interface CheckpointRow {
   readonly agentId: AgentId;
@@ -124,17 +124,20 @@ export async function checkpointsOfLineages(
   return found;
 }
 
-/** States that are known to equal one of these; the newest first. */
+/** States that are known to equal one of these, of builds at least as trusted; the newest first. */
 export async function checkpointsOfKeys(
   db: Db,
   keys: readonly string[],
+  trusted: Flag,
 ): Promise<readonly (CheckpointRow & { readonly key: string })[]> {
   const found: (CheckpointRow & { readonly key: string })[] = [];
   await inChunks(keys, 500, async (some) => {
     const rows = await db
       .selectFrom('checkpoints')
-      .selectAll()
+      .innerJoin('builds', 'builds.id', 'checkpoints.build_id')
+      .selectAll('checkpoints')
       .where('key', 'in', some)
+      .where('builds.trusted', '>=', trusted)
       .orderBy('taken_at', 'desc')
       .execute();
     found.push(

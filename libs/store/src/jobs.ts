@@ -82,6 +82,7 @@ export interface WaitingJobRow {
   readonly createdAt: number;
   /** It may go on from what others made of the same steps. */
   readonly reuses: boolean;
+  readonly isTrusted: boolean;
 }
 
 /** Kept in every checkpoint of a job; see Assignment.lineage. */
@@ -275,7 +276,7 @@ async function placeableJobs(
 ): Promise<readonly WaitingJobRow[]> {
   const builds = await db
     .selectFrom('builds')
-    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at', 'reuse'])
+    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at', 'reuse', 'trusted'])
     .where('wish', '=', 'run')
     .where('id', 'in', which(selectJobs(db)).select('jobs.build_id'))
     .execute();
@@ -345,6 +346,7 @@ async function placeableJobs(
         onAgent: row.pinned_to ?? build.on_agent,
         createdAt: build.created_at,
         reuses: build.reuse === 1 && row.generation === 1,
+        isTrusted: build.trusted === 1,
       },
     ];
   });

@@ -15,3 +15,11 @@ export async function setMetaOnce(db: Db, key: string, value: string): Promise<s
     .execute();
   return (await readMeta(db, key)) ?? value;
 }
+
+export async function setMeta(db: Db, key: string, value: string): Promise<void> {
+  await db
+    .insertInto('meta')
+    .values({ key, value })
+    .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
+    .execute();
+}

@@ -2,6 +2,8 @@ import type { AgentId, BuildId, JobId } from '#libs/contracts';
 import { inChunks } from './builds.js';
 import type { CheckpointInArea } from './checkpoints.js';
 import type { Db } from './farm-database.js';
+import { fromJson } from './json.js';
+import type { Flag, JobsTable } from './schema.js';
 
 /** A job that waits, and one that has done all the same. */
 export interface ReusableResult {
@@ -12,7 +14,7 @@ export interface ReusableResult {
 
 /**
  * Of builds that are to run and may reuse, the newest first of each. A job that a person set back is not among them: what is asked to run again runs again. Neither is what retention has
- * collected.
+ * collected, nor, for a trusted build, what an untrusted one made.
  */
 export async function reusableResults(db: Db): Promise<readonly ReusableResult[]> {
   const rows = await db
@@ -28,6 +30,7 @@ export async function reusableResults(db: Db): Promise<readonly ReusableResult[]
     .where('builds.wish', '=', 'run')
     .where('builds.reuse', '=', 1)
     .where('its.collected_at', 'is', null)
+    .whereRef('its.trusted', '>=', 'builds.trusted')
     .orderBy('jobs.build_id')
     .orderBy('jobs.id')
     .orderBy('done.ended_at', 'desc')
@@ -68,6 +71,7 @@ export async function reusableStates(db: Db): Promise<readonly ReusableState[]> 
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('boundary_keys', 'boundary_keys.job_id', 'jobs.id')
     .innerJoin('checkpoints', 'checkpoints.key', 'boundary_keys.key')
+    .innerJoin('builds as its', 'its.id', 'checkpoints.build_id')
     .select((select) => [
       'jobs.id as job',
       'checkpoints.agent_id as agent',
@@ -77,6 +81,7 @@ export async function reusableStates(db: Db): Promise<readonly ReusableState[]> 
     .where('jobs.generation', '=', 1)
     .where('builds.wish', '=', 'run')
     .where('builds.reuse', '=', 1)
+    .whereRef('its.trusted', '>=', 'builds.trusted')
     .groupBy(['jobs.id', 'checkpoints.agent_id'])
     .execute();
 }
@@ -86,6 +91,7 @@ export interface JobUnderWay {
   readonly job: JobId;
   readonly build: BuildId;
   readonly variant: string;
+  readonly trusted: Flag;
 }
 
 export async function reusingJobsUnderWay(db: Db): Promise<readonly JobUnderWay[]> {
@@ -93,7 +99,7 @@ export async function reusingJobsUnderWay(db: Db): Promise<readonly JobUnderWay[
     .selectFrom('jobs')
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
-    .select(['jobs.id as job', 'jobs.build_id as build', 'variants.name as variant'])
+    .select(['jobs.id as job', 'jobs.build_id as build', 'variants.name as variant', 'builds.trusted'])
     .where('jobs.state', 'in', ['assigned', 'running'])
     .where('builds.reuse', '=', 1)
     .execute();
@@ -141,12 +147,14 @@ export async function equalsStateOf(
     .innerJoin('boundary_keys', 'boundary_keys.key', 'checkpoints.key')
     .innerJoin('jobs', 'jobs.id', 'boundary_keys.job_id')
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('builds as its', 'its.id', 'checkpoints.build_id')
     .select('checkpoints.id')
     .where('checkpoints.id', '=', id)
     .where('checkpoints.build_id', '=', build)
     .where('checkpoints.variant', '=', variant)
     .where('jobs.id', 'in', [...jobs])
     .where('builds.reuse', '=', 1)
+    .whereRef('its.trusted', '>=', 'builds.trusted')
     .limit(1)
     .executeTakeFirst();
   return row !== undefined;
@@ -170,8 +178,12 @@ export async function newestReusableBuild(
   return row === undefined ? null : { build: row.id, sourceDateEpoch: row.source_date_epoch };
 }
 
-/** By end key, the build of a job that has succeeded and is not collected. */
-export async function resultsOfKeys(db: Db, keys: readonly string[]): Promise<ReadonlyMap<string, BuildId>> {
+/** By end key, the build of a job that has succeeded and is not collected; of builds at least as trusted. */
+export async function resultsOfKeys(
+  db: Db,
+  keys: readonly string[],
+  trusted: Flag,
+): Promise<ReadonlyMap<string, BuildId>> {
   const builds = new Map<string, BuildId>();
   await inChunks(keys, 500, async (some) => {
     const rows = await db
@@ -181,9 +193,28 @@ export async function resultsOfKeys(db: Db, keys: readonly string[]): Promise<Re
       .where('jobs.end_key', 'in', some)
       .where('jobs.state', '=', 'succeeded')
       .where('builds.collected_at', 'is', null)
+      .where('builds.trusted', '>=', trusted)
       .orderBy('jobs.ended_at')
       .execute();
     for (const { end_key, build_id } of rows) if (end_key !== null) builds.set(end_key, build_id);
   });
   return builds;
+}
+
+/** Builds at whose jobs' ends unfinished jobs of others go on. */
+export async function buildsGoneOnFrom(db: Db): Promise<ReadonlySet<BuildId>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .select('jobs.end_origin')
+    .distinct()
+    .where('jobs.end_origin', 'is not', null)
+    .where('builds.state', 'not in', ['succeeded', 'cancelled'])
+    .where('builds.collected_at', 'is', null)
+    .execute();
+  return new Set(
+    rows.flatMap(({ end_origin }) =>
+      end_origin === null ? [] : [fromJson<JobsTable['end_origin']>(end_origin).build],
+    ),
+  );
 }

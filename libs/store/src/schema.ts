@@ -187,6 +187,8 @@ export interface BuildsTable {
   readonly waits_for_replicas: Flag;
   /** Its jobs may go on from what others made of the same steps. */
   readonly reuse: Flag;
+  /** Whoever submitted it may bring own scripts. What it makes is not for trusted builds otherwise. */
+  readonly trusted: Flag;
   readonly created_at: number;
   readonly started_at: number | null;
   readonly ended_at: number | null;

@@ -23,6 +23,7 @@ import {
   type AttemptRow,
   type BuildRow,
   type CheckpointRow,
+  type Flag,
   type JobRow,
   type OutputRow,
   type Schema,
@@ -84,7 +85,7 @@ export async function makeAssignment(
       attempt,
       await heldElsewhere(db, attempt, [attempt.lineage, ...ancestry.map(({ lineage }) => lineage)]),
     ),
-    reuse: build.reuse === 1 && job.generation === 1 ? await reusable(db, attempt, keys) : [],
+    reuse: build.reuse === 1 && job.generation === 1 ? await reusable(db, attempt, keys, build.trusted) : [],
     publishEnd: publishEnd && job.end_label !== null,
     ...(build.replicas > 0 ? { copies: build.waits_for_replicas === 1 ? 'each' : 'one-behind' } : {}),
   };
@@ -111,11 +112,13 @@ async function reusable(
   db: Kysely<Schema>,
   attempt: AttemptRow,
   keys: readonly (string | null)[],
+  trusted: Flag,
 ): Promise<Assignment['reuse']> {
   const all = (
     await checkpointsOfKeys(
       db,
       keys.filter((key) => key !== null),
+      trusted,
     )
   ).filter(({ lineage }) => lineage !== attempt.lineage);
   const isHere = ({ agentId }: CheckpointRow): boolean => agentId === attempt.agent_id;

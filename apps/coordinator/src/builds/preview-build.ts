@@ -8,6 +8,7 @@ import {
   newestReusableBuild,
   resultsOfKeys,
   usualStepTimes,
+  type Flag,
 } from '#libs/store';
 import { Injectable } from '@nestjs/common';
 import { join } from 'node:path';
@@ -20,7 +21,7 @@ import { Clock, Store } from '../store.js';
 import { planEarlier, whyOtherwise } from './earlier-plan.js';
 import { keyWorldOf } from './key-world.js';
 import { planRows } from './plan-rows.js';
-import { SubmitBuilds, type Proposal } from './submit-builds.js';
+import { SubmitBuilds, trustOf, type Proposal } from './submit-builds.js';
 
 const NOTHING: AtHand = { results: new Map(), states: new Map() };
 
@@ -45,7 +46,7 @@ export class PreviewBuild {
       ...variant,
       keys: planKeys(variant.plan, variant.manifest, world),
     }));
-    const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed) : NOTHING);
+    const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
     const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : () => '';
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
@@ -72,15 +73,15 @@ export class PreviewBuild {
     return { name: planned.name, notes: [...notes], variants };
   }
 
-  async #atHand(variants: readonly KeyedVariant[]): Promise<AtHand> {
+  async #atHand(variants: readonly KeyedVariant[], trusted: Flag): Promise<AtHand> {
     const { db } = this.store;
     const known = (keys: readonly (string | null)[]): string[] => keys.filter((key) => key !== null);
     const states = new Map<string, BuildId>();
     const boundaries = new Set(variants.flatMap(({ keys }) => known(keys.boundaries)));
-    for (const { key, buildId } of await checkpointsOfKeys(db, [...boundaries]))
+    for (const { key, buildId } of await checkpointsOfKeys(db, [...boundaries], trusted))
       if (!states.has(key)) states.set(key, buildId);
     const ends = new Set(variants.flatMap(({ keys }) => known(keys.ends)));
-    return { results: await resultsOfKeys(db, [...ends]), states };
+    return { results: await resultsOfKeys(db, [...ends], trusted), states };
   }
 
   /** Compared with the newest build of the distribution. */

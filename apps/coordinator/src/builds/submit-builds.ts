@@ -25,6 +25,7 @@ import {
   listAgents,
   newestReusableBuild,
   type BuildRow,
+  type Flag,
 } from '#libs/store';
 import type { Caller } from '../access/caller.js';
 import { CoordinatorConfig } from '../config.js';
@@ -222,6 +223,7 @@ export class SubmitBuilds {
       waits: submission.wait ? 1 : 0,
       replicas: submission.replicas ?? planned.replicas ?? this.config.replicas,
       reuse: submission.reuse ? 1 : 0,
+      trusted: trustOf(caller),
       waits_for_replicas: submission.waitForReplicas || planned.waitsForReplicas ? 1 : 0,
       created_at: this.clock.now(),
       started_at: null,
@@ -265,4 +267,9 @@ export class SubmitBuilds {
       this.#requireRoom(caller, open, variants.length);
     });
   }
+}
+
+/** Who may bring own scripts could do what he likes on an agent anyhow; what others make is not for him to go on from. */
+export function trustOf({ rights }: Caller): Flag {
+  return rights.includes('scripts') ? 1 : 0;
 }

@@ -65,7 +65,7 @@ interface Pass {
   readonly ableById: Map<RequirementClass, ReadonlyMap<AgentId, AgentRoom>>;
   readonly whyNobodyMatches: WhyNobodyMatches;
   readonly carryOvers: CarryOvers;
-  /** Step keys that jobs placed in this pass make next. */
+  /** What jobs placed in this pass make next, and for which build; see `begunKey`. */
   readonly begun: Map<string, string>;
 }
 
@@ -81,8 +81,23 @@ function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
 }
 
 /** Equal steps run once: who runs the job's next one already, or is going to since this pass. */
-function whoMakes({ nextKey = null }: WaitingJob, { input, begun }: Pass): string | undefined {
-  return nextKey === null ? undefined : (input.underWay?.get(nextKey) ?? begun.get(nextKey));
+function whoMakes(
+  { nextKey = null, isTrusted = false }: WaitingJob,
+  { input, begun }: Pass,
+): string | undefined {
+  if (nextKey === null) return undefined;
+  const underWay = isTrusted ? input.underWay?.trusted : input.underWay?.all;
+  return underWay?.get(nextKey) ?? begun.get(begunKey(nextKey, isTrusted));
+}
+
+function begunKey(key: string, isTrusted: boolean): string {
+  return `${isTrusted ? 'trusted' : 'any'} ${key}`;
+}
+
+function noteBegun({ build, nextKey = null, isTrusted = false }: WaitingJob, { begun }: Pass): void {
+  if (nextKey === null) return;
+  begun.set(begunKey(nextKey, false), `build ${build}`);
+  if (isTrusted) begun.set(begunKey(nextKey, true), `build ${build}`);
 }
 
 /** False when no agent that matches has a slot and the room; else the job is placed, or it is said what it waits for. */
@@ -110,7 +125,7 @@ function place(job: WaitingJob, by: RequirementClass, pass: Pass): boolean {
   });
   takeSlot(room, job.requires.freeBytes, pass.input.now);
   pass.line.placed(job);
-  if (job.nextKey != null) pass.begun.set(job.nextKey, `build ${job.build}`);
+  noteBegun(job, pass);
   return true;
 }
 

@@ -9,7 +9,7 @@ export interface PlacementInput {
   readonly agents: readonly CandidateAgent[];
   readonly holders: Holders;
   /** Step keys of states that agents are about to make, and for whom. */
-  readonly underWay?: ReadonlyMap<string, string>;
+  readonly underWay?: UnderWay;
   /** How checkpoints usually come, by store family; see DEFAULT_FETCH_MS. */
   readonly fetches?: ReadonlyMap<string, UsualFetch>;
   /** Attempts assigned or running, by user. */
@@ -23,6 +23,13 @@ export interface PlacementInput {
   readonly served?: Served;
   /** Milliseconds since 1970, as all times here. */
   readonly now: number;
+}
+
+/** By step key, who makes the state. */
+export interface UnderWay {
+  readonly trusted: ReadonlyMap<string, string>;
+  /** Those of trusted builds among them. */
+  readonly all: ReadonlyMap<string, string>;
 }
 
 export interface WaitingJob {
@@ -55,6 +62,8 @@ export interface WaitingJob {
   readonly boundaryBytes: readonly (number | null)[];
   /** Step key of the first state on its way that nobody has; `null`: it does not matter who else makes it. */
   readonly nextKey?: string | null;
+  /** It takes nothing that an untrusted build makes. */
+  readonly isTrusted?: boolean;
 }
 
 export interface DoneStep {

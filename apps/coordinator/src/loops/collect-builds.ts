@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { BlobStore, LogStore } from '#libs/artifacts';
 import {
   addDropping,
+  buildsGoneOnFrom,
   attemptsOfBuild,
   checkpointsOfReplicated,
   groupBy,
@@ -53,7 +54,8 @@ export class CollectBuilds {
 
   async pass(): Promise<void> {
     const { db } = this.store;
-    const builds = await restingBuilds(db);
+    const needed = await buildsGoneOnFrom(db);
+    const builds = (await restingBuilds(db)).map((build) => ({ ...build, pinned: needed.has(build.id) }));
     const byId = new Map(builds.map((build) => [build.id, build]));
     const rows = (await listAgents(db)).filter(({ revokedAt }) => revokedAt === null);
     const agents = await this.#afterDroppingReplicas(rows, builds);
@@ -153,11 +155,11 @@ export class CollectBuilds {
   }
 
   /** From here on a build can no longer be resumed, and the files and outputs it was made of are nobody's. */
-  async #forgetOld(builds: readonly RestingBuild[]): Promise<void> {
+  async #forgetOld(builds: readonly (RestingBuild & { readonly pinned: boolean })[]): Promise<void> {
     const now = this.clock.now();
-    for (const { id, state, endedAt, collected } of builds) {
+    for (const { id, state, endedAt, collected, pinned } of builds) {
       const keepMs = state === 'succeeded' ? this.config.keepFinishedMs : this.config.keepFailedMs;
-      if (collected || state === 'paused' || endedAt === null || now - endedAt <= keepMs) continue;
+      if (collected || pinned || state === 'paused' || endedAt === null || now - endedAt <= keepMs) continue;
       await this.work.change(async (tx) => {
         await removeOutputsOfBuild(tx, id);
         await updateBuild(tx, id, { collected_at: now });

@@ -8,6 +8,7 @@ import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
 import { REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
+import { ForgetInboxes } from './forget-inboxes.js';
 import { FindLost } from './find-lost.js';
 import { RunningLoop } from './run-loop.js';
 
@@ -30,6 +31,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly replication: Replication,
     private readonly lost: FindLost,
     private readonly collect: CollectBuilds,
+    private readonly inboxes: ForgetInboxes,
     private readonly redis: FarmRedis,
     private readonly wakes: Wakes,
     private readonly config: CoordinatorConfig,
@@ -59,6 +61,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
       this.redis,
       [
         { name: 'resend', everyMs: 15 * SECOND_MS, run: async () => await this.messages.resend() },
+        { name: 'forget', everyMs: 15 * SECOND_MS, run: async () => await this.inboxes.pass() },
         { name: 'collect', everyMs: 10 * MINUTE_MS, run: async () => await this.collect.pass() },
         { name: 'trim', everyMs: HOUR_MS, run: async () => await this.collect.trim() },
       ],

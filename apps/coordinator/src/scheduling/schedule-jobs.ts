@@ -33,7 +33,7 @@ import {
 import { settleState } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
 import { placeJobs, type Placement } from '../decide/place-jobs.js';
-import type { PlacementInput, Served, WaitingJob } from '../decide/placement-input.js';
+import type { PlacementInput, Served, UnderWay, WaitingJob } from '../decide/placement-input.js';
 import { Metrics } from '../metrics.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
@@ -50,6 +50,8 @@ const BUILDS_PER_TRANSACTION = 10;
  * once, and heartbeats would be answered too late. Passes rest in between.
  */
 export const MOST_PLACEMENTS = 100;
+
+const NOTHING_UNDER_WAY: UnderWay = { trusted: new Map(), all: new Map() };
 
 /** Between the parts of a pass, of which each may take a tenth of a second on a large farm: whoever called meanwhile is answered. */
 const BREATH_MS = 10;
@@ -74,18 +76,19 @@ export class ScheduleJobs {
   /** Resolves to the number of jobs assigned. Does nothing that counts unless `holder` has the duty when it is recorded. */
   async pass(holder: string): Promise<number> {
     const startedAt = performance.now();
+    const underWay = await this.#reuse.underWay();
     await this.results.pass(holder);
     const rows = await waitingJobs(this.store.db);
     if (rows.length === 0) return 0;
     await sleep(BREATH_MS);
-    const assigned = await this.#place(holder, rows);
+    const assigned = await this.#place(holder, rows, underWay);
     this.metrics.countPass(performance.now() - startedAt);
     return assigned;
   }
 
-  async #place(holder: string, rows: readonly WaitingJobRow[]): Promise<number> {
+  async #place(holder: string, rows: readonly WaitingJobRow[], underWay: UnderWay): Promise<number> {
     const agents = await listAgents(this.store.db);
-    const input = await this.#input(rows, agents);
+    const input = await this.#input(rows, agents, underWay);
     await sleep(BREATH_MS);
     const result = placeJobs({ ...input, limits: { ...input.limits, placements: MOST_PLACEMENTS } });
     this.#served = result.served;
@@ -102,15 +105,21 @@ export class ScheduleJobs {
 
   /** What the next pass would look at. */
   async readInput(): Promise<PlacementInput> {
-    return await this.#input(await waitingJobs(this.store.db), await listAgents(this.store.db));
+    const underWay = await this.#reuse.underWay();
+    return await this.#input(await waitingJobs(this.store.db), await listAgents(this.store.db), underWay);
   }
 
   /** The same for jobs that run, as if they waited. */
   async readInputOfRunning(jobs: readonly JobId[]): Promise<PlacementInput> {
-    return await this.#input(await runningJobs(this.store.db, jobs), await listAgents(this.store.db));
+    const [rows, agents] = [await runningJobs(this.store.db, jobs), await listAgents(this.store.db)];
+    return await this.#input(rows, agents, NOTHING_UNDER_WAY);
   }
 
-  async #input(rows: readonly WaitingJobRow[], agents: readonly AgentRow[]): Promise<PlacementInput> {
+  async #input(
+    rows: readonly WaitingJobRow[],
+    agents: readonly AgentRow[],
+    underWay: UnderWay,
+  ): Promise<PlacementInput> {
     const now = this.clock.now();
     const { db } = this.store;
     const loads = await attemptLoads(db);
@@ -153,12 +162,13 @@ export class ScheduleJobs {
         ? progressElsewhere(row, reusable.get(row.id) ?? [], reuse.held.get(row.id) ?? 0, bytesOf, usualOf)
         : progressOf(row, steps.get(row.id) ?? [], bytesOf)),
       nextKey: reuse.nextKeys.get(row.id) ?? null,
+      isTrusted: row.isTrusted,
     }));
     return {
       jobs,
       agents: agents.map((agent) => candidateOf(agent, byAgent.get(agent.id) ?? [], now)),
       holders,
-      underWay: reuse.underWay,
+      underWay,
       fetches: await usualFetches(db),
       runningByUser: countBy(loads.map(({ user }) => user)),
       limits: { runningPerUser: this.config.runningPerUser },

@@ -8,6 +8,10 @@ export const stepKeys: Migration = {
       .alterTable('builds')
       .addColumn('reuse', 'integer', (c) => c.notNull().defaultTo(0))
       .execute();
+    await schema
+      .alterTable('builds')
+      .addColumn('trusted', 'integer', (c) => c.notNull().defaultTo(0))
+      .execute();
     await schema.alterTable('jobs').addColumn('end_key', 'text').execute();
     await schema.alterTable('jobs').addColumn('end_origin', 'text').execute();
     await schema.createIndex('jobs_by_end_key').on('jobs').column('end_key').execute();
