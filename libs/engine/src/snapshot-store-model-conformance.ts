@@ -29,7 +29,10 @@ interface ModelWorkspace {
 class Model {
   readonly workspaces = new Map<string, ModelWorkspace>();
 
-  constructor(readonly empty: Tree) {}
+  constructor(
+    readonly empty: Tree,
+    readonly areaOf: (workspace: string) => string,
+  ) {}
 
   /** Forgets checkpoints and whatever came from them. */
   drop(checkpoints: readonly ModelCheckpoint[]): void {
@@ -52,15 +55,20 @@ class Model {
 }
 
 /** A store and the folder that has its workspaces in it; see `StoreUnderTest`. */
-interface Area {
+export interface ModelledStore {
   readonly store: SnapshotStore;
   readonly root: string;
+  /** Where the workspaces are of several areas: what one has of another one is no fork that goes with it. Default: all in one, side by side in `root`. */
+  readonly areas?: {
+    readonly areaOf: (workspace: string) => string;
+    readonly pathOf: (workspace: string) => string;
+  };
   reopen(): SnapshotStore;
   cleanup(): Promise<void>;
 }
 
 interface Real {
-  readonly area: Area;
+  readonly area: ModelledStore;
   store: SnapshotStore;
 }
 
@@ -75,7 +83,7 @@ abstract class Step implements Command {
     await this.act(model, real);
     for (const name of WORKSPACES) {
       const workspace = model.workspaces.get(name);
-      expect(await readTree(join(real.area.root, name))).toEqual(workspace?.tree ?? null);
+      expect(await readTree(pathOf(real.area, name))).toEqual(workspace?.tree ?? null);
       expect(await real.store.list(name)).toEqual(
         workspace?.checkpoints.map((checkpoint) => checkpoint.real) ?? [],
       );
@@ -162,7 +170,9 @@ function rollBackModel(model: Model, name: string, index: number): void {
 
 function forkModel(model: Model, checkpoint: ModelCheckpoint, name: string): void {
   model.destroy(name);
-  model.workspaces.set(name, { tree: checkpoint.tree, checkpoints: [], origin: checkpoint });
+  const isOwn = model.areaOf(checkpoint.real.workspace) === model.areaOf(name);
+  const origin = isOwn ? checkpoint : null;
+  model.workspaces.set(name, { tree: checkpoint.tree, checkpoints: [], origin });
 }
 
 class Destroy extends Step {
@@ -192,13 +202,16 @@ class Edit extends Step {
   }
   protected override async act(model: Model, { area }: Real): Promise<void> {
     const workspace = model.workspaces.get(this.workspace)!;
-    const folder = join(area.root, this.workspace);
-    await editFolder(folder, this.file, this.content);
+    await editFolder(pathOf(area, this.workspace), this.file, this.content);
     workspace.tree = editTree(workspace.tree, this.file, this.content);
   }
   override toString(): string {
     return `edit(${this.workspace}, ${this.file}, ${JSON.stringify(this.content)})`;
   }
+}
+
+function pathOf({ areas, root }: ModelledStore, workspace: string): string {
+  return areas?.pathOf(workspace) ?? join(root, workspace);
 }
 
 /** Replaces whatever is in the way of `file`: a file where its folder should be, a folder where it should be. */
@@ -273,7 +286,7 @@ const COMMANDS = [
 
 /** Compares a store with a model after random calls; a difference is shrunk to a short list of calls. */
 export async function checkAgainstModel(
-  makeStore: () => Promise<Area>,
+  makeStore: () => Promise<ModelledStore>,
   layout: readonly string[],
   runs: number,
 ): Promise<void> {
@@ -284,7 +297,7 @@ export async function checkAgainstModel(
       const area = await makeStore();
       try {
         await area.store.startEmpty('main');
-        const model = new Model(empty);
+        const model = new Model(empty, area.areas?.areaOf ?? (() => ''));
         model.workspaces.set('main', { tree: empty, checkpoints: [], origin: null });
         await fc.asyncModelRun(() => ({ model, real: { area, store: area.store } }), commands);
       } finally {

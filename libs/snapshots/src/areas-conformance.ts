@@ -1,9 +1,11 @@
+import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
+import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotStore, Workspace } from '#libs/engine';
-import type { Checkpoint } from '#libs/plan';
+import type { Readable } from 'node:stream';
+import { checkAgainstModel } from '../../engine/src/snapshot-store-model-conformance.js';
 import type { Areas } from './areas.js';
 
 export interface AreasUnderTest {
@@ -15,8 +17,8 @@ export interface AreasUnderTest {
   readonly cleanup: () => Promise<void>;
 }
 
-/** What every backend of Areas must do. Layout of the workspaces: `tmp`. */
-export function areasConformance(make: () => Promise<AreasUnderTest>): void {
+/** What every backend of Areas must do. Layout of the workspaces: `tmp` and `pkg_image`. */
+export function areasConformance(make: () => Promise<AreasUnderTest>, { modelRuns = 10 } = {}): void {
   const [ONE, TWO] = ['b-0000000001.default', 'b-0000000002.v'];
   let under: AreasUnderTest;
   beforeEach(async () => {
@@ -84,9 +86,6 @@ export function areasConformance(make: () => Promise<AreasUnderTest>): void {
   });
 
   describe('a fork of another area', () => {
-    const [FROM, INTO, THIRD] = ['b-0000000001.default', 'b-0000000002.default', 'b-0000000003.v'];
-    const MAIN = 'build_data';
-
     const contents = async (area: string, workspace = MAIN): Promise<string | null> =>
       await readFile(join(under.root, area, workspace, 'tmp/state'), 'utf8').catch(() => null);
     const write = async (area: string, text: string, workspace = MAIN): Promise<void> =>
@@ -111,15 +110,7 @@ export function areasConformance(make: () => Promise<AreasUnderTest>): void {
       for (const label of to) taken.push(await take(area, label));
       return taken;
     };
-    const isKept = async (area: string): Promise<boolean> => {
-      try {
-        await under.areas.destroy(area);
-        return false;
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'PINNED' });
-        return true;
-      }
-    };
+    const isKept = async (area: string): Promise<boolean> => await isKeptBy(under.areas, area);
 
     it('is equal to the checkpoint, and has nothing of the other area’s', async () => {
       const [a, b] = (await start(FROM, 'a', 'b')) as [Checkpoint, Checkpoint];
@@ -295,5 +286,117 @@ export function areasConformance(make: () => Promise<AreasUnderTest>): void {
       await other.startFrom(e, 'side');
       expect(await contents(INTO, 'side')).toBe('e');
     });
+
+    it('does what a model does', async () => {
+      await checkAgainstModel(
+        async () => {
+          const { areas, root, cleanup } = await make();
+          const open = (): SnapshotStore => new StoreOfAreas(areas);
+          const place = (workspace: string): Place => PLACES.find(({ name }) => name === workspace)!;
+          return {
+            store: open(),
+            root,
+            reopen: open,
+            areas: {
+              areaOf: (workspace) => place(workspace).area,
+              pathOf: (workspace) => join(root, place(workspace).area, place(workspace).workspace),
+            },
+            cleanup: async () => {
+              for (const area of [FROM, INTO, FROM]) await isKeptBy(areas, area);
+              const left = await areas.list();
+              await cleanup();
+              expect(left).toEqual([]);
+            },
+          };
+        },
+        LAYOUT,
+        modelRuns,
+      );
+    });
   });
+}
+
+const LAYOUT = ['pkg_image', 'tmp'];
+const MAIN = 'build_data';
+const [FROM, INTO, THIRD] = ['b-0000000001.default', 'b-0000000002.default', 'b-0000000003.v'] as const;
+
+/** Destroys an area. Resolves to whether it has to stay for others. */
+async function isKeptBy(areas: Areas, area: string): Promise<boolean> {
+  try {
+    await areas.destroy(area);
+    return false;
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'PINNED' });
+    return true;
+  }
+}
+
+interface Place {
+  /** In the model, where all have names of their own. */
+  readonly name: string;
+  readonly area: string;
+  readonly workspace: string;
+}
+
+const PLACES: readonly Place[] = [
+  { name: 'main', area: FROM, workspace: MAIN },
+  { name: 'lane', area: FROM, workspace: 'lane' },
+  { name: 'side', area: INTO, workspace: MAIN },
+];
+
+/** Two areas as one store. */
+class StoreOfAreas extends SnapshotStore {
+  override readonly description = 'areas';
+
+  constructor(private readonly areas: Areas) {
+    super();
+  }
+
+  override async startEmpty(name: string): Promise<Workspace> {
+    const { store, workspace } = await this.#at(name);
+    return await store.startEmpty(workspace);
+  }
+
+  override async startFrom(checkpoint: Checkpoint, name: string): Promise<Workspace> {
+    const [from, to] = [await this.#at(checkpoint.workspace), await this.#at(name)];
+    const real = { ...checkpoint, workspace: from.workspace };
+    return await this.areas.fork({ area: from.area, checkpoint: real }, to);
+  }
+
+  override async take(name: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
+    const { store, workspace } = await this.#at(name);
+    return { ...(await store.take(workspace, label, facts)), workspace: name };
+  }
+
+  override async list(name: string): Promise<readonly Checkpoint[]> {
+    const { store, workspace } = await this.#at(name);
+    return (await store.list(workspace)).map((checkpoint) => ({ ...checkpoint, workspace: name }));
+  }
+
+  override async destroy(name: string): Promise<void> {
+    const { store, workspace } = await this.#at(name);
+    await store.destroy(workspace);
+  }
+
+  override async space(): Promise<Space> {
+    return await this.areas.space();
+  }
+
+  override send(): Promise<Readable> {
+    return Promise.reject(new Error('the model sends nothing'));
+  }
+
+  override estimateSend(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override receive(): Promise<void> {
+    return Promise.reject(new Error('the model receives nothing'));
+  }
+
+  async #at(name: string): Promise<Place & { readonly store: SnapshotStore }> {
+    const place = PLACES.find((each) => each.name === name);
+    if (place === undefined) throw new Error(`the model has no ${name}`);
+    return { ...place, store: (await this.areas.open(place.area)).store };
+  }
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
+import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
-import { Areas } from '#libs/snapshots';
+import { Areas, type CheckpointOfArea, type WorkspaceOfArea } from '#libs/snapshots';
 import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -94,6 +94,7 @@ class OneArea extends Areas {
   override list = () => Promise.resolve([AREA]);
   override workspaces = () => Promise.resolve([]);
   override rest = () => Promise.resolve();
+  override fork = () => Promise.reject(new Error('there is but one'));
   override destroy = (name: string) => {
     this.destroyed.push(name);
     return Promise.resolve();
@@ -235,5 +236,211 @@ describe('what an area sends', () => {
     await refused;
     await started;
     expect(store.notes.slice(-2)).toEqual(['start main', 'start main: done']);
+  });
+});
+
+/** Says what was done, in which area. What has a gate waits for it. */
+class NotedAreas extends Areas {
+  override readonly kind = 'zfs';
+  override readonly description = 'notes';
+  readonly notes: string[] = [];
+  readonly gates = new Map<string, Promise<void>>();
+  /** Areas that others go on from, with those. */
+  readonly needed = new Map<string, Set<string>>();
+  readonly held = new Set<string>();
+
+  override prepare = () => Promise.resolve('/');
+  override open = (name: string) => Promise.resolve({ name, path: '/', store: new StoreOfArea(name, this) });
+  override list = () => Promise.resolve([]);
+  override workspaces = () => Promise.resolve([]);
+  override rest = (name: string) => this.note(`rest ${name}`);
+  override space = () => Promise.resolve({ freeBytes: 1, usedBytes: 1 });
+
+  override fork = async (from: CheckpointOfArea, to: WorkspaceOfArea) => {
+    await this.note(`fork ${from.area} ${to.area}`);
+    return { name: to.workspace, path: '/' };
+  };
+
+  override destroy = async (name: string) => {
+    if ((this.needed.get(name)?.size ?? 0) > 0) throw new SnapshotStoreError('PINNED', `${name} is needed`);
+    await this.note(`destroy ${name}`);
+    for (const users of this.needed.values()) users.delete(name);
+  };
+
+  async note(what: string): Promise<void> {
+    this.notes.push(what);
+    await this.gates.get(what);
+    this.notes.push(`${what}: done`);
+  }
+
+  /** Resolves to what opens it. */
+  close(what: string): () => void {
+    let open = (): void => undefined;
+    this.gates.set(what, new Promise((resolve) => (open = resolve)));
+    return open;
+  }
+
+  async until(note: string): Promise<void> {
+    while (!this.notes.includes(note)) await new Promise((later) => setImmediate(later));
+  }
+}
+
+class StoreOfArea extends NotedStore {
+  constructor(
+    private readonly area: string,
+    private readonly areas: NotedAreas,
+  ) {
+    super();
+  }
+
+  override async startEmpty(workspace: string): Promise<Workspace> {
+    await this.areas.note(`start ${this.area}`);
+    return { name: workspace, path: '/' };
+  }
+
+  override async take(workspace: string, label: string): Promise<Checkpoint> {
+    await this.areas.note(`take ${this.area}`);
+    return checkpoint(workspace, label);
+  }
+
+  override async receive(wanted: Checkpoint, base: Checkpoint | null): Promise<void> {
+    await this.areas.note(`receive ${this.area}`);
+    await super.receive(wanted, base, new PassThrough().end());
+  }
+}
+
+describe('a fork of another area', () => {
+  let areas: NotedAreas;
+  let desk: AreaDesk;
+  beforeEach(() => {
+    areas = new NotedAreas();
+    desk = new AreaDesk(areas, pino({ level: 'silent' }));
+  });
+  const of = (area: string): CheckpointOfArea => ({ area, checkpoint: checkpoint('main', 'x') });
+  const enter = async (area: string): Promise<EnteredArea> => await desk.enter(area, 'main');
+
+  it.each<[string, (job: EnteredArea) => Promise<unknown>]>([
+    ['take a', async (job) => await job.store.take('main', 'y', {})],
+    [
+      'receive a',
+      async (job) => await job.store.receive(checkpoint('new', 'y'), null, new PassThrough().end()),
+    ],
+  ])('does not wait for a job there that drops nothing: %s', async (note, work) => {
+    const [a, b] = [await enter('a'), await enter('b')];
+    const open = areas.close(note);
+    const working = work(a);
+    await areas.until(note);
+    expect(await b.fork(of('a'), 'main')).toEqual({ name: 'main', path: '/' });
+    open();
+    await working;
+    expect(areas.notes).toEqual([note, 'fork a b', 'fork a b: done', `${note}: done`]);
+  });
+
+  it.each<[string, (job: EnteredArea) => Promise<unknown>]>([
+    ['at once', async (job) => await job.store.startEmpty('main')],
+    ['goes back', async (job) => await job.store.startFrom(checkpoint('main', 'a'), 'main')],
+    [
+      'among several things',
+      async (job) => await job.exclusively('main', async (own) => await own.startEmpty('main')),
+    ],
+  ])('waits for what drops checkpoints there, which waits for it: %s', async (_, start) => {
+    const [a, b] = [await enter('a'), await enter('b')];
+    const open = areas.close('start a');
+    const started = start(a);
+    await areas.until('start a');
+    const forked = b.fork(of('a'), 'main');
+    // It has come as far as it can.
+    await new Promise((later) => setImmediate(later));
+    const again = start(a);
+    open();
+    await Promise.all([started, forked, again]);
+    const [starts, fork] = [
+      ['start a', 'start a: done'],
+      ['fork a b', 'fork a b: done'],
+    ];
+    expect(areas.notes).toEqual([...starts, ...fork, ...starts]);
+  });
+
+  it('is not waited for by a checkpoint there', async () => {
+    const [a, b] = [await enter('a'), await enter('b')];
+    const open = areas.close('fork a b');
+    const forked = b.fork(of('a'), 'main');
+    await areas.until('fork a b');
+    await a.store.take('main', 'y', {});
+    open();
+    await forked;
+    expect(areas.notes).toEqual(['fork a b', 'take a', 'take a: done', 'fork a b: done']);
+  });
+
+  it('goes crosswise, in a ring, and with what drops in between', async () => {
+    const names = ['a', 'b', 'c'];
+    const jobs = await Promise.all(names.map(enter));
+    const work = [1, 2, 0].flatMap((shift) =>
+      jobs.flatMap((job, at) => [
+        job.fork(of(names[(at + shift) % names.length]!), 'main'),
+        job.store.startEmpty('main'),
+      ]),
+    );
+    await Promise.all(work);
+    expect(areas.notes).toHaveLength(2 * work.length);
+  });
+
+  it('is refused of an area that is to go', async () => {
+    const visitor = await desk.enter('a');
+    const b = await enter('b');
+    await desk.drop('a', () => undefined);
+    await expect(b.fork(of('a'), 'main')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(areas.notes).toEqual([]);
+    await visitor.leave();
+    expect(areas.notes).toEqual(['destroy a', 'destroy a: done']);
+  });
+
+  it('keeps the area until it is made', async () => {
+    const b = await enter('b');
+    const open = areas.close('fork a b');
+    const forked = b.fork(of('a'), 'main');
+    await areas.until('fork a b');
+    await desk.drop('a', () => areas.notes.push('a is gone'));
+    expect(areas.notes).toEqual(['fork a b']);
+    open();
+    await forked;
+    expect(areas.notes.slice(1)).toEqual(['fork a b: done', 'destroy a', 'destroy a: done', 'a is gone']);
+  });
+
+  it('leaves an area at rest that nobody else uses', async () => {
+    const b = await enter('b');
+    await b.fork(of('a'), 'main');
+    expect(areas.notes.slice(2)).toEqual(['rest a', 'rest a: done']);
+  });
+
+  it('keeps the area that it needs, which goes after it', async () => {
+    areas.needed.set('a', new Set(['b'])).set('b', new Set(['c']));
+    const gone: string[] = [];
+    const drop = async (area: string): Promise<void> => desk.drop(area, (name) => gone.push(name));
+    await drop('a');
+    await drop('b');
+    await drop('a');
+    expect(gone).toEqual([]);
+    await drop('c');
+    expect(gone).toEqual(['c', 'b', 'a']);
+  });
+
+  it('lets the area go that it has needed when its job has left', async () => {
+    const b = await enter('b');
+    areas.needed.set('a', new Set(['b']));
+    const gone: string[] = [];
+    await desk.drop('a', (name) => gone.push(name));
+    areas.needed.get('a')?.clear();
+    await b.leave();
+    expect(gone).toEqual(['a']);
+  });
+
+  it('does not let go what a job has come back to', async () => {
+    areas.needed.set('a', new Set(['b']));
+    await desk.drop('a', () => areas.notes.push('a is gone'));
+    const a = await enter('a');
+    await desk.drop('b', () => areas.notes.push('b is gone'));
+    await a.leave();
+    expect(areas.notes).toEqual(['destroy b', 'destroy b: done', 'b is gone', 'rest a', 'rest a: done']);
   });
 });

@@ -50,9 +50,11 @@ export class Asides {
   async setBack({ dataset }: WorkspaceState, { label }: SnapshotState): Promise<void> {
     const aside = await this.#rename(dataset);
     try {
-      const options = ['-o', `${ROLE}=workspace`, '-o', 'canmount=noauto'];
+      // Or zfs-fuse mounts it at once, noauto or not.
+      const options = ['-o', `${ROLE}=workspace`, '-o', 'canmount=off'];
       await this.#run('clone', ...options, snapshotName(aside, label), dataset);
       await this.#run('promote', dataset);
+      await this.#run('set', 'canmount=on', dataset);
     } catch (error) {
       // What cannot be put back now is repaired later.
       await this.#putBack(aside, dataset).catch(() => undefined);
@@ -72,8 +74,12 @@ export class Asides {
       const dataset = childDataset(this.place.root, of?.workspace ?? '');
       const there = all.get(dataset);
       if (there?.get('origin')?.startsWith(`${name}@`) === true) await this.#run('promote', dataset);
-      if (there === undefined) await this.#run('rename', name, dataset);
-      else await this.#seal(name);
+      if (there === undefined) {
+        await this.#run('rename', name, dataset);
+        continue;
+      }
+      await this.#run('set', 'canmount=on', dataset);
+      await this.#seal(name);
     }
     return halves.length > 0;
   }
