@@ -54,8 +54,13 @@ const UNFETCHED_MS = 15_000;
 
 class SetClock extends Clock {
   time = START;
+  /** By how much somebody has set it ahead. */
+  jumpedMs = 0;
   override now(): number {
     return this.time;
+  }
+  override monotonic(): number {
+    return this.time - this.jumpedMs;
   }
 }
 
@@ -90,9 +95,10 @@ export class RealCoordinator {
     farm: 'farm',
   } as CoordinatorConfig;
   readonly #sessions: AgentSessions;
+  readonly #endings: EndAttempts;
   readonly #claims: Claims;
   readonly #reports: TakeReports;
-  readonly #lost: FindLost;
+  #lost: FindLost;
   readonly #actions: BuildActions;
   #schedule: ScheduleJobs;
   #message: Message | null = null;
@@ -115,9 +121,10 @@ export class RealCoordinator {
       extend: () => Promise.resolve(true),
     } as unknown as AgentInbox;
     const endings = new EndAttempts(inbox);
+    this.#endings = endings;
     this.#claims = new Claims(this.#store, this.#work, inbox, this.#config, this.#claimClock);
     this.#reports = new TakeReports(this.#work, endings);
-    this.#lost = new FindLost(this.#store, this.#work, endings, this.#config, this.#clock);
+    this.#lost = this.#newFindLost();
     this.#actions = new BuildActions(this.#work, endings);
     this.#schedule = this.#newSchedule();
     const handOvers = new HandOvers(this.#schedule);
@@ -139,6 +146,7 @@ export class RealCoordinator {
     switch (call.method) {
       case 'forget':
         this.#schedule = this.#newSchedule();
+        this.#lost = this.#newFindLost();
         return undefined;
       case 'hello':
         await this.#hello(...call.args);
@@ -236,6 +244,15 @@ export class RealCoordinator {
         line('agent', id, instance, lastSeenAt, lostAt, failures, quarantinedUntil),
       ),
     ].toSorted();
+  }
+
+  /** Somebody sets its clock ahead. */
+  jump(ms: number): void {
+    this.#clock.jumpedMs += ms;
+  }
+
+  #newFindLost(): FindLost {
+    return new FindLost(this.#store, this.#work, this.#endings, this.#config, this.#clock);
   }
 
   #newSchedule(): ScheduleJobs {
