@@ -91,3 +91,23 @@ describe('a checkpoint that the coordinator never heard of', () => {
     expect(steps.every((row) => row.includes('"succeeded"'))).toBe(true);
   });
 });
+
+describe('a job that asks for a copy', () => {
+  const NOWHERE = { on: [], missing: 1, receivers: [nameOfAgent(1)] };
+  const THERE = { on: [nameOfAgent(1)], missing: 0, receivers: [] };
+  const late = async (): Promise<unknown> =>
+    (await database.db.selectFrom('attempts').select('copies_late_of').executeTakeFirst())?.copies_late_of;
+
+  it('hears of one that came before it was on record that somebody waits', async () => {
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE, THERE])).toEqual({ kind: 'there' });
+    expect(await late()).toBeNull();
+  });
+
+  it('is on record as waiting until it is there', async () => {
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE, NOWHERE])).toMatchObject({ kind: 'coming' });
+    expect(await late()).toBe('.step_b');
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE])).toMatchObject({ kind: 'coming' });
+    expect(await coordinator.askCopies(AGENT, KEY, [THERE])).toEqual({ kind: 'there' });
+    expect(await late()).toBeNull();
+  });
+});

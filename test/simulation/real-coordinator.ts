@@ -4,6 +4,7 @@ import {
   type AgentId,
   type AttemptId,
   type BuildId,
+  type CopiesAnswer,
   type TokenId,
 } from '#libs/contracts';
 import type { AgentInbox, Message, Wakes } from '#libs/queue';
@@ -33,12 +34,15 @@ import { TakeReports } from '../../apps/coordinator/src/attempts/take-reports.js
 import { BuildActions } from '../../apps/coordinator/src/builds/build-actions.js';
 import { settleBuild } from '../../apps/coordinator/src/builds/settle-build.js';
 import type { CoordinatorConfig } from '../../apps/coordinator/src/config.js';
+import type { CheckpointCopies } from '../../apps/coordinator/src/decide/plan-replicas.js';
 import { AgentSessions } from '../../apps/coordinator/src/gateway/agent-sessions.js';
+import { AttemptCopies } from '../../apps/coordinator/src/gateway/attempt-copies.js';
 import { Claims } from '../../apps/coordinator/src/gateway/claims.js';
 import { FindLost } from '../../apps/coordinator/src/loops/find-lost.js';
 import type { Metrics } from '../../apps/coordinator/src/metrics.js';
 import { SCHEDULE_DUTY } from '../../apps/coordinator/src/scheduling/duty.js';
 import { HandOvers } from '../../apps/coordinator/src/scheduling/hand-overs.js';
+import type { Replication } from '../../apps/coordinator/src/scheduling/replication.js';
 import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-jobs.js';
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
@@ -91,6 +95,7 @@ export class RealCoordinator {
     heartbeatMs: HEARTBEAT_MS,
     selfStopMs: RULES.selfStopMs,
     runningPerUser: 1000,
+    replicaWaitMs: 60_000,
     maxLogBytes: 1,
     farm: 'farm',
   } as CoordinatorConfig;
@@ -244,6 +249,17 @@ export class RealCoordinator {
         line('agent', id, instance, lastSeenAt, lostAt, failures, quarantinedUntil),
       ),
     ].toSorted();
+  }
+
+  /** What the attempt is told of the copies of a checkpoint, which are at each look where `looks` says. */
+  async askCopies(agent: AgentId, key: Key, looks: readonly CheckpointCopies[]): Promise<CopiesAnswer> {
+    const left = [...looks];
+    const replication = { copiesFor: () => Promise.resolve(left.shift()!) } as unknown as Replication;
+    const copies = new AttemptCopies(this.#store, this.#work, replication, this.#config, this.#clock);
+    return await copies.ask(
+      { agent, ...this.#realKey(key) },
+      { id: 'c-1', workspace: 'build_data', label: '.step_b' },
+    );
   }
 
   /** Somebody sets its clock ahead. */
