@@ -30,7 +30,8 @@ it('forgets the messages of revoked agents, again for as long as Redis does not 
     return Promise.resolve(answers);
   };
   let now = 1_000_000;
-  const clock = { now: () => now } as Clock;
+  const clock = new Clock();
+  clock.now = () => now;
   const inboxes = new ForgetInboxes(new Store(database), { forget } as unknown as AgentInbox, clock);
   const [gone, later] = [await anAgent(db, 'mill'), await anAgent(db, 'tank')];
   await anAgent(db, 'stays');

@@ -6,6 +6,7 @@ import type { AttemptId, Report, ReportEvent } from '#libs/contracts';
 import { migrate, openDatabase, type FarmDatabase } from '#libs/store';
 import { RealCoordinator } from './real-coordinator.js';
 import type { Call } from './recording-coordinator.js';
+import { LEASE_MS } from './rules.js';
 import { nameOfAgent } from './schedule.js';
 import { SHAPES, START } from './world.js';
 
@@ -22,7 +23,7 @@ beforeEach(async () => {
   database = await openDatabase({ kind: 'sqlite', path: join(folder, 'farm.db'), driver: 'auto' });
   await migrate(database);
   coordinator = new RealCoordinator(database);
-  await coordinator.submit(SHAPES[0]!, [AGENT]);
+  await coordinator.submit(SHAPES[0]!, [AGENT, nameOfAgent(1)]);
   await ask('hello', AGENT, HELLO, START);
   await ask('schedule', START);
   await ask('take', AGENT, { attempt: ATTEMPT, epoch: 1 }, 'token', START);
@@ -42,6 +43,10 @@ async function ask<M extends Call['method']>(
 async function report(...events: readonly ReportEvent[]): Promise<unknown> {
   const reports = events.map((event, at): Report => ({ seq: at + 1, at: START, event }));
   return await ask('report', AGENT, KEY, reports, START);
+}
+
+function started(step: number): ReportEvent {
+  return { type: 'step-started', step };
 }
 
 const HOLDING = {
@@ -89,5 +94,70 @@ describe('a checkpoint that the coordinator never heard of', () => {
     await report({ type: 'ended', end: { kind: 'succeeded' }, logBytes: 0 });
     const steps = (await coordinator.record()).filter((row) => row.startsWith('"step"'));
     expect(steps.every((row) => row.includes('"succeeded"'))).toBe(true);
+  });
+});
+
+describe('a step that an attempt ran unheard, and another after it', () => {
+  const OTHER = nameOfAgent(1);
+  const SECOND = 't-0.2' as AttemptId;
+  const lost = START + 2 * LEASE_MS;
+  const over = lost + 2 * LEASE_MS;
+  const FIRST_HOLDING = { ...HOLDING, id: 'c-0', label: '.step_a', previous: '' };
+  const holdings = [FIRST_HOLDING, { ...HOLDING, takenAt: START + 2_000 }];
+  const steps = async (): Promise<readonly string[]> =>
+    (await coordinator.record()).filter((row) => row.startsWith('"step"')).slice(0, 2);
+
+  /** The first attempt is lost while it runs the step; the second one, which begins it anew, is too; the third has what the first one left. */
+  async function thirdBegins(...ofSecond: readonly ReportEvent[]): Promise<void> {
+    await report({ type: 'checkpoint-taken', before: 0, holding: FIRST_HOLDING }, started(0));
+    await ask('findLost', lost, START);
+    await ask('hello', OTHER, { ...HELLO, instance: '1'.repeat(32) }, lost);
+    await ask('schedule', lost);
+    await ask('take', OTHER, { attempt: SECOND, epoch: 2 }, 'second', lost);
+    const reports = [started(0), ...ofSecond].map((event, at): Report => ({
+      seq: at + 1,
+      at: lost + 1_000,
+      event,
+    }));
+    await ask('report', OTHER, { attempt: SECOND, epoch: 2, token: 'second' }, reports, lost + 1_000);
+    await ask('findLost', over, START);
+    await ask('hello', AGENT, { ...HELLO, instance: '2'.repeat(32), holdings }, over);
+    await ask('schedule', over);
+    await ask('take', AGENT, { attempt: 't-0.3' as AttemptId, epoch: 3 }, 'third', over);
+    const chain = [
+      { type: 'checkpoint-taken', before: 0, holding: holdings[0]! },
+      { type: 'checkpoint-taken', before: 1, holding: holdings[1]! },
+      { type: 'resumed', before: 1, checkpoint: 'c-1' },
+    ] as const;
+    const told = chain.map((event, at): Report => ({ seq: at + 1, at: over, event }));
+    await ask('report', AGENT, { attempt: 't-0.3' as AttemptId, epoch: 3, token: 'third' }, told, over);
+  }
+
+  it.each<[string, readonly ReportEvent[]]>([
+    ['that did not end it', []],
+    ['that did', [{ type: 'step-ended', step: 0, outcome: { kind: 'succeeded' } }]],
+  ])('is of the one that a third goes on from, not of the one %s', async (_, events) => {
+    await thirdBegins(...events);
+    expect(await steps()).toEqual(['"step" 0 "succeeded" "t-0.1"', '"step" 1 "waiting" null']);
+  });
+});
+
+describe('a job that asks for a copy', () => {
+  const NOWHERE = { on: [], missing: 1, receivers: [nameOfAgent(1)] };
+  const THERE = { on: [nameOfAgent(1)], missing: 0, receivers: [] };
+  const late = async (): Promise<unknown> =>
+    (await database.db.selectFrom('attempts').select('copies_late_of').executeTakeFirst())?.copies_late_of;
+
+  it('hears of one that came before it was on record that somebody waits', async () => {
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE, THERE])).toEqual({ kind: 'there' });
+    expect(await late()).toBeNull();
+  });
+
+  it('is on record as waiting until it is there', async () => {
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE, NOWHERE])).toMatchObject({ kind: 'coming' });
+    expect(await late()).toBe('.step_b');
+    expect(await coordinator.askCopies(AGENT, KEY, [NOWHERE])).toMatchObject({ kind: 'coming' });
+    expect(await coordinator.askCopies(AGENT, KEY, [THERE])).toEqual({ kind: 'there' });
+    expect(await late()).toBeNull();
   });
 });

@@ -631,6 +631,8 @@ export class ModelCoordinator {
       case 'resumed':
         this.#keepStepsInFront(job, event.before);
         return;
+      // Its builds reuse nothing.
+      case 'state-reused':
       case 'phase':
       case 'output-imported':
       case 'transfer-progress':

@@ -4,6 +4,7 @@ import {
   type AgentId,
   type AttemptId,
   type BuildId,
+  type CopiesAnswer,
   type TokenId,
 } from '#libs/contracts';
 import type { AgentInbox, Message, Wakes } from '#libs/queue';
@@ -33,13 +34,16 @@ import { TakeReports } from '../../apps/coordinator/src/attempts/take-reports.js
 import { BuildActions } from '../../apps/coordinator/src/builds/build-actions.js';
 import { settleBuild } from '../../apps/coordinator/src/builds/settle-build.js';
 import type { CoordinatorConfig } from '../../apps/coordinator/src/config.js';
+import type { CheckpointCopies } from '../../apps/coordinator/src/decide/plan-replicas.js';
 import { AgentSessions } from '../../apps/coordinator/src/gateway/agent-sessions.js';
+import { AttemptCopies } from '../../apps/coordinator/src/gateway/attempt-copies.js';
 import { Claims } from '../../apps/coordinator/src/gateway/claims.js';
 import { FindLost } from '../../apps/coordinator/src/loops/find-lost.js';
 import type { Metrics } from '../../apps/coordinator/src/metrics.js';
 import { SCHEDULE_DUTY } from '../../apps/coordinator/src/scheduling/duty.js';
 import { HandOvers } from '../../apps/coordinator/src/scheduling/hand-overs.js';
 import { ReuseResults } from '../../apps/coordinator/src/scheduling/reuse-results.js';
+import type { Replication } from '../../apps/coordinator/src/scheduling/replication.js';
 import { ScheduleJobs } from '../../apps/coordinator/src/scheduling/schedule-jobs.js';
 import { Clock, Store } from '../../apps/coordinator/src/store.js';
 import { Work } from '../../apps/coordinator/src/work.js';
@@ -55,8 +59,13 @@ const UNFETCHED_MS = 15_000;
 
 class SetClock extends Clock {
   time = START;
+  /** By how much somebody has set it ahead. */
+  jumpedMs = 0;
   override now(): number {
     return this.time;
+  }
+  override monotonic(): number {
+    return this.time - this.jumpedMs;
   }
 }
 
@@ -87,13 +96,15 @@ export class RealCoordinator {
     heartbeatMs: HEARTBEAT_MS,
     selfStopMs: RULES.selfStopMs,
     runningPerUser: 1000,
+    replicaWaitMs: 60_000,
     maxLogBytes: 1,
     farm: 'farm',
   } as CoordinatorConfig;
   readonly #sessions: AgentSessions;
+  readonly #endings: EndAttempts;
   readonly #claims: Claims;
   readonly #reports: TakeReports;
-  readonly #lost: FindLost;
+  #lost: FindLost;
   readonly #actions: BuildActions;
   #schedule: ScheduleJobs;
   #message: Message | null = null;
@@ -116,9 +127,10 @@ export class RealCoordinator {
       extend: () => Promise.resolve(true),
     } as unknown as AgentInbox;
     const endings = new EndAttempts(inbox);
+    this.#endings = endings;
     this.#claims = new Claims(this.#store, this.#work, inbox, this.#config, this.#claimClock);
     this.#reports = new TakeReports(this.#work, endings);
-    this.#lost = new FindLost(this.#store, this.#work, endings, this.#config, this.#clock);
+    this.#lost = this.#newFindLost();
     this.#actions = new BuildActions(this.#work, endings);
     this.#schedule = this.#newSchedule();
     const handOvers = new HandOvers(this.#schedule);
@@ -140,6 +152,7 @@ export class RealCoordinator {
     switch (call.method) {
       case 'forget':
         this.#schedule = this.#newSchedule();
+        this.#lost = this.#newFindLost();
         return undefined;
       case 'hello':
         await this.#hello(...call.args);
@@ -237,6 +250,26 @@ export class RealCoordinator {
         line('agent', id, instance, lastSeenAt, lostAt, failures, quarantinedUntil),
       ),
     ].toSorted();
+  }
+
+  /** What the attempt is told of the copies of a checkpoint, which are at each look where `looks` says. */
+  async askCopies(agent: AgentId, key: Key, looks: readonly CheckpointCopies[]): Promise<CopiesAnswer> {
+    const left = [...looks];
+    const replication = { copiesFor: () => Promise.resolve(left.shift()!) } as unknown as Replication;
+    const copies = new AttemptCopies(this.#store, this.#work, replication, this.#config, this.#clock);
+    return await copies.ask(
+      { agent, ...this.#realKey(key) },
+      { id: 'c-1', workspace: 'build_data', label: '.step_b' },
+    );
+  }
+
+  /** Somebody sets its clock ahead. */
+  jump(ms: number): void {
+    this.#clock.jumpedMs += ms;
+  }
+
+  #newFindLost(): FindLost {
+    return new FindLost(this.#store, this.#work, this.#endings, this.#config, this.#clock);
   }
 
   #newSchedule(): ScheduleJobs {

@@ -227,7 +227,14 @@ export class Agent {
   /** Delivers in the background until the coordinator has everything; only then the lease may go. */
   #deliver(keeper: LeaseKeeper, delivery: Delivery, control: AttemptControl | null = null): void {
     const { spool } = delivery;
-    const delivered = delivery.run(this.#end.signal).then(
+    const refused = (error: ApiError): void => {
+      this.parts.log.warn(
+        { attempt: spool.key.attempt, err: error },
+        'the coordinator wants nothing more of the attempt but its log',
+      );
+      control?.stop('stale');
+    };
+    const delivered = delivery.run(this.#end.signal, refused).then(
       async (end) => this.#settle(keeper, spool, end, control),
       (error: unknown) => {
         this.parts.log.error({ err: error, attempt: spool.key.attempt }, 'delivery broke off');
@@ -244,13 +251,8 @@ export class Agent {
     end: DeliveryEnd,
     control: AttemptControl | null,
   ): Promise<void> {
-    const { attempt } = spool.key;
-    if (end.kind === 'refused') {
-      this.parts.log.warn({ attempt, err: end.error }, 'the coordinator wants no reports of the attempt');
-      control?.stop('stale');
-      // Its job writes to the spool until it has noticed.
-      if (control !== null) await this.#running.get(control);
-    }
+    // Its job writes to the spool until it has noticed.
+    if (end.kind === 'refused' && control !== null) await this.#running.get(control);
     if (control !== null) keeper.release(control);
     if (end.kind !== 'aborted') await spool.remove();
   }

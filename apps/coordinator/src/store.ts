@@ -10,9 +10,15 @@ export class Store {
   }
 }
 
-/** Milliseconds since 1970; a class so that a test can stop time. */
+/** A class so that a test can stop time. Milliseconds. */
 export class Clock {
+  /** Since 1970; somebody may set it. */
   now(): number {
     return Date.now();
+  }
+
+  /** Since some moment; nobody sets it. */
+  monotonic(): number {
+    return performance.now();
   }
 }

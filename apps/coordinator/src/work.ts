@@ -27,6 +27,8 @@ export class Changes {
 export const EVENTS_CHANNEL = 'events';
 export const SCHEDULING_CHANNEL = 'schedule';
 export const REPLICAS_CHANNEL = 'replicas';
+/** Where copies of checkpoints are wanted, or can be kept, may have changed. */
+export const PLACES_CHANNEL = 'places';
 export function agentChannel(agent: AgentId): string {
   return `agent:${agent}`;
 }
@@ -44,6 +46,20 @@ const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([
   'agent-connected',
   'agent-undrained',
   'agent-unpaused',
+]);
+
+/** Events after which a copy may be wanted that was not, or may be taken by who could not. */
+const MAY_COPY: ReadonlySet<EventType> = new Set<EventType>([
+  'job-assigned',
+  'job-retried',
+  'job-handed-over',
+  'agent-connected',
+  'agent-lost',
+  'agent-drained',
+  'agent-undrained',
+  'agent-paused',
+  'agent-unpaused',
+  'agent-revoked',
 ]);
 
 /** Every change of the farm's state is one transaction, with its events, and is told to whoever waits for it when it is committed. */
@@ -69,6 +85,7 @@ export class Work {
     });
     if (changes.events.length > 0) this.#wakeSoon(EVENTS_CHANNEL);
     if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
+    if (changes.events.some(({ type }) => MAY_COPY.has(type))) this.#wakeSoon(PLACES_CHANNEL);
     if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
     for (const agent of changes.tellCopied) void this.wakes.publish(agentChannel(agent), COPIED);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');

@@ -361,6 +361,51 @@ export async function attemptStepStartedAt(db: Db, id: AttemptId, index: number)
   return row?.started_at ?? null;
 }
 
+/** An attempt at a job, and what was heard of its steps, by index. */
+export interface JobTry {
+  readonly attempt: AttemptId;
+  readonly claimedAt: number | null;
+  readonly steps: ReadonlyMap<
+    number,
+    {
+      readonly startedAt: number;
+      readonly endedAt: number | null;
+      readonly outcome: StepOutcome | null;
+    }
+  >;
+}
+
+/** In the order of the attempts. */
+export async function triesOfJob(db: Db, job: JobId): Promise<readonly JobTry[]> {
+  const attempts = await db
+    .selectFrom('attempts')
+    .select(['id', 'claimed_at'])
+    .where('job_id', '=', job)
+    .orderBy('epoch')
+    .execute();
+  const steps = await db
+    .selectFrom('attempt_steps')
+    .innerJoin('attempts', 'attempts.id', 'attempt_steps.attempt_id')
+    .selectAll('attempt_steps')
+    .where('attempts.job_id', '=', job)
+    .execute();
+  const byAttempt = groupBy(steps, ({ attempt_id }) => attempt_id);
+  return attempts.map(({ id, claimed_at }) => ({
+    attempt: id,
+    claimedAt: claimed_at,
+    steps: new Map(
+      (byAttempt.get(id) ?? []).map(({ index, started_at, ended_at, outcome }) => [
+        index,
+        {
+          startedAt: started_at,
+          endedAt: ended_at,
+          outcome: outcome === null ? null : fromJson<AttemptStepsTable['outcome']>(outcome),
+        },
+      ]),
+    ),
+  }));
+}
+
 export async function keepStepTime(
   tx: Db,
   time: { attempt: AttemptId; distribution: string; step: string; ms: number; at: number },

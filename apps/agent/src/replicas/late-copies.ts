@@ -3,10 +3,16 @@ import type { Wakeable } from '../wakeable.js';
 
 type Waiting = Pick<Wakeable, 'wake'>;
 
-/** The attempts of this agent that are in want of copies of their checkpoints on other agents. */
+/** The attempts of this agent that ask for copies of their checkpoints on other agents, and which of them are in want of one. */
 export class LateCopies {
-  readonly #waits = new Map<Waiting, AreaName>();
+  readonly #waits = new Map<Waiting, AreaName | null>();
 
+  /** From now on it is woken when a copy may have come: a hint may be here before the answer that it is for. */
+  watch(wait: Waiting): void {
+    if (!this.#waits.has(wait)) this.#waits.set(wait, null);
+  }
+
+  /** It is in want of one. */
   add(wait: Waiting, area: AreaName): void {
     this.#waits.set(wait, area);
   }

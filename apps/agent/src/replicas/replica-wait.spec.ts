@@ -20,6 +20,8 @@ const COMING: CopiesAnswer = { kind: 'coming', reason: 'it is on its way to budd
 const WITHOUT: CopiesAnswer = { kind: 'without', reason: 'no other agent can take one' };
 
 let answers: (CopiesAnswer | Error)[];
+/** Called when an answer is on its way. */
+let onAsked: () => void;
 let asked: string[];
 let notes: string[];
 let warnings: string[];
@@ -28,6 +30,7 @@ let isCalledOff: boolean;
 let abort: AbortController;
 beforeEach(() => {
   [answers, asked, notes, warnings] = [[], [], [], []];
+  onAsked = () => undefined;
   late = new LateCopies();
   isCalledOff = false;
   abort = new AbortController();
@@ -40,6 +43,7 @@ function waitOf(over: Partial<ReplicaWaitOptions> = {}): ReplicaWait {
     late,
     ask: ({ label }: CheckpointRef) => {
       asked.push(label);
+      onAsked();
       const answer = answers.shift() ?? THERE;
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
@@ -118,6 +122,15 @@ describe('a job that waits for a copy', () => {
     late.wake();
     await passed;
     expect(asked).toHaveLength(2);
+  });
+
+  it('asks again when the hint was quicker than the answer', async () => {
+    begin({ askAgainMs: 1_000_000 });
+    answers = [COMING];
+    onAsked = () => late.wake();
+    await wait.pass();
+    expect(asked).toHaveLength(2);
+    expect(late.has(AREA)).toBe(false);
   });
 
   it('goes on without it when it is told to, says so once, and has it sent as fast as can be all the same', async () => {

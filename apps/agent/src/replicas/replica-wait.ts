@@ -9,7 +9,7 @@ export interface ReplicaWaitOptions {
   readonly area: AreaName;
   /** How far the job may be ahead of the copies. */
   readonly mode: NonNullable<Assignment['copies']>;
-  readonly late: Pick<LateCopies, 'add' | 'delete'>;
+  readonly late: Pick<LateCopies, 'watch' | 'add' | 'delete'>;
   readonly ask: (checkpoint: CheckpointRef, signal: AbortSignal) => Promise<CopiesAnswer>;
   /** The job is to stop here anyway. */
   readonly isCalledOff: () => boolean;
@@ -53,6 +53,7 @@ export class ReplicaWait {
   async pass(): Promise<void> {
     const wanted = this.#wanted();
     if (wanted === null || wanted === this.#there) return;
+    this.options.late.watch(this);
     for (let turn = 0; !this.#isOver; turn += 1) {
       const answer = await this.#ask(wanted);
       if (answer === null) return;

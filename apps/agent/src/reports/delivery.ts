@@ -12,7 +12,7 @@ const MOST_REPORTS = 500;
 export type DeliveryEnd =
   /** The coordinator has all of it. */
   | { readonly kind: 'delivered' }
-  /** The coordinator does not want it: another agent has the job, or it is over. */
+  /** The coordinator does not want the reports: another agent has the job, or it is over. The log it has, unless it refused that too. */
   | { readonly kind: 'refused'; readonly error: ApiError }
   /** The process is to end; what is left is in the spool. */
   | { readonly kind: 'aborted' };
@@ -57,21 +57,32 @@ export class Delivery {
     this.#gathering.wake();
   }
 
-  /** Runs until everything is delivered, or it is refused or aborted. Does not throw for what the network does. */
-  async run(signal: AbortSignal): Promise<DeliveryEnd> {
+  /**
+   * Runs until everything is delivered, or it is refused or aborted. Does not throw for what the network does.
+   *
+   * @param onRefused told at once when it is refused; where only the reports are, the log goes on to come until `complete`
+   */
+  async run(signal: AbortSignal, onRefused: (error: ApiError) => void = () => {}): Promise<DeliveryEnd> {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
-    const both = [this.#deliverReports(either), this.#deliverLog(either)];
+    let refusal = null as ApiError | null;
+    const reports = this.#deliverReports(either).catch((error: unknown) => {
+      if (!(error instanceof ApiError) || isOfAgent(error)) throw error;
+      refusal = error;
+      onRefused(error);
+    });
+    const both = [reports, this.#deliverLog(either)];
     try {
       await Promise.all(both);
-      return { kind: 'delivered' };
+      return refusal === null ? { kind: 'delivered' } : { kind: 'refused', error: refusal };
     } catch (error) {
       failed.abort();
       await Promise.allSettled(both);
       if (signal.aborted) return { kind: 'aborted' };
       if (!(error instanceof ApiError)) throw error;
-      // Not the attempt is refused, but the agent: whoever enrols it again delivers the rest.
-      return [401, 403].includes(error.status) ? { kind: 'aborted' } : { kind: 'refused', error };
+      if (isOfAgent(error)) return { kind: 'aborted' };
+      if (refusal === null) onRefused(error);
+      return { kind: 'refused', error: refusal ?? error };
     }
   }
 
@@ -141,4 +152,9 @@ export class Delivery {
     await this.#gathering.wait(ms, signal);
     signal.throwIfAborted();
   }
+}
+
+/** Not the attempt is refused, but the agent: whoever enrols it again delivers the rest. */
+function isOfAgent({ status }: ApiError): boolean {
+  return status === 401 || status === 403;
 }

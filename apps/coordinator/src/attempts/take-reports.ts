@@ -31,7 +31,6 @@ import {
   setAttemptPhase,
   setLogFinalBytes,
   startAttemptStep,
-  stepsOfJob,
   updateBuild,
   updateJob,
   updateStep,
@@ -42,6 +41,7 @@ import {
 import { Work, type Changes } from '../work.js';
 import { checkpointOf } from './checkpoint-of.js';
 import { EndAttempts } from './end-attempts.js';
+import { keepStepsInFront, type ProvenState } from './keep-steps.js';
 import { END_OUTPUT } from './make-assignment.js';
 import { requireKnownAttempt, staleEpoch, type AttemptClaim } from './own-attempt.js';
 
@@ -113,7 +113,7 @@ export class TakeReports {
       return;
     }
     await setLogFinalBytes(scene.tx, scene.attempt.id, event.logBytes);
-    if (event.end.kind === 'succeeded') await keepStepsInFront(scene, Infinity);
+    if (event.end.kind === 'succeeded') await keepSteps(scene, { before: Infinity, checkpoint: null });
     // Only an agent that has come back calls its own attempt lost.
     const agentRestarted = event.end.kind === 'infrastructure' && event.end.fault === 'lost';
     await this.endings.end(scene.tx, scene.changes, scene.attempt, event.end, scene.now, { agentRestarted });
@@ -150,7 +150,7 @@ async function applyEvent(
       tell(scene, 'attempt-phase', { phase: event.phase });
       return;
     case 'resumed':
-      await keepStepsInFront(scene, event.before);
+      await keepSteps(scene, event);
       tell(scene, 'resumed', { ...stepData(scene, event.before), checkpoint: event.checkpoint });
       return;
     case 'state-reused':
@@ -199,16 +199,8 @@ async function applyEvent(
   }
 }
 
-/**
- * The state that an attempt goes on from, or ends with, proves the steps that led there. That they ended well may never have been heard: their reports came too late, or
- * were lost with the agent's spool.
- */
-async function keepStepsInFront({ tx, job }: Scene, end: number): Promise<void> {
-  for (const { index, state, attempt_id } of await stepsOfJob(tx, job.id)) {
-    if (index >= end || state === 'succeeded') continue;
-    const outcome = { kind: 'succeeded' } as const;
-    await updateStep(tx, job.id, index, { state: 'succeeded', attempt: attempt_id, outcome });
-  }
+async function keepSteps({ tx, attempt, job }: Scene, proven: ProvenState): Promise<void> {
+  await keepStepsInFront(tx, attempt, job.variant, proven);
 }
 
 /** The steps in front of it are done, and ran in another build. */

@@ -25,3 +25,34 @@ export function expiredAttempts<A extends LeasedAttempt>(
   if (now - upSince < leaseMs) return [];
   return attempts.filter(({ leaseUntil }) => leaseUntil !== null && leaseUntil <= now);
 }
+
+/** How long a coordinator has been watching its agents, as of its last look at both clocks. */
+export interface Watch {
+  /** When it got the duty to. */
+  readonly dutySince: number;
+  /** Since when no lease can have run out unseen. */
+  readonly since: number;
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** By how much of a lease the wall clock may go wrong between two looks; those who set it slowly stay far below. */
+const MOST_JUMP_SHARE = 1 / 20;
+
+/**
+ * The watch as of now. Leases are kept by the wall clock, since they outlive the process. Where that was set, ahead or back, they say nothing for the time being: the coordinator
+ * begins anew to watch, as after its start, and by the time that it has watched for a lease whoever is there has renewed his by the clock as it is now. So is a host that slept,
+ * whose monotonic clock knows nothing of that.
+ *
+ * @param before `null`: this is the first look
+ */
+export function watchOn(
+  before: Watch | null,
+  { dutySince, wallMs, monotonicMs }: Omit<Watch, 'since'>,
+  leaseMs: number,
+): Watch {
+  const look = { dutySince, wallMs, monotonicMs };
+  if (before?.dutySince !== dutySince) return { ...look, since: dutySince };
+  const jumpedMs = wallMs - before.wallMs - (monotonicMs - before.monotonicMs);
+  return { ...look, since: Math.abs(jumpedMs) > leaseMs * MOST_JUMP_SHARE ? wallMs : before.since };
+}

@@ -34,18 +34,20 @@ export class AttemptCopies {
       limitMs: this.config.replicaWaitMs,
       nameOf: (agent) => agents.find(({ id }) => id === agent)?.name ?? agent,
     });
-    await this.#remember(attempt, checkpoint, answer);
-    return answer;
+    const isNews = await this.#remember(attempt, checkpoint, answer);
+    // Who brought a copy in between could not know that somebody waits for it, and told nobody.
+    return isNews && answer.kind !== 'there' ? await this.ask(claim, checkpoint) : answer;
   }
 
-  /** What is in want of a copy is so from its first asking until the copy is there, whether or not it goes on. */
-  async #remember(attempt: AttemptRow, { label }: CheckpointRef, { kind }: CopiesAnswer): Promise<void> {
+  /** What is in want of a copy is so from its first asking until the copy is there, whether or not it goes on. Resolves to whether that was not on record. */
+  async #remember(attempt: AttemptRow, { label }: CheckpointRef, { kind }: CopiesAnswer): Promise<boolean> {
     const { copies_late_since: since, copies_late_of: of } = attempt;
-    if (kind === 'there' ? since === null : of === label) return;
+    if (kind === 'there' ? since === null : of === label) return false;
     await this.work.change(async (tx, changes, now) => {
       const late = kind === 'there' ? null : { since: since ?? now, of: label };
       await setCopiesLate(tx, attempt.id, late);
       changes.wantsReplicas = kind !== 'there';
     });
+    return true;
   }
 }

@@ -9,13 +9,15 @@ import {
 } from '#libs/store';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
-import { expiredAttempts } from '../decide/lease-policy.js';
+import { expiredAttempts, watchOn, type Watch } from '../decide/lease-policy.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 
 /** Says which agents are lost, and gives back what they had. */
 @Injectable()
 export class FindLost {
+  #watch: Watch | null = null;
+
   constructor(
     private readonly store: Store,
     private readonly work: Work,
@@ -25,12 +27,14 @@ export class FindLost {
   ) {}
 
   /**
-   * @param since when this coordinator began to watch: nobody is lost before it has watched for a whole lease, since while no coordinator was there,
+   * @param dutySince when this coordinator began to watch: nobody is lost before it has watched for a whole lease, since while no coordinator was there,
    * no agent could renew
    */
-  async pass(since: number): Promise<void> {
+  async pass(dutySince: number): Promise<void> {
     await this.#unpause();
     const now = this.clock.now();
+    const look = { dutySince, wallMs: now, monotonicMs: this.clock.monotonic() };
+    const { since } = (this.#watch = watchOn(this.#watch, look, this.config.leaseMs));
     if (now - since < this.config.leaseMs) return;
     await this.#markLost(now);
     await this.#endExpired(now, since);

@@ -6,7 +6,7 @@ import { Duty, DUTY_RENEWAL_MS } from '../scheduling/duty.js';
 import { Replication } from '../scheduling/replication.js';
 import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
-import { REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
+import { PLACES_CHANNEL, REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
 import { ForgetInboxes } from './forget-inboxes.js';
 import { FindLost } from './find-lost.js';
@@ -55,6 +55,9 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     const wakings = [
       this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
       this.wakes.subscribe(REPLICAS_CHANNEL, () => replicas.wake()),
+      this.wakes.subscribe(PLACES_CHANNEL, () => {
+        if (this.replication.isWanted) replicas.wake();
+      }),
     ];
     this.#unsubscribe = () => wakings.forEach((unsubscribe) => unsubscribe());
     this.#sweeps = new Sweeps(

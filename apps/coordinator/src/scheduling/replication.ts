@@ -19,7 +19,6 @@ import {
   type AgentRow,
   type ReplicatedJobRow,
 } from '#libs/store';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { laneOf } from '../builds/lane-of.js';
 import { judgeLack } from '../decide/judge-lack.js';
 import {
@@ -33,8 +32,9 @@ import {
 } from '../decide/plan-replicas.js';
 import { spaceFloorOf } from '../decide/space-floor.js';
 import { Clock, Store } from '../store.js';
-import { agentChannel, REPLICAS_CHANNEL, REPLICATE, Work } from '../work.js';
+import { agentChannel, PLACES_CHANNEL, REPLICAS_CHANNEL, REPLICATE, Work } from '../work.js';
 import { candidateOf } from './candidate-agents.js';
+import { KeptPlan } from './kept-plan.js';
 
 /** As the contract allows; what is beyond comes when these are there. */
 const MOST_WANTED = 1000;
@@ -44,10 +44,8 @@ const HINT_AGAIN_MS = 30_000;
 const HINT_URGENT_AGAIN_MS = 4_000;
 /** Behind what an agent is hinted at, when a job is in want of it. */
 const URGENT = '!';
-/** What changes without a word: agents and their space, jobs and their states. */
+/** What changes without a word: agents' space and load, how long a build has rested. */
 const FRESH_MS = 5_000;
-/** On a farm of a thousand agents a plan takes a tenth of a second: at most a fifth of the time is spent on them. */
-const REST_SHARE = 4;
 const NOTHING: ReplicationPlan = { transfers: [], lacks: [], missing: 0 };
 
 /**
@@ -56,11 +54,8 @@ const NOTHING: ReplicationPlan = { transfers: [], lacks: [], missing: 0 };
  */
 @Injectable()
 export class Replication {
-  #newest: { readonly at: number; readonly plan: ReplicationPlan } | null = null;
-  #coming: Promise<ReplicationPlan> | null = null;
-  /** Since the newest was made, as far as anybody has said. */
-  #hasChanged = false;
-  #restUntil = 0;
+  /** On a farm of a thousand agents one takes a tenth of a second. */
+  readonly #plans: KeptPlan<ReplicationPlan>;
   readonly #hinted = new Map<AgentId, { readonly at: number; readonly of: string }>();
 
   constructor(
@@ -69,20 +64,25 @@ export class Replication {
     private readonly wakes: Wakes,
     private readonly clock: Clock,
   ) {
-    wakes.subscribe(REPLICAS_CHANNEL, () => (this.#hasChanged = true));
+    const make = (): Promise<ReplicationPlan> => this.#make();
+    this.#plans = new KeptPlan({ make, freshMs: FRESH_MS, now: () => clock.now() });
+    for (const channel of [REPLICAS_CHANNEL, PLACES_CHANNEL])
+      wakes.subscribe(channel, () => this.#plans.noteChange());
   }
 
-  /** Made after the question, or with nothing changed since it was made. Those that ask meanwhile share one. */
+  /** False: as far as is known, no job has anything to copy; the first that has says so. */
+  get isWanted(): boolean {
+    return this.#plans.newest !== NOTHING;
+  }
+
+  /** Made after the question, or with nothing changed since it was begun. Those that ask meanwhile share one. */
   async plan(): Promise<ReplicationPlan> {
-    const newest = this.#newest;
-    if (newest !== null && !this.#hasChanged && this.clock.now() - newest.at < FRESH_MS) return newest.plan;
-    this.#coming ??= this.#makeWhenRested();
-    return await this.#coming;
+    return await this.#plans.get();
   }
 
   /** Tells the agents that are to fetch something. */
   async pass(): Promise<void> {
-    const { transfers } = await this.#make();
+    const { transfers } = await this.#plans.make();
     const now = this.clock.now();
     const wanted = new Map<AgentId, string>();
     for (const { receiver, checkpoints, isUrgent } of transfers)
@@ -120,8 +120,8 @@ export class Replication {
       transfers.find(
         (transfer) => transfer.receiver === agent && transfer.area === area && hasIt(transfer, checkpoint),
       );
-    const newest = this.#newest;
-    const known = newest !== null && this.clock.now() - newest.at < FRESH_MS ? find(newest.plan) : undefined;
+    const { recent } = this.#plans;
+    const known = recent === null ? undefined : find(recent);
     return known ?? find(await this.plan()) ?? null;
   }
 
@@ -173,33 +173,12 @@ export class Replication {
         },
       );
     });
-    this.#hasChanged = true;
-  }
-
-  async #makeWhenRested(): Promise<ReplicationPlan> {
-    const restMs = this.#restUntil - performance.now();
-    if (restMs > 0) await sleep(restMs);
-    // Who asks from here on may know of something that this one does not.
-    this.#coming = null;
-    return await this.#make();
+    this.#plans.noteChange();
   }
 
   async #make(): Promise<ReplicationPlan> {
-    this.#hasChanged = false;
-    const at = this.clock.now();
-    const startedAt = performance.now();
-    try {
-      const jobs = await replicatedJobs(this.store.db);
-      const plan = jobs.length === 0 ? NOTHING : planReplicas(await this.#inputOf(jobs));
-      this.#newest = { at, plan };
-      return plan;
-    } catch (error) {
-      this.#hasChanged = true;
-      throw error;
-    } finally {
-      const now = performance.now();
-      this.#restUntil = now + (now - startedAt) * REST_SHARE;
-    }
+    const jobs = await replicatedJobs(this.store.db);
+    return jobs.length === 0 ? NOTHING : planReplicas(await this.#inputOf(jobs));
   }
 
   async #inputOf(jobs: readonly ReplicatedJobRow[]): Promise<ReplicationInput> {
@@ -211,7 +190,7 @@ export class Replication {
     ]);
     const held = await whoHolds(db, [...new Set(lineages)]);
     const agents = (await listAgents(db)).map((agent) => replicaAgent(agent, now));
-    return { jobs, held, agents, before: this.#newest?.plan.transfers ?? [] };
+    return { jobs, held, agents, before: this.#plans.newest?.transfers ?? [] };
   }
 }
 
