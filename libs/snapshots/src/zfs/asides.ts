@@ -20,7 +20,7 @@ const PREFIX = '.aside.';
 
 /**
  * What workspaces of an area have left to the clones that other areas have of them: ZFS destroys no snapshot that has one. The snapshots go to a new clone then, by promoting it, and the
- * workspace is destroyed: nothing is renamed, which zfs-fuse refuses as long as a clone of what it is of is mounted. What is left goes when nothing needs it.
+ * workspace is destroyed: nothing is renamed, which zfs-fuse refuses for long while a clone of it is mounted. What is left goes when nothing needs it.
  *
  * A workspace that is set back behind such a snapshot is made anew as a clone of the one it goes back to, and promoted in its turn: the snapshots up to there are its own
  * as before.
