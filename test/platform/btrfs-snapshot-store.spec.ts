@@ -98,7 +98,7 @@ snapshotStoreTransferConformance('BtrfsSnapshotStore', makeStore);
 areasConformance(async () => {
   const { path, remove } = await makeFileSystem();
   const root = join(path, 'areas');
-  const areas = new BtrfsAreas({ root, layout: ['tmp'] });
+  const areas = new BtrfsAreas({ root, layout: ['pkg_image', 'tmp'] });
   await areas.prepare();
   return { areas, root, makeForeign: async (name) => makeForeign(join(root, name)), cleanup: remove };
 });

@@ -19,15 +19,15 @@ import type { ZfsCommand } from './zfs-command.js';
 const PREFIX = '.aside.';
 
 /**
- * What workspaces of an area have left to the clones that other areas have of them: ZFS destroys no snapshot that has one. What would have been destroyed is renamed
- * then, with its snapshots, and is nobody's workspace any more; it goes when nothing needs it.
+ * What workspaces of an area have left to the clones that other areas have of them: ZFS destroys no snapshot that has one. The snapshots go to a new clone then, by promoting it, and the
+ * workspace is destroyed: nothing is renamed, which zfs-fuse refuses for long while a clone of it is mounted. What is left goes when nothing needs it.
  *
- * A workspace that is set back behind such a snapshot becomes a clone of the one it goes back to, which is promoted: the snapshots up to there are its own
- * as before, and what was set aside is a clone of it.
+ * A workspace that is set back behind such a snapshot is made anew as a clone of the one it goes back to, and promoted in its turn: the snapshots up to there are its own
+ * as before.
  *
  *     main@a@b@c, other/main of @c       set back to @a:      main@a, .aside@b@c of main@a, other/main of .aside@c
  *
- * It is sealed when all is done; until then it may be put back: that is how what was cut short is told from what nobody wants any more.
+ * It is sealed when all is done. Until then the workspace can be put back, which is how the end of the process in between is mended.
  */
 export class Asides {
   constructor(
@@ -41,45 +41,36 @@ export class Asides {
     return snapshot?.startsWith(`${this.place.root}/${PREFIX}`) === true;
   }
 
-  /** The workspace, which is unmounted and has no forks in its area, is none any more. */
-  async setAside({ dataset }: WorkspaceState): Promise<void> {
-    await this.#seal(await this.#rename(dataset));
+  /** The workspace, which is unmounted and has no forks in its area, is none any more. Some of its snapshots are needed. */
+  async setAside(state: WorkspaceState, pinned: Falling['pinned']): Promise<void> {
+    await this.#orPutBack(state, async () => {
+      await this.#seal(await this.#moveOut(state, pinned));
+    });
   }
 
-  /** Makes the workspace, unmounted, what it was at one of its snapshots. Those that are newer, which have no forks in its area, are set aside. */
-  async setBack({ dataset }: WorkspaceState, { label }: SnapshotState): Promise<void> {
-    const aside = await this.#rename(dataset);
-    try {
-      // Or zfs-fuse mounts it at once, noauto or not.
-      const options = ['-o', `${ROLE}=workspace`, '-o', 'canmount=off'];
-      await this.#run('clone', ...options, snapshotName(aside, label), dataset);
-      await this.#run('promote', dataset);
-      await this.#run('set', 'canmount=on', dataset);
-    } catch (error) {
-      // What cannot be put back now is repaired later.
-      await this.#putBack(aside, dataset).catch(() => undefined);
-      throw error;
-    }
-    await this.#seal(aside);
+  /** Makes the workspace, unmounted, what it was at one of its snapshots. The newer ones, of which some are needed, have no forks in the area. */
+  async setBack(state: WorkspaceState, { label }: SnapshotState, pinned: Falling['pinned']): Promise<void> {
+    await this.#orPutBack(state, async () => {
+      const aside = await this.#moveOut(state, pinned);
+      await this.#remake(state.dataset, aside, label);
+      await this.#seal(aside);
+    });
   }
 
-  /** Ends or undoes what was cut short, with one workspace or all: nobody may be at them. Resolves to whether there was anything. */
+  /** Puts back what was cut short, or ends it, with one workspace or all: nobody may be at them. Resolves to whether there was anything. */
   async repair(workspace?: string): Promise<boolean> {
     if (this.place.areasRoot === null) return false;
     const all = await readProperties(this.zfs, this.place.root, 1, [ROLE, ASIDE_OF, 'origin']);
     const halves = [...all]
-      .map(([name, properties]) => ({ name: name as DatasetName, of: asideOf(name, properties) }))
-      .filter(({ of }) => of?.isSealed === false && (workspace ?? of.workspace) === of.workspace);
-    for (const { name, of } of halves) {
+      .map(([name, properties]) => ({ aside: name as DatasetName, of: asideOf(properties) }))
+      .filter(({ aside, of }) => of?.isSealed === false && isNamedAside(aside))
+      .filter(({ of }) => workspace === undefined || of?.workspace === workspace);
+    for (const { aside, of } of halves) {
       const dataset = childDataset(this.place.root, of?.workspace ?? '');
-      const there = all.get(dataset);
-      if (there?.get('origin')?.startsWith(`${name}@`) === true) await this.#run('promote', dataset);
-      if (there === undefined) {
-        await this.#run('rename', name, dataset);
-        continue;
-      }
-      await this.#run('set', 'canmount=on', dataset);
-      await this.#seal(name);
+      const newest = (await readWorkspaceState(this.zfs, aside))?.snapshots.at(-1);
+      if (all.get(dataset)?.get('origin')?.startsWith(`${aside}@`) === true) await this.#promote(dataset);
+      else if (!all.has(dataset) && newest !== undefined) await this.#remake(dataset, aside, newest.label);
+      await this.#seal(aside);
     }
     return halves.length > 0;
   }
@@ -131,28 +122,46 @@ export class Asides {
     }
   }
 
-  async #rename(dataset: DatasetName): Promise<DatasetName> {
-    const workspace = dataset.slice(this.place.root.length + 1);
+  async #orPutBack({ dataset }: WorkspaceState, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      // What cannot be put back now is, later.
+      await this.repair(dataset.slice(this.place.root.length + 1)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Destroys the workspace but for its snapshots up to the newest that is needed. Resolves to what has those. */
+  async #moveOut({ dataset, snapshots }: WorkspaceState, pinned: Falling['pinned']): Promise<DatasetName> {
+    const last = snapshots.findLastIndex(({ label }) => pinned.has(`${dataset}@${label}`));
+    const newest = snapshotName(dataset, snapshots[last]?.label ?? '');
     const aside = childDataset(this.place.root, `${PREFIX}${randomBytes(6).toString('hex')}`);
-    await this.#run('set', `${ASIDE_OF}=${workspace}`, dataset);
-    await this.#run('rename', dataset, aside);
+    const workspace = dataset.slice(this.place.root.length + 1);
+    await this.#run('clone', '-o', `${ASIDE_OF}=${workspace}`, '-o', 'canmount=off', newest, aside);
+    await this.#run('promote', aside);
+    for (const { label } of snapshots.slice(last + 1).toReversed())
+      await this.#run('destroy', snapshotName(dataset, label));
+    await this.#run('destroy', dataset);
     return aside;
   }
 
-  async #seal(aside: DatasetName): Promise<void> {
-    // Where all file systems are mounted at boot it is not among them.
-    await this.#run('set', 'canmount=off', aside);
-    await this.#run('set', `${ROLE}=aside`, aside);
-    // What was written behind its newest snapshot takes room for nothing.
-    const newest = (await readWorkspaceState(this.zfs, aside))?.snapshots.at(-1);
-    if (newest !== undefined) await this.#run('rollback', snapshotName(aside, newest.label));
+  /** Gives the snapshots up to one of them back to the workspace, which is made anew. */
+  async #remake(dataset: DatasetName, aside: DatasetName, label: string): Promise<void> {
+    // With noauto zfs-fuse mounts it all the same.
+    const options = ['-o', `${ROLE}=workspace`, '-o', 'canmount=off'];
+    await this.#run('clone', ...options, snapshotName(aside, label), dataset);
+    await this.#promote(dataset);
   }
 
-  async #putBack(aside: DatasetName, dataset: DatasetName): Promise<void> {
-    // A clone that is promoted stays: ZFS refuses to destroy it.
-    const clone = await readWorkspaceState(this.zfs, dataset);
-    if (clone?.isOurs === true) await this.#run('destroy', dataset);
-    await this.#run('rename', aside, dataset);
+  async #promote(dataset: DatasetName): Promise<void> {
+    // First, since there is nothing to be mended afterwards.
+    await this.#run('set', 'canmount=on', dataset);
+    await this.#run('promote', dataset);
+  }
+
+  async #seal(aside: DatasetName): Promise<void> {
+    await this.#run('set', `${ROLE}=aside`, aside);
   }
 
   async #run(...args: readonly string[]): Promise<void> {

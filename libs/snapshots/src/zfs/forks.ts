@@ -5,6 +5,8 @@ import { readProperties } from './dataset-properties.js';
 import { readRelatives, type Relative } from './relatives.js';
 import {
   AREA,
+  ASIDE_OF,
+  asideOf,
   foreignDataset,
   isReceiving,
   readWorkspaceState,
@@ -98,10 +100,11 @@ async function isOfAnotherArea(zfs: ZfsCommand, { areasRoot }: AreaPlace, datase
   const area = parentOf(dataset);
   if (areasRoot === null || parentOf(area) !== areasRoot) return false;
   try {
-    const names = [AREA, ROLE, RECEIVING_WORKSPACE];
+    const names = [AREA, ROLE, ASIDE_OF, RECEIVING_WORKSPACE];
     const properties = (await readProperties(zfs, dataset as DatasetName, 0, names)).get(dataset);
     if (properties?.get(AREA) !== area.slice(areasRoot.length + 1)) return false;
-    return ['workspace', 'aside'].includes(properties.get(ROLE) ?? '') || isReceiving(dataset, properties);
+    const isOurs = properties.get(ROLE) === 'workspace' || asideOf(properties) !== null;
+    return isOurs || isReceiving(dataset, properties);
   } catch (error) {
     // What is gone is in nobody's way.
     if (isCode(error, 'NOT_FOUND')) return true;

@@ -13,7 +13,7 @@ const OURS = 'org.distrofarm:';
 export const ROLE = `${OURS}role`;
 /** Holds the area's name. Children inherit it, so it counts only where it names the dataset that has it. */
 export const AREA = `${OURS}area`;
-/** On what has another name than it: what was set aside of that workspace (asides.ts). */
+/** Set on what was set aside of that workspace (asides.ts). */
 export const ASIDE_OF = `${OURS}aside-of`;
 /** Set on snapshots we took, never on datasets. */
 export const MARK = `${OURS}checkpoint`;
@@ -77,7 +77,7 @@ export async function readWorkspaceState(
       .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties, isHalf))
       .toSorted((a, b) => a.createdInTransaction - b.createdInTransaction);
     const isOurs = own.get(ROLE) === 'workspace' || isHalf;
-    return { dataset, isOurs, aside: asideOf(dataset, own), origin: own.get('origin') ?? null, snapshots };
+    return { dataset, isOurs, aside: asideOf(own), origin: own.get('origin') ?? null, snapshots };
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return null;
     throw error;
@@ -129,16 +129,14 @@ export function isReceiving(dataset: string, properties: Properties): boolean {
 
 export interface Aside {
   readonly workspace: string;
-  /** Not, when it was cut short: it may still be put back. */
+  /** Not until all is done: the workspace may still be put back. */
   readonly isSealed: boolean;
 }
 
 /** `null` for what was not set aside. */
-export function asideOf(dataset: string, properties: Properties): Aside | null {
+export function asideOf(properties: Properties): Aside | null {
   const workspace = properties.get(ASIDE_OF);
-  // It is noted just before it is renamed.
-  if (workspace === undefined || workspace === dataset.slice(dataset.lastIndexOf('/') + 1)) return null;
-  return { workspace, isSealed: properties.get(ROLE) === 'aside' };
+  return workspace === undefined ? null : { workspace, isSealed: properties.get(ROLE) === 'aside' };
 }
 
 function snapshotState(label: string, properties: Properties, isOfHalf: boolean): SnapshotState {

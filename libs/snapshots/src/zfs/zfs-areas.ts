@@ -89,7 +89,7 @@ export class ZfsAreas extends Areas {
       .filter(
         ([child, properties]) =>
           properties.get('type') === 'filesystem' &&
-          asideOf(child, properties) === null &&
+          asideOf(properties) === null &&
           (properties.get(ROLE) === 'workspace' || isReceiving(child, properties)),
       )
       .map(([child]) => child.slice(dataset.length + 1));

@@ -300,7 +300,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     const { forks, pinned } = falling;
     await unmountDatasets(this.#zfs, [...forks.map((fork) => fork.dataset), dataset]);
     for (const fork of forks) await this.#remove(fork, falling);
-    if (isPinned(pinned, dataset, newer)) await this.#asides.setBack(state, target);
+    if (isPinned(pinned, dataset, newer)) await this.#asides.setBack(state, target, pinned);
     else await this.#destroySnapshots(dataset, newer);
     await this.#asides.sweepAfter(falling);
     await this.#reserve.lend(() =>
@@ -323,7 +323,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
   async #remove(state: WorkspaceState, { pinned }: Falling): Promise<void> {
     const { dataset, snapshots } = state;
     if (isPinned(pinned, dataset, snapshots)) {
-      await this.#asides.setAside(state);
+      await this.#asides.setAside(state, pinned);
       return;
     }
     await this.#destroySnapshots(dataset, snapshots);
