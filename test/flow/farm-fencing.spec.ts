@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildDetail } from '#libs/contracts';
 import { CuttableLine } from '../support/cuttable-line.js';
 import { processesWith } from '../support/processes-with.js';
+import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
@@ -48,6 +49,13 @@ describe('an agent that is given up', () => {
   beforeEach(async () => {
     await farm.call('POST', '/agents/agent1/drain', { why: 'later' });
   });
+  /** The step waits at its gate, and the coordinator has heard so: of what agent0 does from here on, it may hear nothing. */
+  const heldIn = async (scenario: Scenario, id: string, step: string): Promise<void> => {
+    await scenario.reached(step);
+    await farm.events.until(
+      ({ type, build, data }) => type === 'step-started' && build === id && data['step'] === step,
+    );
+  };
   const other = async (): Promise<unknown> => await farm.call('POST', '/agents/agent1/undrain');
   const lost = async (after: number): Promise<unknown> =>
     await farm.events.until(({ type, data }) => type === 'agent-lost' && data['name'] === 'agent0', after);
@@ -61,6 +69,8 @@ describe('an agent that is given up', () => {
     body.resume();
     return headers['distrofarm-log-breaks-off'];
   };
+  const logOf = async (attempt: string): Promise<string> =>
+    String(await farm.bytes(`/attempts/${attempt}/log`));
   const warningsOf = (id: string): readonly unknown[] =>
     farm.events
       .of(id)
@@ -71,10 +81,13 @@ describe('an agent that is given up', () => {
     const scenario = farm.scenario([
       { name: 'a' },
       { name: 'b', body: '[ -e "$S/b.waits" ] || hold b' },
-      { name: 'c', body: '[ -e "$S/c.waits" ] || hold c; echo c > "$5/c.txt"' },
+      {
+        name: 'c',
+        body: '[ -e "$S/c.waits" ] || { echo only the log tells of this; hold c; }; echo c > "$5/c.txt"',
+      },
     ]);
     const id = await farm.submit(scenario);
-    await scenario.reached('b');
+    await heldIn(scenario, id, 'b');
     const before = farm.events.lastSeq;
     line.cut();
     // All of this it only tells later.
@@ -89,6 +102,9 @@ describe('an agent that is given up', () => {
     const [attempt, second] = ended.jobs[0]!.attempts;
     await farm.events.until(({ type, attempt: about }) => type === 'stale-report' && about === attempt!.id);
     await scenario.open('c');
+    // To its last line, which it writes when it has noticed.
+    while (!(await logOf(attempt!.id)).includes(`Attempt ${attempt!.id} ended`)) await sleep(50);
+    expect(await logOf(attempt!.id)).toContain('only the log tells of this');
     const after = await farm.build(id);
     expect(whatCounts(after)).toEqual(whatCounts(ended));
     expect(after.jobs[0]!.steps.map((step) => step.attempt)).toEqual([second!.id, second!.id, second!.id]);
@@ -111,7 +127,7 @@ describe('an agent that is given up', () => {
       { name: 'b', body: `[ -e "$S/b.waits" ] || { setsid sh -c 'exec sleep ${marker}' & hold b; }` },
     ]);
     const id = await farm.submit(scenario);
-    await scenario.reached('b');
+    await heldIn(scenario, id, 'b');
     const before = farm.events.lastSeq;
     const { pid } = farm.agents[0]!;
     process.kill(pid, 'SIGSTOP');
@@ -142,7 +158,7 @@ describe('an agent that is given up', () => {
       { name: 'usb', lane: 'usb', body: copy('usb') },
     ]);
     const id = await farm.submit(scenario, { pauseBefore: 'iso' });
-    await scenario.reached('b');
+    await heldIn(scenario, id, 'b');
     const before = farm.events.lastSeq;
     line.cut();
     await scenario.open('b');
