@@ -33,7 +33,8 @@ describe('an agent that is given up', () => {
     farm = await TestFarm.start({
       database: 'sqlite',
       agents: 0,
-      leaseSeconds: 8,
+      // What it does unheard has to be done before it gives up by itself, after 0.6 of that.
+      leaseSeconds: 12,
       transfersAreQuick: true,
       env,
     });
