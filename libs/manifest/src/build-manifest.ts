@@ -10,8 +10,8 @@ import { booleanValue, durationSeconds, sizeBytes } from './value-rule.js';
 
 const BYTES_PER_GIGABYTE = 1024 ** 3;
 
-/** Reads a checked tree into a `Manifest`. Notes and file name are the caller's. */
-export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'notes'> {
+/** Reads a checked tree into a `Manifest`. What is known of its files, and the notes, are the caller's. */
+export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'includes' | 'notes'> {
   const place = rootPlace(root);
   const params = 'distro_constr_params';
   const flags = `${params}/distro_constr_flags`;
@@ -45,7 +45,7 @@ function replicaCount(value: string | undefined): number | null {
 }
 
 function buildStep(script: Place, index: number): ManifestStep {
-  const { attributes, line } = script.element;
+  const { attributes, line, includedFrom } = script.element;
   const path = attributes.get('name') ?? '';
   const message = placesAt(script, 'checkpoint')[0]?.element.attributes.get('message') ?? '';
   return {
@@ -62,6 +62,7 @@ function buildStep(script: Place, index: number): ManifestStep {
     timeoutSeconds: limit(attributes.get('farm:timeout')),
     silenceSeconds: limit(attributes.get('farm:silence')),
     line: line ?? 0,
+    includedFrom,
   };
 }
 

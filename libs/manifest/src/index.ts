@@ -8,6 +8,8 @@ export type {
   VariantChange,
 } from './manifest.js';
 export { parseManifest, type ManifestResult, type ParseOptions } from './parse-manifest.js';
+export type { IncludedText, ReadIncluded } from './expand-includes.js';
+export { placeOfStep } from './included-path.js';
 export { parseBuildArea } from './build-area.js';
 export { applyVariant } from './apply-variant.js';
 export { formatProblem } from './format-problem.js';

@@ -22,6 +22,8 @@ export interface Manifest {
   /** Document order; `steps[i].index === i`. */
   readonly steps: readonly ManifestStep[];
   readonly variants: readonly Variant[];
+  /** Files that it includes, each once: paths from its own folder, `/` between components. */
+  readonly includes: readonly string[];
   /** The resolved tree, which nodepath queries read. */
   readonly root: ManifestElement;
   /** Accepted, but worth a word: elements without effect, deprecated spellings. */
@@ -50,6 +52,8 @@ export interface ManifestStep {
   readonly silenceSeconds: number | null;
   /** 1-based line of the `<script>` element. */
   readonly line: number;
+  /** The included file that has that line: a path from the manifest's folder. `null`: the manifest itself. */
+  readonly includedFrom: string | null;
 }
 
 export interface StepRequirements {
@@ -79,6 +83,8 @@ export interface ManifestElement {
   readonly text: string;
   /** 1-based position in the file; `null` for what a default supplied. */
   readonly line: number | null;
+  /** The included file that it stands in: a path from the manifest's folder. `null`: the manifest itself. */
+  readonly includedFrom: string | null;
 }
 
 /** One thing wrong (or noteworthy) in a manifest, said so that a person can mend it. */

@@ -75,6 +75,7 @@ describe('parseManifest', () => {
         timeoutSeconds: null,
         silenceSeconds: null,
         line: 29,
+        includedFrom: null,
       });
     });
 

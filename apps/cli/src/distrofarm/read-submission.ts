@@ -1,5 +1,12 @@
-import { formatProblem, parseManifest, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
-import { includedFiles } from '#libs/steps';
+import {
+  formatProblem,
+  parseManifest,
+  placeOfStep,
+  scriptPath,
+  type Manifest,
+  type ManifestStep,
+} from '#libs/manifest';
+import { includedFiles, includesBelow } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -7,7 +14,7 @@ import { formatBytes } from './byte-count.js';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 
-/** A manifest with all the files that its scripts consist of, as the farm takes it. */
+/** A manifest with all that it includes, and all the files that its scripts consist of, as the farm takes it. */
 export interface Submission {
   readonly manifest: Manifest;
   readonly text: string;
@@ -45,6 +52,8 @@ interface PlacedFile {
   readonly source: string;
   readonly bytes: Buffer;
   readonly executable: boolean;
+  /** Milliseconds since 1970. */
+  readonly changedAt: number;
 }
 
 /** Reads and checks all of it. Throws a CliError that has every problem found, each on a line. */
@@ -54,6 +63,8 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
   const manifest = parsed(request, text);
   const problems: string[] = [];
   const placed: PlacedFile[] = [];
+  for (const included of manifest.includes) await placeIncluded(file, included, placed, problems);
+  const latest = Math.max(changedAt, ...placed.map((included) => included.changedAt));
   for (const step of manifest.steps) await placeScript(request.manifest, file, step, placed, problems);
   for (const extra of request.extras) await placeExtra(extra, resolve(request.cwd, extra), placed, problems);
   const files = distinct(placed, problems);
@@ -72,7 +83,7 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
         base64: bytes.toString('base64'),
       }))
       .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    sourceDateEpoch: sourceDateEpoch(request.env, changedAt),
+    sourceDateEpoch: sourceDateEpoch(request.env, latest),
     root,
   };
 }
@@ -80,17 +91,21 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
 async function readManifest(
   name: string,
   file: string,
-): Promise<{ readonly text: string; readonly changedAt: Date }> {
+): Promise<{ readonly text: string; readonly changedAt: number }> {
   try {
-    const [text, { mtime }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
-    return { text, changedAt: mtime };
+    const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+    return { text, changedAt: mtimeMs };
   } catch (error) {
     throw new CliError(EXIT.usage, `the manifest file ${name} cannot be read: ${reasonOf(error)}`);
   }
 }
 
-function parsed({ manifest: file, now }: SubmissionRequest, text: string): Manifest {
-  const result = parseManifest(text, { file, now: new Date(now) });
+function parsed({ manifest: file, cwd, now }: SubmissionRequest, text: string): Manifest {
+  const result = parseManifest(text, {
+    file,
+    now: new Date(now),
+    included: includesBelow(dirname(resolve(cwd, file))),
+  });
   if (result.ok) return result.manifest;
   throw problemsIn(file, result.problems.map(formatProblem));
 }
@@ -105,6 +120,19 @@ function problemsIn(file: string, problems: readonly string[]): CliError {
   );
 }
 
+/** It was read a moment ago, and found to lie below the manifest's folder. */
+async function placeIncluded(
+  manifestFile: string,
+  included: string,
+  placed: PlacedFile[],
+  problems: string[],
+): Promise<void> {
+  const path = join(dirname(manifestFile), included);
+  const found = await readPlaced(path, path);
+  if (typeof found === 'string') problems.push(`${path} ${found}`);
+  else placed.push(found);
+}
+
 async function placeScript(
   name: string,
   manifestFile: string,
@@ -112,7 +140,7 @@ async function placeScript(
   placed: PlacedFile[],
   problems: string[],
 ): Promise<void> {
-  const where = `${name}:${step.line}: step "${step.name}":`;
+  const where = `${placeOfStep(name, step)}: step "${step.name}":`;
   if (isAbsolute(step.script)) {
     problems.push(
       `${where} the script ${step.script} has an absolute path; on a farm, it is relative to the manifest and submitted with it`,
@@ -170,7 +198,13 @@ async function readPlaced(path: string, file: string): Promise<PlacedFile | stri
     if (found.size > LIMITS.fileBytes) {
       return `has ${formatBytes(found.size)}, and a submitted file may have ${formatBytes(LIMITS.fileBytes)}; let the script fetch it`;
     }
-    return { path, source, bytes: await readFile(source), executable: (found.mode & 0o111) !== 0 };
+    return {
+      path,
+      source,
+      bytes: await readFile(source),
+      executable: (found.mode & 0o111) !== 0,
+      changedAt: found.mtimeMs,
+    };
   } catch (error) {
     return reasonOf(error);
   }
@@ -229,9 +263,9 @@ function checkedPath(path: string): string {
 }
 
 /** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
-function sourceDateEpoch(env: SubmissionRequest['env'], changedAt: Date): number {
+function sourceDateEpoch(env: SubmissionRequest['env'], changedAtMs: number): number {
   const given = env['SOURCE_DATE_EPOCH'] ?? '';
-  return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(changedAt.getTime() / 1000);
+  return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(changedAtMs / 1000);
 }
 
 function reasonOf(error: unknown): string {

@@ -111,6 +111,29 @@ describe('planSubmission', () => {
     });
   });
 
+  it('finds what the manifest includes among the submitted files, from its own folder', async () => {
+    const part = (inside: string) => `<farm:part xmlns:farm="urn:distrofarm:1">\n${inside}</farm:part>`;
+    const manifest = manifestOf(script('a', 'a') + '<farm:include href="shared/steps.xml"/>');
+    const files = { 'images/a': '#!/bin/sh\n', 'images/shared/steps.xml': part(script('a', 'b')) };
+    const [variant] = (await plan(submission(manifest, files))).variants;
+    expect(variant!.plan.steps.map(({ name }) => name)).toEqual(['a', 'b']);
+    await expect(
+      plan(submission(manifest, { ...files, 'images/shared/steps.xml': part(script('gone', 'b')) })),
+    ).rejects.toMatchObject({
+      problems: [
+        expect.stringMatching(/^images\/shared\/steps\.xml:2: step "b": script gone does not exist/),
+      ],
+    });
+    await expect(
+      plan(submission(manifest, { 'images/a': '', 'shared/steps.xml': part('') })),
+    ).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      problems: [
+        expect.stringMatching(/^images\/m\.xml:3:.*found "shared\/steps\.xml", which does not exist/),
+      ],
+    });
+  });
+
   it('tells every problem of the manifest at its line', async () => {
     const bad = plan(submission(manifestOf(script('a', '9') + '<script/>'), {}));
     await expect(bad).rejects.toMatchObject({

@@ -3,12 +3,13 @@ import {
   applyVariant,
   formatProblem,
   parseManifest,
+  placeOfStep,
   scriptPath,
   type Manifest,
   type ManifestProblem,
 } from '#libs/manifest';
 import { findStep, planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { readScript, type ScriptFile } from '#libs/steps';
+import { includesBelow, readScript, type ScriptFile } from '#libs/steps';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -59,7 +60,11 @@ export async function planSubmission(
   try {
     await layOut(root, submission, files);
     const file = join(root, submission.manifestPath);
-    const parsed = parseManifest(submission.manifest, { file, now });
+    const parsed = parseManifest(submission.manifest, {
+      file: submission.manifestPath,
+      now,
+      included: includesBelow(dirname(file)),
+    });
     if (!parsed.ok) throw manifestInvalid(parsed.problems, submission.manifestPath);
     const { manifest } = parsed;
     const variants = chooseVariants(manifest, submission.variants);
@@ -77,7 +82,7 @@ export async function planSubmission(
       waitsForReplicas: manifest.waitsForReplicas,
       files,
       scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
-      notes: manifest.notes.map((note) => formatProblem({ ...note, file: submission.manifestPath })),
+      notes: manifest.notes.map(formatProblem),
     };
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -122,7 +127,7 @@ async function layOut(
 }
 
 function manifestInvalid(problems: readonly ManifestProblem[], path: string): FarmError {
-  const lines = problems.map((problem) => formatProblem({ ...problem, file: path }));
+  const lines = problems.map(formatProblem);
   const count = lines.length === 1 ? 'one problem' : `${lines.length} problems`;
   return new FarmError('MANIFEST_INVALID', `the manifest ${path} has ${count}`, null, lines);
 }
@@ -165,7 +170,7 @@ async function readScripts(
   for (const step of variants.flatMap(({ manifest }) => manifest.steps)) {
     const path = scriptPath(manifestFile, step.script);
     if (found.has(path)) continue;
-    const where = `${manifestPath}:${step.line}: step "${step.name}": script ${step.script}`;
+    const where = `${placeOfStep(manifestPath, step)}: step "${step.name}": script ${step.script}`;
     if (!path.startsWith(`${root}/`)) {
       problems.add(`${where} lies outside of the submission; expected a path below its root`);
       continue;
