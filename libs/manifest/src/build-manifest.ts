@@ -1,12 +1,13 @@
 import { normalBuildArea } from './build-area.js';
 import type { DraftElement } from './draft-element.js';
-import type { Manifest, ManifestStep, StepRequirements, Variant, VariantChange } from './manifest.js';
+import type { Axis, Manifest, ManifestStep, StepRequirements, Variant, VariantChange } from './manifest.js';
 import { splitNodepaths } from './nodepath.js';
 import { placesAt, rootPlace, type Place } from './place.js';
 import { elementValues } from './queryable.js';
 import { splitWords } from './split-arguments.js';
 import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
 import { booleanValue, durationSeconds, sizeBytes } from './value-rule.js';
+import { axisPlaces, valuePlaces, variantPlaces } from './variant-places.js';
 
 const BYTES_PER_GIGABYTE = 1024 ** 3;
 
@@ -27,6 +28,7 @@ export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'incl
     waitsForReplicas: booleanValue(root.attributes.get('farm:replicas-wait') ?? 'false'),
     steps: stepPlaces(place).map(buildStep),
     variants: buildVariants(place),
+    axes: buildAxes(place),
     root,
   };
 }
@@ -96,11 +98,23 @@ function limit(value: string | undefined): number | null {
 
 /** A manifest without variants has one, which changes nothing. */
 function buildVariants(root: Place): readonly Variant[] {
-  const variants = placesAt(root, 'farm:variants/farm:variant').map((place): Variant => ({
-    name: place.element.attributes.get('name') ?? '',
-    changes: place.element.children.map(buildChange),
+  const variants = variantPlaces(root).map(buildVariant);
+  return variants.length > 0 ? variants : [{ name: 'default', isOptional: false, changes: [] }];
+}
+
+export function buildAxes(root: Place): readonly Axis[] {
+  return axisPlaces(root).map((axis) => ({
+    name: axis.element.attributes.get('name') ?? '',
+    values: valuePlaces(axis).map(buildVariant),
   }));
-  return variants.length > 0 ? variants : [{ name: 'default', changes: [] }];
+}
+
+function buildVariant({ element }: Place): Variant {
+  return {
+    name: element.attributes.get('name') ?? '',
+    isOptional: booleanValue(element.attributes.get('optional') ?? 'false'),
+    changes: element.children.map(buildChange),
+  };
 }
 
 export function buildChange({ name, attributes }: DraftElement): VariantChange {

@@ -21,7 +21,10 @@ export interface Manifest {
   readonly waitsForReplicas: boolean;
   /** Document order; `steps[i].index === i`. */
   readonly steps: readonly ManifestStep[];
+  /** At least one. */
   readonly variants: readonly Variant[];
+  /** In document order. */
+  readonly axes: readonly Axis[];
   /** Files that it includes, each once: paths from its own folder, `/` between components. */
   readonly includes: readonly string[];
   /** The resolved tree, which nodepath queries read. */
@@ -64,6 +67,22 @@ export interface StepRequirements {
 
 export interface Variant {
   readonly name: string;
+  /** A build is none the worse for its failure. */
+  readonly isOptional: boolean;
+  readonly changes: readonly VariantChange[];
+}
+
+/** What a matrix combines: each of its combinations of one value per axis is a variant, see `chooseVariants`. */
+export interface Axis {
+  /** Letters, digits and `_`; unique. */
+  readonly name: string;
+  readonly values: readonly AxisValue[];
+}
+
+export interface AxisValue {
+  /** Letters, digits, `_` and `-`; unique on its axis. */
+  readonly name: string;
+  readonly isOptional: boolean;
   readonly changes: readonly VariantChange[];
 }
 

@@ -59,7 +59,9 @@ describe('parseManifest', () => {
         maxImageBytes: null,
         replicas: null,
         waitsForReplicas: false,
-        variants: [{ name: 'default', changes: [] }],
+        variants: [{ name: 'default', isOptional: false, changes: [] }],
+        axes: [],
+        includes: [],
       });
       expect(manifest.steps[5]).toEqual({
         index: 5,
@@ -104,6 +106,7 @@ describe('parseManifest', () => {
       expect(manifest.steps[3]).toMatchObject({ fingerprint: ['cat', '/etc/a file'] });
       expect(manifest.variants[1]).toEqual({
         name: 'server',
+        isOptional: true,
         changes: [
           { kind: 'set', path: 'name', value: 'Example_Server_X86' },
           { kind: 'set', path: 'img_params/hostname', value: 'server' },
@@ -112,6 +115,19 @@ describe('parseManifest', () => {
           { kind: 'skip-step', step: 'usb' },
         ],
       });
+      expect(manifest.axes).toEqual([
+        {
+          name: 'locale',
+          values: [
+            { name: 'en', isOptional: false, changes: [] },
+            {
+              name: 'pt-BR',
+              isOptional: true,
+              changes: [{ kind: 'add-package', name: 'task-brazilian-portuguese' }],
+            },
+          ],
+        },
+      ]);
     });
   });
 

@@ -56,6 +56,7 @@ function manifestOf(steps: readonly ManifestStep[], content: string): Manifest {
     waitsForReplicas: false,
     steps,
     variants: [],
+    axes: [],
     includes: [],
     root: {
       name: 'distribution',
