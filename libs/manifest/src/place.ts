@@ -34,9 +34,18 @@ export function childPlaces(place: Place): Place[] {
 export function placesAt(place: Place, names: string): Place[] {
   let places = [place];
   for (const name of names.split('/')) {
-    places = places.flatMap((each) => childPlaces(each).filter(({ element }) => element.name === name));
+    places = places.flatMap((each) => placesNamed(each, name));
   }
   return places;
+}
+
+/** Those of `childPlaces` with this name, which a rule asks for once for each of a thousand variants. */
+function placesNamed(place: Place, name: string): Place[] {
+  const named = place.element.children.filter((child) => child.name === name);
+  return named.map((element, index) => ({
+    element,
+    path: `${place.path}/${name}${named.length === 1 ? '' : `[${index + 1}]`}`,
+  }));
 }
 
 export function atElement({ element, path }: Place, found: string, expected: string): Finding {

@@ -1,5 +1,12 @@
 import type { Assignment } from '#libs/contracts';
-import { applyVariant, formatProblem, parseManifest, scriptPath, type Manifest } from '#libs/manifest';
+import {
+  applyVariant,
+  findVariant,
+  formatProblem,
+  parseManifest,
+  scriptPath,
+  type Manifest,
+} from '#libs/manifest';
 import { planBuild, type Job, type Plan, type ScriptSource } from '#libs/plan';
 import { includesBelow, readScript } from '#libs/steps';
 import { dirname, isAbsolute, sep } from 'node:path';
@@ -51,9 +58,8 @@ function readManifest(assignment: Assignment, file: string): Manifest {
     throw new AttemptFault('agent', `this agent does not take the manifest${first}`);
   }
   const { manifest } = parsed;
-  if (manifest.variants.length === 0) return manifest;
-  const variant = manifest.variants.find(({ name }) => name === assignment.variant);
-  if (variant === undefined)
+  const variant = findVariant(manifest, assignment.variant);
+  if (variant === null)
     throw new AttemptFault('agent', `the manifest has no variant "${assignment.variant}"`);
   return applyVariant(manifest, variant);
 }

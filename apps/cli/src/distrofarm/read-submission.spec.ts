@@ -78,10 +78,17 @@ describe('readSubmission', () => {
     });
     expect(SubmitBuild.parse(body)).toMatchObject({
       variants: ['v'],
+      matrix: {},
       pauseBefore: 's0',
       onAgent: 'agent-a',
       priority: 'high',
     });
+    const matrix = { locale: ['en', 'de'], edition: [] };
+    expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), { matrix }))).toMatchObject({
+      matrix,
+    });
+    // A farm that does not know it yet takes a submission without.
+    expect(submissionBody(await read('images/live.xml'), {})).not.toHaveProperty('matrix');
     expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), {}))).toMatchObject({
       priority: 'normal',
       wait: false,
