@@ -93,6 +93,8 @@ export const BuildSummary = z.strictObject({
   priority: Priority,
   note: z.string(),
   variants: z.array(Name),
+  /** Those without which it can succeed. A farm of an older version does not say. */
+  optionalVariants: z.array(Name).optional(),
   createdAt: Millis,
   startedAt: Millis.nullable(),
   endedAt: Millis.nullable(),
@@ -190,6 +192,7 @@ export const PlanPreview = z
     variants: z.array(
       z.strictObject({
         name: Name,
+        optional: z.boolean().optional(),
         jobs: z.array(
           z.strictObject({
             index: z.number().int(),

@@ -8,6 +8,7 @@ import { endCheckpoints } from './migrations/0005-end-checkpoints.js';
 import { fetchOrRunAgain } from './migrations/0006-fetch-or-run-again.js';
 import { lateCopies } from './migrations/0007-late-copies.js';
 import { outputPieces } from './migrations/0008-output-pieces.js';
+import { optionalVariants } from './migrations/0009-optional-variants.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -21,6 +22,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-fetch-or-run-again': fetchOrRunAgain,
   '0007-late-copies': lateCopies,
   '0008-output-pieces': outputPieces,
+  '0009-optional-variants': optionalVariants,
 };
 
 /**

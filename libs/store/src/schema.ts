@@ -196,6 +196,8 @@ export interface VariantsTable {
   readonly build_id: BuildId;
   readonly name: string;
   readonly plan_content_sha256: string;
+  /** 1: the build can succeed without it. */
+  readonly optional: number;
 }
 
 /** What a job goes on from, when not from nothing. */

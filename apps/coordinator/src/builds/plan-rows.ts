@@ -19,12 +19,13 @@ export interface VariantRows {
 }
 
 /** Pure but for the new ids. Every job is blocked at first: settling the build lets go those that can. */
-export function planRows(build: BuildId, { name, manifest, plan }: PlannedVariant): VariantRows {
+export function planRows(build: BuildId, { name, isOptional, manifest, plan }: PlannedVariant): VariantRows {
   const variant: VariantRow = {
     id: newId('v'),
     build_id: build,
     name,
     plan_content_sha256: plan.digests.content,
+    optional: isOptional ? 1 : 0,
   };
   const jobs = plan.jobs.map((job): JobRow => {
     return {

@@ -34,6 +34,7 @@ export interface PlannedSubmission {
 
 export interface PlannedVariant {
   readonly name: string;
+  readonly isOptional: boolean;
   readonly manifest: Manifest;
   readonly plan: Plan;
 }
@@ -85,7 +86,8 @@ export async function planSubmission(
       if (index % VARIANTS_AT_A_TIME === 0) await setImmediate();
       const sources = resolved.steps.map((step) => sourceOf(scripts, scriptPath(file, step.script)));
       const plan = planBuild(resolved, submission.manifest, sources);
-      planned.push({ name: variant.name, manifest: resolved, plan });
+      const { name, isOptional } = variant;
+      planned.push({ name, isOptional, manifest: resolved, plan });
     }
     for (const { name, plan } of planned) requireStep(plan, submission.pauseBefore, name);
     return {

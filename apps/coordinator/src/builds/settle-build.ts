@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { BuildId, BuildState, JobState, Wish } from '#libs/contracts';
 import {
+  countBindingJobStates,
   countJobStates,
   findBuild,
   jobsOfBuild,
@@ -87,7 +88,9 @@ export async function settleState(
   build: BuildRow,
 ): Promise<void> {
   const counts: ReadonlyMap<JobState, number> = await countJobStates(tx, build.id);
-  const state: BuildState = buildStateOf(counts, build.wish satisfies Wish);
+  const hasFailed = (counts.get('failed') ?? 0) > 0;
+  const binding = hasFailed ? await countBindingJobStates(tx, build.id) : counts;
+  const state: BuildState = buildStateOf(counts, build.wish satisfies Wish, binding);
   if (state === build.state) return;
   const over = state === 'succeeded' || state === 'failed' || state === 'cancelled';
   await updateBuild(tx, build.id, { state, ended_at: over ? now : null });

@@ -95,6 +95,7 @@ export class SubmitBuilds {
       const rows = planRows(id, variant);
       return {
         name: variant.name,
+        optional: variant.isOptional,
         jobs: rows.jobs.map((job) => ({
           index: job.index,
           lane: job.lane,

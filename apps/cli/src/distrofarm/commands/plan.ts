@@ -32,7 +32,9 @@ export function plan(command: Command, session: Session): void {
 export function planLines({ colours }: Session, { name, variants, notes }: PlanPreview): readonly string[] {
   const several = variants.length > 1;
   const lines = variants.flatMap((variant) => [
-    ...(several ? ['', colours.bold(`variant ${variant.name}`)] : []),
+    ...(several
+      ? ['', colours.bold(`variant ${variant.name}${variant.optional === true ? ' (optional)' : ''}`)]
+      : []),
     ...variant.jobs.flatMap((job) => {
       const needs = job.needs.map(
         (index) => variant.jobs.find((other) => other.index === index)?.lane ?? String(index),
