@@ -1,18 +1,12 @@
-import {
-  formatProblem,
-  parseManifest,
-  placeOfStep,
-  scriptPath,
-  type Manifest,
-  type ManifestStep,
-} from '#libs/manifest';
-import { includedFiles, includesBelow } from '#libs/steps';
+import { placeOfStep, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
+import { includedFiles } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { formatBytes } from './byte-count.js';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
+import { problemsIn, readManifest, reasonOf } from './read-manifest.js';
 
 /** A manifest with all that it includes, and all the files that its scripts consist of, as the farm takes it. */
 export interface Submission {
@@ -45,6 +39,7 @@ export const LIMITS = {
   bodyBytes: 16 * 1024 * 1024,
 } as const;
 const MAX_PATH = 1024;
+const NOTHING = '; nothing was submitted';
 
 /** A file at the path where the scripts expect it, with the file that has its bytes: another one where a link leads there. */
 interface PlacedFile {
@@ -59,8 +54,7 @@ interface PlacedFile {
 /** Reads and checks all of it. Throws a CliError that has every problem found, each on a line. */
 export async function readSubmission(request: SubmissionRequest): Promise<Submission> {
   const file = resolve(request.cwd, request.manifest);
-  const { text, changedAt } = await readManifest(request.manifest, file);
-  const manifest = parsed(request, text);
+  const { manifest, text, changedAt } = await readManifest(request.manifest, request, NOTHING);
   const problems: string[] = [];
   const placed: PlacedFile[] = [];
   for (const included of manifest.includes) await placeIncluded(file, included, placed, problems);
@@ -69,7 +63,7 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
   for (const extra of request.extras) await placeExtra(extra, resolve(request.cwd, extra), placed, problems);
   const files = distinct(placed, problems);
   problems.push(...sizeProblems(text, files));
-  if (problems.length > 0) throw problemsIn(request.manifest, problems);
+  if (problems.length > 0) throw problemsIn(request.manifest, problems, NOTHING);
   const root = commonFolder([file, ...files.map(({ path }) => path)]);
   const inRoot = (path: string): string => relative(root, path).split(sep).join('/');
   return {
@@ -86,38 +80,6 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
     sourceDateEpoch: sourceDateEpoch(request.env, latest),
     root,
   };
-}
-
-async function readManifest(
-  name: string,
-  file: string,
-): Promise<{ readonly text: string; readonly changedAt: number }> {
-  try {
-    const [text, { mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
-    return { text, changedAt: mtimeMs };
-  } catch (error) {
-    throw new CliError(EXIT.usage, `the manifest file ${name} cannot be read: ${reasonOf(error)}`);
-  }
-}
-
-function parsed({ manifest: file, cwd, now }: SubmissionRequest, text: string): Manifest {
-  const result = parseManifest(text, {
-    file,
-    now: new Date(now),
-    included: includesBelow(dirname(resolve(cwd, file))),
-  });
-  if (result.ok) return result.manifest;
-  throw problemsIn(file, result.problems.map(formatProblem));
-}
-
-function problemsIn(file: string, problems: readonly string[]): CliError {
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-  return new CliError(
-    EXIT.usage,
-    `the manifest ${file} has ${count}; nothing was submitted:`,
-    null,
-    problems,
-  );
 }
 
 /** It was read a moment ago, and found to lie below the manifest's folder. */
@@ -266,11 +228,4 @@ function checkedPath(path: string): string {
 function sourceDateEpoch(env: SubmissionRequest['env'], changedAtMs: number): number {
   const given = env['SOURCE_DATE_EPOCH'] ?? '';
   return /^\d{1,11}$/.test(given) ? Number(given) : Math.floor(changedAtMs / 1000);
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'does not exist';
-  if (code === 'EISDIR') return 'is a folder';
-  return code === 'EACCES' ? 'may not be read' : message;
 }
