@@ -2,6 +2,7 @@ import type { AttemptEnd, FarmEvent, JobId, StepView } from '#libs/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { changesBetween, whereItStands } from './build-changes.js';
 import { describeEnd, isAtRest, jobLabels } from './job-wording.js';
+import { renderWatch } from './render-watch.js';
 import { attemptOf, buildOf, jobOf, stepOf } from './testing.js';
 import { describeStandings, variantStandings } from './variant-standing.js';
 import { startModel, viewOf, withBuild, withEvent } from './watch-model.js';
@@ -119,6 +120,35 @@ describe('many variants', () => {
     const { optionalVariants: known, ...older } = build;
     expect(known).toHaveLength(2);
     expect(variantStandings(older).some(({ isOptional }) => isOptional)).toBe(false);
+  });
+
+  it.each([
+    [8, 2],
+    [200, 5],
+    [1000, 5],
+  ])('fit a terminal: %d of %d jobs', (count, lanes) => {
+    const variants = Array.from({ length: count }, (_, index) => `locale-v${index}.edition-rescue`);
+    const jobs = variants.flatMap((variant, at) =>
+      Array.from({ length: lanes }, (_, lane) =>
+        jobOf({
+          id: id(`${at}-${lane}`),
+          index: lane,
+          variant,
+          lane: `lane-${lane}`,
+          needs: lane === 0 ? [] : [lane - 1],
+          state: lane > 0 ? 'blocked' : at === count - 1 ? 'failed' : at < 4 ? 'running' : 'waiting',
+          steps: [step(0, 'im-pop'), step(1, 'im-mod'), step(2, 'iso')],
+        }),
+      ),
+    );
+    const view = viewOf(startModel(buildOf({ variants, jobs, steps: { total: jobs.length * 3, done: 0 } })));
+    const lines = renderWatch(view, { width: 80, height: 23 }, 0);
+    expect(lines.length).toBeLessThanOrEqual(23);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(lines[1]).toBe(`${count} variants: 1 failed, 4 running, ${count - 5} waiting`);
+    expect(lines.filter((line) => line.includes('failed')).join()).toContain('/lane-0');
+    const more = `  ${count * lanes - 19} more: `;
+    expect(lines.at(-2)?.startsWith(more)).toBe(count * lanes > 20);
   });
 
   it('are counted, not listed, where a watcher begins', () => {
