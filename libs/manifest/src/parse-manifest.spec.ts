@@ -362,6 +362,46 @@ describe('parseManifest', () => {
       fc.assert(fc.property(fc.string({ unit: scrap, maxLength: 40 }), answers), { numRuns: 2000 });
     });
 
+    it('such as scraps of parts', () => {
+      const scrap = fc.constantFrom(
+        '<farm:part xmlns:farm="urn:distrofarm:1">',
+        '</farm:part>',
+        '<farm:include href="a.xml"/>',
+        '<farm:include href="b/../b.xml"/>',
+        '<farm:include href="../c.xml"/>',
+        '<pkg name="a"/>',
+        '<pkg name="*"/>',
+        'text',
+        '<',
+      );
+      const part = fc.string({ unit: scrap, maxLength: 6 });
+      fc.assert(
+        fc.property(part, part, (a, b) => {
+          const files = new Map([
+            ['a.xml', a],
+            ['b.xml', b],
+          ]);
+          const result = parseManifest(
+            smallManifest().replace(
+              '<pkg name="vim"/>',
+              '<farm:include href="a.xml"/><farm:include href="b.xml"/>',
+            ),
+            {
+              file: 'x.xml',
+              now: new Date(0),
+              included: (path) => {
+                const text = files.get(path);
+                return text === undefined ? { ok: false, reason: 'does not exist' } : { ok: true, text };
+              },
+            },
+          );
+          if (!result.ok) expect(result.problems.length).toBeGreaterThan(0);
+          else expect(result.manifest.includes).toEqual(['a.xml', 'b.xml']);
+        }),
+        { numRuns: 500 },
+      );
+    });
+
     it.each(['farm.xml', 'slim_cd_x86.xml'])('such as %s with parts cut, doubled and exchanged', (name) => {
       const text = readFixture(`valid/${name}`);
       const place = fc.nat(text.length);
