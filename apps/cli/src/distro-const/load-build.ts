@@ -1,7 +1,9 @@
 import {
+  chooseVariants,
   formatProblem,
   parseManifest,
   placeOfStep,
+  resolveVariant,
   scriptPath,
   type Manifest,
   type ManifestProblem,
@@ -24,12 +26,15 @@ export interface LoadedBuild {
 export type LoadResult =
   { readonly ok: true; readonly loaded: LoadedBuild } | { readonly ok: false; readonly message: string };
 
-export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
+/** @param variant name; `null`: the manifest as it is */
+export async function loadBuild(file: string, variant: string | null, now: Date): Promise<LoadResult> {
   const text = await readManifest(file);
   if (typeof text === 'string') return { ok: false, message: text };
   const parsed = parseManifest(text.content, { file, now, included: includesBelow(dirname(file)) });
   if (!parsed.ok) return { ok: false, message: describeProblems(file, parsed.problems) };
-  const { manifest } = parsed;
+  const resolved = variant === null ? parsed.manifest : asVariant(file, parsed.manifest, variant);
+  if (typeof resolved === 'string') return { ok: false, message: resolved };
+  const manifest = resolved;
   const looked = await Promise.all(
     manifest.steps.map(async (step) => {
       const path = resolve(scriptPath(file, step.script));
@@ -58,6 +63,16 @@ async function lastChange(file: string, changedAt: Date, includes: readonly stri
     includes.map(async (path) => (await stat(join(dirname(file), path))).mtime),
   );
   return [changedAt, ...included].reduce((latest, each) => (each > latest ? each : latest));
+}
+
+/** A string is the reason why it cannot be built. */
+function asVariant(file: string, manifest: Manifest, name: string): Manifest | string {
+  const chosen = chooseVariants(manifest, { names: [name], matrix: new Map() });
+  if (!chosen.ok) return `${file}: ${chosen.reason}. ${chosen.hint}`;
+  const [variant] = chosen.variants;
+  if (variant === undefined) return manifest;
+  const resolved = resolveVariant(manifest, variant);
+  return resolved.ok ? resolved.manifest : describeProblems(file, resolved.problems);
 }
 
 /** A string is the reason why it cannot be read. */
