@@ -1,10 +1,12 @@
 // Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../apps/cli/src/distrofarm/run.js';
 import { ioOf } from '../../apps/cli/src/distrofarm/testing.js';
 import type { BuildDetail } from '#libs/contracts';
+import { INSTALLED } from '../support/farm-process.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -64,7 +66,7 @@ describe('variants of a manifest on a farm', () => {
     (await farm.bytes(`/builds/${id}/artifacts/${variant}/packages`)).toString();
 
   it('are the combinations of a matrix, with axes from an included file', async () => {
-    const { manifest } = await written();
+    const { scenario, manifest } = await written();
     const { exit, out } = await cli(
       'submit',
       manifest,
@@ -92,6 +94,11 @@ describe('variants of a manifest on a farm', () => {
     const again = await cli('submit', manifest, '-V', 'locale-de.edition-rescue', '--watch');
     expect(again.exit).toBe(0);
     expect(await packagesOf(idIn(again.out), 'locale-de.edition-rescue')).toBe(found[3]);
+
+    const area = join(scenario.folder, 'dc');
+    const local = ['build', '--variant', 'locale-de.edition-rescue', '--build-area', area, manifest];
+    execFileSync(join(INSTALLED, 'bin/distro_const'), local, { stdio: 'pipe' });
+    expect(await readFile(join(area, 'media/packages'), 'utf8')).toBe(found[3]);
   });
 
   it('do not fail their build when they are optional, and can be gone on with', async () => {
