@@ -37,6 +37,7 @@ async function whileRunning(body: string, workspace: Workspace, work: () => Prom
     answerFor: () => () => ({ kind: 'values', values: [] }),
     mediaPath: folder,
     environment: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    variablesOf: () => ({}),
     workingFolder: '/',
     onOutput: (_, __, bytes) => {
       output += Buffer.from(bytes).toString();

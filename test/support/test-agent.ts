@@ -186,7 +186,7 @@ export function planOf(manifest: string): Plan {
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   const [variant] = parsed.manifest.variants;
   const resolved = variant === undefined ? parsed.manifest : applyVariant(parsed.manifest, variant);
-  const sources = resolved.steps.map(({ script }) => ({ path: `/${script}`, digest: '', reads: null }));
+  const sources = resolved.steps.map(({ script }) => ({ path: `/${script}`, digest: '', reads: null, environment: [] }));
   return planBuild(resolved, manifest, sources);
 }
 

@@ -2,6 +2,9 @@ export type { Checkpoint, CheckpointFacts } from './checkpoint.js';
 export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, PlannedStep } from './plan.js';
 export { planBuild, type ScriptSource } from './plan-build.js';
 export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
+export { imageArchitecture } from './image-architecture.js';
+export { planKeys, type PlanKeys } from './step-keys.js';
+export { seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
 export { factsOfTree, findBase, type KnownBase } from './find-base.js';
 export {
   chainTo,

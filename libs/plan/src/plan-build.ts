@@ -10,6 +10,8 @@ export interface ScriptSource {
   readonly digest: string;
   /** From its `# farm:reads:` lines; `null` without any. */
   readonly reads: readonly string[] | null;
+  /** From its `# farm:environment:` lines. */
+  readonly environment: readonly string[];
 }
 
 const MAIN_LANE = 'main';
@@ -57,6 +59,7 @@ function planStep(step: ManifestStep, source: ScriptSource | undefined): Planned
     argsDigest: sha256(JSON.stringify(step.args)),
     outputs: step.outputs,
     reads: step.reads ?? source.reads,
+    environment: source.environment,
     timeoutSeconds: step.timeoutSeconds,
     silenceSeconds: step.silenceSeconds,
     freeBytes: step.requires.freeBytes,

@@ -26,6 +26,8 @@ export interface PlannedStep {
   readonly outputs: readonly string[];
   /** Nodepaths the script may query, from the manifest or its own `# farm:reads:` lines; `null`: all but secrets. */
   readonly reads: readonly string[] | null;
+  /** Variables that the script declares in its `# farm:environment:` lines, which one without declared reads gets anyhow. */
+  readonly environment: readonly string[];
   readonly timeoutSeconds: number | null;
   readonly silenceSeconds: number | null;
   /** Room that must be free when the step starts. */

@@ -12,6 +12,7 @@ export function planOf(steps: readonly string[], change: Partial<PlanChange> = {
     path: `/scripts/${name}`,
     digest: change.scripts?.[name] ?? `digest of ${name}`,
     reads: null,
+    environment: [],
   }));
   return planBuild(manifestOf(parsed, change.content ?? 'content'), text, scripts);
 }

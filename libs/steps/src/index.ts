@@ -12,4 +12,10 @@ export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { spaceFloor, SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
 export { diskUsage, type DiskUsage } from './disk-usage.js';
 export type { StepStream } from './step-process.js';
-export { sourceDateEpoch, stepEnvironment, SYSTEM_PATH, type EnvironmentSource } from './step-environment.js';
+export {
+  ownVariables,
+  sourceDateEpoch,
+  stepEnvironment,
+  SYSTEM_PATH,
+  type EnvironmentSource,
+} from './step-environment.js';

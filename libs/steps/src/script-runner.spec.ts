@@ -35,6 +35,7 @@ async function run(
     answerFor: () => () => ({ kind: 'values', values: [] }),
     mediaPath: join(folder, 'media'),
     environment: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    variablesOf: ({ name, lane }) => ({ DC_STEP: name, DC_LANE: lane }),
     workingFolder: folder,
     onOutput: () => {},
     killAfterMs: 200,

@@ -8,8 +8,10 @@ export interface ScriptRunnerOptions {
   /** Answers what the step asks of the manifest. */
   readonly answerFor: (step: PlannedStep) => AnswerQuery;
   readonly mediaPath: string;
-  /** Environment of every step; the step's own `DC_…` variables are added. */
+  /** Environment of every step. */
   readonly environment: Readonly<Record<string, string>>;
+  /** What the step finds in it besides. */
+  readonly variablesOf: (step: PlannedStep) => Readonly<Record<string, string>>;
   readonly workingFolder: string;
   readonly onOutput: (step: PlannedStep, stream: StepStream, bytes: Uint8Array) => void;
   /** Told before a step starts; for the detail log. */
@@ -61,7 +63,7 @@ export class ScriptRunner extends StepRunner {
     return await runStepProcess({
       script: step.script,
       args,
-      environment: { ...options.environment, DC_STEP: step.name, DC_LANE: step.lane },
+      environment: { ...options.environment, ...options.variablesOf(step) },
       workingFolder: options.workingFolder,
       workspacePath: workspace.path,
       mediaPath: options.mediaPath,

@@ -27,6 +27,14 @@ describe('readScript', () => {
     expect(await read(text)).toMatchObject({ ok: true, script: { reads } });
   });
 
+  it('finds which variables a script looks at', async () => {
+    const text = '#!/bin/sh\n# farm:environment: DC_STEP\n# farm:environment: DC_LANE DC_MANIFEST_FOLDER\n';
+    expect(await read(text)).toMatchObject({
+      script: { environment: ['DC_STEP', 'DC_LANE', 'DC_MANIFEST_FOLDER'], reads: null },
+    });
+    expect(await read('#!/bin/sh\n')).toMatchObject({ script: { environment: [] } });
+  });
+
   it('tells scripts apart by their bytes', async () => {
     const [one, two] = [await read('#!/bin/sh\n'), await read('#!/bin/sh\n#\n')];
     expect(one.ok && two.ok && one.script.digest !== two.script.digest).toBe(true);

@@ -11,6 +11,8 @@ export interface ScriptFile {
   readonly digest: string;
   /** Nodepaths from its `# farm:reads:` lines; `null` when it has none. */
   readonly reads: readonly string[] | null;
+  /** Variables from its `# farm:environment:` lines. */
+  readonly environment: readonly string[];
 }
 
 export type ScriptFileResult =
@@ -21,7 +23,8 @@ const HEADER_BYTES = 8192;
 
 /**
  * Looks at a script without running it. Its header may declare what it reads of the manifest (`# farm:reads: nodepath…`) and which
- * other files it consists of (`# farm:includes: file…`, relative to the script, no blanks in names).
+ * other files it consists of (`# farm:includes: file…`, relative to the script, no blanks in names), and which of the variables that not every script with
+ * declared reads gets it looks at (`# farm:environment: NAME…`).
  */
 export async function readScript(path: string): Promise<ScriptFileResult> {
   try {
@@ -36,7 +39,11 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
       if (typeof included === 'string') return { ok: false, reason: `includes ${name}, which ${included}` };
       digest.update(`\0${name}\0`).update(included);
     }
-    return { ok: true, script: { path, digest: digest.digest('hex'), reads: declaredReads(header) } };
+    const environment = declaredWords(header, 'environment');
+    return {
+      ok: true,
+      script: { path, digest: digest.digest('hex'), reads: declaredReads(header), environment },
+    };
   } catch (error) {
     return { ok: false, reason: reasonFor(error) };
   }
@@ -45,14 +52,26 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
 /** The files that a script says it consists of, as written in its `# farm:includes:` lines: relative to the script itself, links followed. */
 export function includedFiles(script: Buffer): readonly string[] {
   const header = script.subarray(0, HEADER_BYTES).toString('latin1');
-  const lines = [...header.matchAll(/^#\s*farm:includes:(.*)$/gm)].map((match) => match[1] ?? '');
-  return lines.flatMap((line) => line.split(/\s+/)).filter((name) => name !== '');
+  return declaredWords(header, 'includes');
+}
+
+function declaredWords(header: string, declaration: 'includes' | 'environment'): readonly string[] {
+  return declaredLines(header, declaration)
+    .flatMap((line) => line.split(/\s+/))
+    .filter((word) => word !== '');
 }
 
 /** A line whose quotes do not close grants nothing: the step's queries are then refused, and say so. */
 function declaredReads(header: string): readonly string[] | null {
-  const lines = [...header.matchAll(/^#\s*farm:reads:(.*)$/gm)].map((match) => match[1] ?? '');
+  const lines = declaredLines(header, 'reads');
   return lines.length === 0 ? null : lines.flatMap((line) => splitNodepaths(line) ?? []);
+}
+
+function declaredLines(header: string, declaration: 'includes' | 'environment' | 'reads'): readonly string[] {
+  const line = /^#\s*farm:(?<declaration>[a-z]+):(?<rest>.*)$/gm;
+  return [...header.matchAll(line)].flatMap(({ groups }) =>
+    groups?.['declaration'] === declaration ? [groups['rest'] ?? ''] : [],
+  );
 }
 
 function reasonFor(error: unknown): string {

@@ -1,4 +1,5 @@
 import type { Manifest } from '#libs/manifest';
+import { seesVariable, type PlannedStep } from '#libs/plan';
 import { dirname, resolve } from 'node:path';
 
 /** Taken over from the caller when set: without them a host behind a proxy cannot fetch packages. */
@@ -16,7 +17,6 @@ const PASSED_ON = [
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface EnvironmentSource {
-  readonly manifest: Manifest;
   /** Seconds since 1970; what the image carries as its time. */
   readonly sourceDateEpoch: number;
   /** Folder of `ManifestRead`. */
@@ -25,7 +25,7 @@ export interface EnvironmentSource {
   readonly caller: Readonly<Record<string, string | undefined>>;
 }
 
-/** What every step finds in its environment: fixed, but for the few variables named above, so that a build does not depend on who started it. */
+/** What all steps find in their environment: fixed, but for the few variables named above, so that a build does not depend on who started it. */
 export function stepEnvironment(source: EnvironmentSource): Readonly<Record<string, string>> {
   const passedOn = PASSED_ON.flatMap((name) => {
     const value = source.caller[name];
@@ -38,10 +38,22 @@ export function stepEnvironment(source: EnvironmentSource): Readonly<Record<stri
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',
     SOURCE_DATE_EPOCH: String(source.sourceDateEpoch),
-    DC_DISTRIBUTION: source.manifest.name,
-    DC_MANIFEST_FOLDER: resolve(dirname(source.manifest.file)),
     DC_CACHE: source.cacheFolder,
   };
+}
+
+/** What one step finds in it besides: see `seesVariable`. */
+export function ownVariables(step: PlannedStep, manifest: Manifest): Readonly<Record<string, string>> {
+  const values = {
+    DC_STEP: step.name,
+    DC_LANE: step.lane,
+    DC_DISTRIBUTION: manifest.name,
+    DC_MANIFEST_FOLDER: resolve(dirname(manifest.file)),
+  };
+  const names = Object.keys(values) as (keyof typeof values)[];
+  return Object.fromEntries(
+    names.filter((name) => seesVariable(step, name)).map((name) => [name, values[name]]),
+  );
 }
 
 /** What the caller says, or else when the recipe last changed; https://reproducible-builds.org/specs/source-date-epoch/ */

@@ -70,5 +70,5 @@ async function sourceOf(path: string, script: string, bundle: string): Promise<S
     throw new AttemptFault('agent', `the script ${script} leads out of the submission's files`);
   }
   const result = await readScript(path);
-  return result.ok ? result.script : { path, digest: '', reads: null };
+  return result.ok ? result.script : { path, digest: '', reads: null, environment: [] };
 }

@@ -8,7 +8,7 @@ import {
   type HeldBoundary,
   type PlannedStep,
 } from '#libs/plan';
-import { answerFromManifest, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
+import { answerFromManifest, ownVariables, ScriptRunner, spaceFloor, SpaceWatch, stepEnvironment } from '#libs/steps';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AreaDesk, EnteredArea } from '../areas/area-desk.js';
@@ -301,8 +301,8 @@ async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work):
   const runner = new ScriptRunner({
     answerFor: (step) => answerFromManifest(manifest, step, (note) => log.note(step.name, note)),
     mediaPath,
+    variablesOf: (step) => ownVariables(step, manifest),
     environment: stepEnvironment({
-      manifest,
       sourceDateEpoch: assignment.sourceDateEpoch,
       binFolder: workshop.binFolder,
       cacheFolder: workshop.cacheFolder,

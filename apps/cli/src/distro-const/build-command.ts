@@ -19,6 +19,7 @@ import {
 import {
   answerFromManifest,
   ScriptRunner,
+  ownVariables,
   sourceDateEpoch,
   spaceFloor,
   SpaceWatch,
@@ -164,8 +165,8 @@ async function stepRunner(
   const runner = new ScriptRunner({
     answerFor: (step) => answerFromManifest(loaded.manifest, step, (note) => log.note(step.name, note)),
     mediaPath: area.mediaPath,
+    variablesOf: (step) => ownVariables(step, loaded.manifest),
     environment: stepEnvironment({
-      manifest: loaded.manifest,
       sourceDateEpoch: sourceDateEpoch(process.env, loaded.manifestChangedAt),
       binFolder: build.binFolder,
       cacheFolder: command.cache,

@@ -42,7 +42,7 @@ export async function loadBuild(file: string, variant: string | null, now: Date)
     }),
   );
   const sources = looked.map(({ path, result }): ScriptSource =>
-    result.ok ? result.script : { path, digest: '', reads: null },
+    result.ok ? result.script : { path, digest: '', reads: null, environment: [] },
   );
   const problems = looked.map(async ({ step, path, result }) => {
     const where = `${placeOfStep(file, step)}: step "${step.name}":`;

@@ -1,5 +1,5 @@
 import { newId, type BuildId } from '#libs/contracts';
-import type { Job, Plan } from '#libs/plan';
+import { imageArchitecture, type Job, type Plan } from '#libs/plan';
 import type { Manifest } from '#libs/manifest';
 import type {
   JobBaseRecord,
@@ -96,19 +96,11 @@ function endLabelOf(plan: Plan, job: Job): string | null {
   return from === undefined || from.base.kind === 'empty' ? null : from.base.boundary.label;
 }
 
-/** Words for architectures in a script's arguments; the first that appears is what the job's image is of. */
-const ARCHITECTURES = ['amd64', 'i386', 'arm64', 'armhf', 'riscv64', 'ppc64el', 's390x'];
-const DEFAULT_ARCHITECTURE = 'amd64';
-
-/**
- * What an agent must have. The architecture is the one that a step of the job names among its arguments (as the shipped finalizers want it), else
- * amd64; `farm:requires labels` can demand more.
- */
+/** What an agent must have. */
 function requirementsOf(manifest: Manifest, job: Job): JobRequirements {
   const own = job.steps.flatMap(({ index }) => manifest.steps[index]?.requires ?? []);
-  const named = job.steps.flatMap(({ args }) => args).find((arg) => ARCHITECTURES.includes(arg));
   return {
-    architecture: named ?? DEFAULT_ARCHITECTURE,
+    architecture: imageArchitecture(job),
     labels: [...new Set(own.flatMap(({ labels }) => labels))].toSorted(),
     tools: [...new Set(own.flatMap(({ tools }) => tools))].toSorted(),
     freeBytes: Math.max(0, ...own.map(({ freeBytes }) => freeBytes)),
