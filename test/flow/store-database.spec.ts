@@ -75,7 +75,13 @@ describeEachDatabase('a database of record', (open, backend) => {
     const error = await caught(
       db
         .insertInto('variants')
-        .values({ id: 'v' as never, build_id: 'none' as never, name: 'x', plan_content_sha256: '' })
+        .values({
+          id: 'v' as never,
+          build_id: 'none' as never,
+          name: 'x',
+          plan_content_sha256: '',
+          optional: 0,
+        })
         .execute(),
     );
     expect(String(error)).toMatch(/foreign key/i);

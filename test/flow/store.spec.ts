@@ -1,7 +1,7 @@
 // Needs PostgreSQL's server programs (Debian: postgresql), setpriv and flock; root, or a user that PostgreSQL accepts.
 import { describe, expect, it } from '@jest/globals';
 import type { Kysely } from 'kysely';
-import { newId, type AgentId, type BuildId } from '#libs/contracts';
+import { newId, type AgentId, type BuildId, type JobState } from '#libs/contracts';
 import {
   addDropping,
   addLogChunk,
@@ -15,8 +15,10 @@ import {
   cataloguedAmong,
   checkpointsOfLineages,
   clearAgentFailures,
+  countBindingJobStates,
   countAgentFailure,
   countCheckpoints,
+  countJobStates,
   createEnrolment,
   createToken,
   drainAgent,
@@ -793,6 +795,42 @@ describeEachDatabase('the tables of record', (open) => {
         // When its build came: nobody has noted more.
         waitingSince: 1,
       });
+    });
+
+    it('count for their build, but not those of an optional variant of which one failed', async () => {
+      const { db } = await open();
+      const build = await aBuild(db, 'running');
+      let index = 0;
+      const jobs = async (optional: number, ...states: readonly JobState[]): Promise<void> => {
+        const variant = newId('v');
+        await db
+          .insertInto('variants')
+          .values({ id: variant, build_id: build, name: variant, plan_content_sha256: '', optional })
+          .execute();
+        for (const state of states) {
+          const job = await aJob(db, build, (index += 1));
+          await db.updateTable('jobs').set({ variant_id: variant, state }).where('id', '=', job).execute();
+        }
+      };
+      await jobs(0, 'succeeded', 'succeeded');
+      await jobs(1, 'succeeded', 'paused');
+      await jobs(1, 'succeeded', 'failed', 'blocked');
+      expect(await countJobStates(db, build)).toEqual(
+        new Map([
+          ['succeeded', 4],
+          ['paused', 1],
+          ['failed', 1],
+          ['blocked', 1],
+        ]),
+      );
+      expect(await countBindingJobStates(db, build)).toEqual(
+        new Map([
+          ['succeeded', 3],
+          ['paused', 1],
+        ]),
+      );
+      await jobs(0, 'failed');
+      expect((await countBindingJobStates(db, build)).get('failed')).toBe(1);
     });
 
     it('are reported of under their own names', async () => {

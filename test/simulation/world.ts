@@ -45,7 +45,8 @@ export const SHAPES: readonly Shape[] = [
   const plan = planOf(steps);
   const requires = { labels: [], tools: [], freeBytes: 0 };
   const manifest = { steps: plan.steps.map(() => ({ requires })) } as unknown as Manifest;
-  return { plan, rows: planRows(BUILD, { name: VARIANT, manifest, plan }, { boundaries: [], ends: [] }) };
+  const variant = { name: VARIANT, isOptional: false, manifest, plan };
+  return { plan, rows: planRows(BUILD, variant, { boundaries: [], ends: [] }) };
 });
 
 export function agentRow(id: AgentId): AgentRow {

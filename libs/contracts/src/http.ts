@@ -43,14 +43,24 @@ const Why = textOf(500).default('');
 export const Priority = z.enum(['low', 'normal', 'high']);
 export type Priority = z.infer<typeof Priority>;
 
+const MAX_VARIANTS = 1000;
+
+/** Axes of the manifest, each with the values wanted of it; none: all it has. A variant is built for each combination. */
+export const Matrix = z
+  .record(Name, z.array(Name).max(MAX_VARIANTS))
+  .refine((axes) => Object.keys(axes).length <= MAX_VARIANTS, `expected at most ${MAX_VARIANTS} axes`);
+export type Matrix = z.infer<typeof Matrix>;
+
 export const SubmitBuild = z
   .strictObject({
     manifest: z.string().max(MAX_MANIFEST_CHARACTERS),
     /** Where the manifest lies among the files: its scripts are relative to it. */
     manifestPath: RelativePath,
     files: z.array(SubmittedFile).max(MAX_FILES),
-    /** Names of variants; empty: all of them, or `default` where the manifest has none. */
-    variants: z.array(Name).max(1000).default([]),
+    /** Names of variants, or of combinations of axes; empty: all variants, or `default` where the manifest has none. */
+    variants: z.array(Name).max(MAX_VARIANTS).default([]),
+    /** Instead of `variants`. */
+    matrix: Matrix.default({}),
     /** Seconds since 1970; what the images carry as their time. */
     sourceDateEpoch: z.number().int().min(0).max(99_999_999_999),
     /**
@@ -89,6 +99,8 @@ export const BuildSummary = z.strictObject({
   priority: Priority,
   note: z.string(),
   variants: z.array(Name),
+  /** Those without which it can succeed. A farm of an older version does not say. */
+  optionalVariants: z.array(Name).optional(),
   createdAt: Millis,
   startedAt: Millis.nullable(),
   endedAt: Millis.nullable(),
@@ -188,6 +200,7 @@ export const PlanPreview = z
     variants: z.array(
       z.strictObject({
         name: Name,
+        optional: z.boolean().optional(),
         jobs: z.array(
           z.strictObject({
             index: z.number().int(),

@@ -20,15 +20,21 @@ describe('applyVariant', () => {
     expect(queryManifest(server.root, 'img_params/packages/pkg/name')).toMatchObject({
       values: ['linux-image-amd64', 'openssh-server'],
     });
-    expect(server.variants).toEqual([{ name: 'server', changes: [] }]);
+    expect(server.variants).toEqual([{ name: 'server', isOptional: true, changes: [] }]);
   });
 
   it('numbers the steps anew after one is skipped', () => {
     const text = smallManifest({
-      rest: '<farm:variants><farm:variant name="v"><farm:skip step="im-pop"/></farm:variant></farm:variants>',
+      steps: ['im-pop', 'iso', 'usb']
+        .map((name) => `<script name="s"><checkpoint name="${name}"/></script>`)
+        .join(''),
+      rest: '<farm:variants><farm:variant name="v"><farm:skip step="iso"/></farm:variant></farm:variants>',
     });
     const small = parseValid(text);
-    expect(applyVariant(small, small.variants[0]!).steps).toMatchObject([{ index: 0, name: 'iso' }]);
+    expect(applyVariant(small, small.variants[0]!).steps).toMatchObject([
+      { index: 0, name: 'im-pop' },
+      { index: 1, name: 'usb' },
+    ]);
   });
 
   it('replaces arguments, however they were written', () => {

@@ -11,11 +11,20 @@ import { stepName, stepPlaces } from './step-places.js';
 
 /**
  * The manifest as this variant builds it. The result is complete in itself: it has this one variant, with
- * nothing left to change. `variant` must be one of `manifest.variants`, which `parseManifest` has tried out.
+ * nothing left to change. `variant` must be one of `manifest.variants`, which `parseManifest` has tried out, or
+ * a combination that `resolveVariant` has.
  */
 export function applyVariant(manifest: Manifest, variant: Variant): Manifest {
-  const root = variantRoot(manifest.root, variant.changes, () => undefined);
-  return { ...manifest, ...buildManifest(root), variants: [{ name: variant.name, changes: [] }] };
+  return asVariant(
+    manifest,
+    variant,
+    variantRoot(manifest.root, variant.changes, () => undefined),
+  );
+}
+
+/** @param root what `variantRoot` made of the manifest's */
+export function asVariant(manifest: Manifest, variant: Variant, root: DraftElement): Manifest {
+  return { ...manifest, ...buildManifest(root), variants: [{ ...variant, changes: [] }] };
 }
 
 /** Why a change cannot be made. */
@@ -26,28 +35,45 @@ export interface Refusal {
   readonly expected: string;
 }
 
-/** A copy of the tree with the changes made in their order; those that cannot be made are reported. */
+/**
+ * A copy of the tree with the changes made in their order; those that cannot be made are reported. What an earlier change has left out already,
+ * a later one may leave out too: the values of two axes know nothing of each other.
+ *
+ * @param beforeSet sees each value that is about to be replaced, in the copy
+ */
 export function variantRoot(
   root: ManifestElement,
   changes: readonly VariantChange[],
   refuse: (refusal: Refusal) => void,
+  beforeSet: (node: MatchedNode, path: string) => void = () => undefined,
 ): DraftElement {
   const copy = copyElement(root as DraftElement);
   const own = copy.children.filter(({ name }) => name !== 'farm:variants');
   copy.children.splice(0, copy.children.length, ...own);
+  const leftOut = new Set<string>();
   for (const [index, change] of changes.entries()) {
-    const refusal = applyChange(copy, change);
-    if (refusal !== null) refuse({ index, ...refusal });
+    const refusal = applyChange(copy, change, beforeSet);
+    const key = JSON.stringify(change);
+    if (refusal === null) leftOut.add(key);
+    else if (!isLeavingOut(change) || !leftOut.has(key)) refuse({ index, ...refusal });
   }
   return copy;
 }
 
 type ChangeFault = Omit<Refusal, 'index'>;
 
-function applyChange(root: DraftElement, change: VariantChange): ChangeFault | null {
+function isLeavingOut({ kind }: VariantChange): boolean {
+  return kind === 'remove-package' || kind === 'skip-step';
+}
+
+function applyChange(
+  root: DraftElement,
+  change: VariantChange,
+  beforeSet: (node: MatchedNode, path: string) => void,
+): ChangeFault | null {
   switch (change.kind) {
     case 'set':
-      return setValue(root, change.path, change.value);
+      return setValue(root, change.path, change.value, beforeSet);
     case 'add-package':
       return addPackage(root, change.name);
     case 'remove-package':
@@ -57,7 +83,12 @@ function applyChange(root: DraftElement, change: VariantChange): ChangeFault | n
   }
 }
 
-function setValue(root: DraftElement, path: string, value: string): ChangeFault | null {
+function setValue(
+  root: DraftElement,
+  path: string,
+  value: string,
+  beforeSet: (node: MatchedNode, path: string) => void,
+): ChangeFault | null {
   const parsed = parseNodepath(path);
   if (!parsed.ok) return { found: `${quoteValue(path)} (${parsed.reason})`, expected: 'a nodepath' };
   const [node, second] = matchNodes(root, parsed.nodepath);
@@ -73,6 +104,7 @@ function setValue(root: DraftElement, path: string, value: string): ChangeFault 
       expected: 'a path to one value, as in a[b=c]/d',
     };
   }
+  beforeSet(node, path);
   overwrite(node, value);
   return null;
 }

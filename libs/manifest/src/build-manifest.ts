@@ -1,17 +1,18 @@
 import { normalBuildArea } from './build-area.js';
 import type { DraftElement } from './draft-element.js';
-import type { Manifest, ManifestStep, StepRequirements, Variant, VariantChange } from './manifest.js';
+import type { Axis, Manifest, ManifestStep, StepRequirements, Variant, VariantChange } from './manifest.js';
 import { splitNodepaths } from './nodepath.js';
 import { placesAt, rootPlace, type Place } from './place.js';
 import { elementValues } from './queryable.js';
 import { splitWords } from './split-arguments.js';
 import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
 import { booleanValue, durationSeconds, sizeBytes } from './value-rule.js';
+import { axisPlaces, valuePlaces, variantPlaces } from './variant-places.js';
 
 const BYTES_PER_GIGABYTE = 1024 ** 3;
 
-/** Reads a checked tree into a `Manifest`. Notes and file name are the caller's. */
-export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'notes'> {
+/** Reads a checked tree into a `Manifest`. What is known of its files, and the notes, are the caller's. */
+export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'includes' | 'notes'> {
   const place = rootPlace(root);
   const params = 'distro_constr_params';
   const flags = `${params}/distro_constr_flags`;
@@ -27,6 +28,7 @@ export function buildManifest(root: DraftElement): Omit<Manifest, 'file' | 'note
     waitsForReplicas: booleanValue(root.attributes.get('farm:replicas-wait') ?? 'false'),
     steps: stepPlaces(place).map(buildStep),
     variants: buildVariants(place),
+    axes: buildAxes(place),
     root,
   };
 }
@@ -45,7 +47,7 @@ function replicaCount(value: string | undefined): number | null {
 }
 
 function buildStep(script: Place, index: number): ManifestStep {
-  const { attributes, line } = script.element;
+  const { attributes, line, includedFrom } = script.element;
   const path = attributes.get('name') ?? '';
   const message = placesAt(script, 'checkpoint')[0]?.element.attributes.get('message') ?? '';
   return {
@@ -62,6 +64,7 @@ function buildStep(script: Place, index: number): ManifestStep {
     timeoutSeconds: limit(attributes.get('farm:timeout')),
     silenceSeconds: limit(attributes.get('farm:silence')),
     line: line ?? 0,
+    includedFrom,
   };
 }
 
@@ -95,11 +98,23 @@ function limit(value: string | undefined): number | null {
 
 /** A manifest without variants has one, which changes nothing. */
 function buildVariants(root: Place): readonly Variant[] {
-  const variants = placesAt(root, 'farm:variants/farm:variant').map((place): Variant => ({
-    name: place.element.attributes.get('name') ?? '',
-    changes: place.element.children.map(buildChange),
+  const variants = variantPlaces(root).map(buildVariant);
+  return variants.length > 0 ? variants : [{ name: 'default', isOptional: false, changes: [] }];
+}
+
+export function buildAxes(root: Place): readonly Axis[] {
+  return axisPlaces(root).map((axis) => ({
+    name: axis.element.attributes.get('name') ?? '',
+    values: valuePlaces(axis).map(buildVariant),
   }));
-  return variants.length > 0 ? variants : [{ name: 'default', changes: [] }];
+}
+
+function buildVariant({ element }: Place): Variant {
+  return {
+    name: element.attributes.get('name') ?? '',
+    isOptional: booleanValue(element.attributes.get('optional') ?? 'false'),
+    changes: element.children.map(buildChange),
+  };
 }
 
 export function buildChange({ name, attributes }: DraftElement): VariantChange {

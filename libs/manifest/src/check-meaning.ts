@@ -1,13 +1,12 @@
 import { LONGEST_ZFS_NAME, normalBuildArea, snapshotName } from './build-area.js';
 import { parseNodepath, splitNodepaths } from './nodepath.js';
-import { nearestName } from './nearest-name.js';
+import { listed, nearestName } from './nearest-name.js';
 import { atAttribute, atElement, placesAt, type Finding, type Place } from './place.js';
 import { quoteValue } from './quote-value.js';
 import { splitArguments, splitWords, type SplitResult } from './split-arguments.js';
 import { laneName, outputPaths, stepName, stepPlaces } from './step-places.js';
 import { boolean, booleanValue } from './value-rule.js';
-
-const MOST_LISTED = 40;
+import { axisPlaces, valuePlaces, variantPlaces } from './variant-places.js';
 
 /** What the schema cannot say, as it takes more than one value to see it. Each rule is a function below. */
 export function checkMeaning(root: Place): Finding[] {
@@ -21,6 +20,7 @@ export function checkMeaning(root: Place): Finding[] {
     outputsBelongToOneLane,
     localeIsListed,
     keysDiffer,
+    variantsSaySomething,
     variantNamesDiffer,
     packageChangesSayOneThing,
   ];
@@ -46,8 +46,21 @@ function keysDiffer(root: Place): Finding[] {
 }
 
 function variantNamesDiffer(root: Place): Finding[] {
-  const variants = placesAt(root, 'farm:variants/farm:variant');
-  return attributesDiffer(variants, 'name', 'another name: an earlier variant has this one');
+  const axes = axisPlaces(root);
+  const values = axes.flatMap((axis) =>
+    attributesDiffer(valuePlaces(axis), 'name', 'another name: an earlier value of the axis has this one'),
+  );
+  return [
+    ...attributesDiffer(variantPlaces(root), 'name', 'another name: an earlier variant has this one'),
+    ...attributesDiffer(axes, 'name', 'another name: an earlier axis has this one'),
+    ...values,
+  ];
+}
+
+function variantsSaySomething(root: Place): Finding[] {
+  return placesAt(root, 'farm:variants')
+    .filter(({ element }) => element.children.length === 0)
+    .map((place) => atElement(place, 'nothing in it', 'at least one <farm:variant> or <farm:axis>'));
 }
 
 function attributesDiffer(places: readonly Place[], attribute: string, expected: string): Finding[] {
@@ -76,12 +89,6 @@ function resumeStepExists(root: Place): Finding[] {
       ? []
       : [atAttribute(place, 'resume_from', quoteValue(step), stepHint(step, names))];
   });
-}
-
-/** Names for a message, not more than one would read. */
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, MOST_LISTED).join(', ');
-  return names.length > MOST_LISTED ? `${shown}, …` : shown;
 }
 
 function stepHint(step: string, names: readonly string[]): string {
@@ -232,7 +239,9 @@ function localeNames(list: string): readonly string[] {
 }
 
 function packageChangesSayOneThing(root: Place): Finding[] {
-  return placesAt(root, 'farm:variants/farm:variant/farm:package').flatMap((place) => {
+  const holders = [...variantPlaces(root), ...axisPlaces(root).flatMap(valuePlaces)];
+  const changes = holders.flatMap((holder) => placesAt(holder, 'farm:package'));
+  return changes.flatMap((place) => {
     const { attributes } = place.element;
     if (attributes.has('add') !== attributes.has('remove')) return [];
     const found = attributes.has('add') ? 'both @add and @remove' : 'neither @add nor @remove';

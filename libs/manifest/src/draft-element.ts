@@ -28,6 +28,7 @@ export function newElement(name: string, text = ''): DraftElement {
     text,
     line: null,
     column: null,
+    includedFrom: null,
     attributePositions: new Map(),
   };
 }

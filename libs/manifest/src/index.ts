@@ -1,4 +1,6 @@
 export type {
+  Axis,
+  AxisValue,
   Manifest,
   ManifestElement,
   ManifestProblem,
@@ -8,8 +10,13 @@ export type {
   VariantChange,
 } from './manifest.js';
 export { parseManifest, type ManifestResult, type ParseOptions } from './parse-manifest.js';
+export type { IncludedText, ReadIncluded } from './expand-includes.js';
+export { placeOfStep } from './included-path.js';
 export { parseBuildArea } from './build-area.js';
 export { applyVariant } from './apply-variant.js';
+export { chooseVariants, findVariant, type ChosenVariants, type VariantChoice } from './choose-variants.js';
+export { resolveVariant, type ResolvedVariant } from './check-variants.js';
+export { variantDifference, type ChangedValue, type VariantDifference } from './variant-difference.js';
 export { formatProblem } from './format-problem.js';
 export { queryManifest, type QueryResult } from './query-manifest.js';
 export { keyNodepath, splitNodepaths } from './nodepath.js';

@@ -2,6 +2,8 @@ import { buildAreaName } from './build-area.js';
 import {
   absolutePath,
   anyText,
+  axisName,
+  axisValueName,
   boolean,
   compressionLevel,
   distributionName,
@@ -280,14 +282,30 @@ const imgParams = element({
   },
 });
 
-const variant = element({
-  attributes: { name: required(partName) },
+const changes = {
+  'farm:set': any(element({ attributes: { path: required(someText), value: required(anyText) } })),
+  'farm:package': any(element({ attributes: { add: optional(packageName), remove: optional(packageName) } })),
+  'farm:skip': any(element({ attributes: { step: required(someLine) } })),
+};
+
+const variants = element({
   children: {
-    'farm:set': any(element({ attributes: { path: required(someText), value: required(anyText) } })),
-    'farm:package': any(
-      element({ attributes: { add: optional(packageName), remove: optional(packageName) } }),
+    'farm:variant': any(
+      element({ attributes: { name: required(partName), optional: optional(boolean) }, children: changes }),
     ),
-    'farm:skip': any(element({ attributes: { step: required(someLine) } })),
+    'farm:axis': any(
+      element({
+        attributes: { name: required(axisName) },
+        children: {
+          'farm:value': some(
+            element({
+              attributes: { name: required(axisValueName), optional: optional(boolean) },
+              children: changes,
+            }),
+          ),
+        },
+      }),
+    ),
   },
 });
 
@@ -315,6 +333,6 @@ export const rootRule = element({
         },
       }),
     ),
-    'farm:variants': maybe(element({ children: { 'farm:variant': some(variant) } })),
+    'farm:variants': maybe(variants),
   },
 });

@@ -21,7 +21,12 @@ export interface Manifest {
   readonly waitsForReplicas: boolean;
   /** Document order; `steps[i].index === i`. */
   readonly steps: readonly ManifestStep[];
+  /** At least one. */
   readonly variants: readonly Variant[];
+  /** In document order. */
+  readonly axes: readonly Axis[];
+  /** Files that it includes, each once: paths from its own folder, `/` between components. */
+  readonly includes: readonly string[];
   /** The resolved tree, which nodepath queries read. */
   readonly root: ManifestElement;
   /** Accepted, but worth a word: elements without effect, deprecated spellings. */
@@ -50,6 +55,8 @@ export interface ManifestStep {
   readonly silenceSeconds: number | null;
   /** 1-based line of the `<script>` element. */
   readonly line: number;
+  /** The included file that has that line: a path from the manifest's folder. `null`: the manifest itself. */
+  readonly includedFrom: string | null;
 }
 
 export interface StepRequirements {
@@ -60,6 +67,22 @@ export interface StepRequirements {
 
 export interface Variant {
   readonly name: string;
+  /** A build is none the worse for its failure. */
+  readonly isOptional: boolean;
+  readonly changes: readonly VariantChange[];
+}
+
+/** What a matrix combines: each of its combinations of one value per axis is a variant, see `chooseVariants`. */
+export interface Axis {
+  /** Letters, digits and `_`; unique. */
+  readonly name: string;
+  readonly values: readonly AxisValue[];
+}
+
+export interface AxisValue {
+  /** Letters, digits, `_` and `-`; unique on its axis. */
+  readonly name: string;
+  readonly isOptional: boolean;
   readonly changes: readonly VariantChange[];
 }
 
@@ -79,6 +102,8 @@ export interface ManifestElement {
   readonly text: string;
   /** 1-based position in the file; `null` for what a default supplied. */
   readonly line: number | null;
+  /** The included file that it stands in: a path from the manifest's folder. `null`: the manifest itself. */
+  readonly includedFrom: string | null;
 }
 
 /** One thing wrong (or noteworthy) in a manifest, said so that a person can mend it. */

@@ -1,5 +1,6 @@
 /** Comparing takes time in the square of the length, and nobody mistypes more than this. */
 const LONGEST_NAME = 64;
+const MOST_LISTED = 40;
 
 /** The candidate that a typing error most likely meant, or `null` when none is near. Ignores case. */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
@@ -17,6 +18,12 @@ export function nearestName(name: string, candidates: readonly string[]): string
     }
   }
   return nearest;
+}
+
+/** Names for a message, not more than one would read. */
+export function listed(names: readonly string[]): string {
+  const shown = names.slice(0, MOST_LISTED).join(', ');
+  return names.length > MOST_LISTED ? `${shown}, …` : shown;
 }
 
 /** Levenshtein: single letters inserted, dropped or replaced. */

@@ -59,7 +59,9 @@ describe('parseManifest', () => {
         maxImageBytes: null,
         replicas: null,
         waitsForReplicas: false,
-        variants: [{ name: 'default', changes: [] }],
+        variants: [{ name: 'default', isOptional: false, changes: [] }],
+        axes: [],
+        includes: [],
       });
       expect(manifest.steps[5]).toEqual({
         index: 5,
@@ -75,6 +77,7 @@ describe('parseManifest', () => {
         timeoutSeconds: null,
         silenceSeconds: null,
         line: 29,
+        includedFrom: null,
       });
     });
 
@@ -103,6 +106,7 @@ describe('parseManifest', () => {
       expect(manifest.steps[3]).toMatchObject({ fingerprint: ['cat', '/etc/a file'] });
       expect(manifest.variants[1]).toEqual({
         name: 'server',
+        isOptional: true,
         changes: [
           { kind: 'set', path: 'name', value: 'Example_Server_X86' },
           { kind: 'set', path: 'img_params/hostname', value: 'server' },
@@ -111,6 +115,19 @@ describe('parseManifest', () => {
           { kind: 'skip-step', step: 'usb' },
         ],
       });
+      expect(manifest.axes).toEqual([
+        {
+          name: 'locale',
+          values: [
+            { name: 'en', isOptional: false, changes: [] },
+            {
+              name: 'pt-BR',
+              isOptional: true,
+              changes: [{ kind: 'add-package', name: 'task-brazilian-portuguese' }],
+            },
+          ],
+        },
+      ]);
     });
   });
 
@@ -343,6 +360,46 @@ describe('parseManifest', () => {
         '</distribution>',
       );
       fc.assert(fc.property(fc.string({ unit: scrap, maxLength: 40 }), answers), { numRuns: 2000 });
+    });
+
+    it('such as scraps of parts', () => {
+      const scrap = fc.constantFrom(
+        '<farm:part xmlns:farm="urn:distrofarm:1">',
+        '</farm:part>',
+        '<farm:include href="a.xml"/>',
+        '<farm:include href="b/../b.xml"/>',
+        '<farm:include href="../c.xml"/>',
+        '<pkg name="a"/>',
+        '<pkg name="*"/>',
+        'text',
+        '<',
+      );
+      const part = fc.string({ unit: scrap, maxLength: 6 });
+      fc.assert(
+        fc.property(part, part, (a, b) => {
+          const files = new Map([
+            ['a.xml', a],
+            ['b.xml', b],
+          ]);
+          const result = parseManifest(
+            smallManifest().replace(
+              '<pkg name="vim"/>',
+              '<farm:include href="a.xml"/><farm:include href="b.xml"/>',
+            ),
+            {
+              file: 'x.xml',
+              now: new Date(0),
+              included: (path) => {
+                const text = files.get(path);
+                return text === undefined ? { ok: false, reason: 'does not exist' } : { ok: true, text };
+              },
+            },
+          );
+          if (!result.ok) expect(result.problems.length).toBeGreaterThan(0);
+          else expect(result.manifest.includes).toEqual(['a.xml', 'b.xml']);
+        }),
+        { numRuns: 500 },
+      );
     });
 
     it.each(['farm.xml', 'slim_cd_x86.xml'])('such as %s with parts cut, doubled and exchanged', (name) => {

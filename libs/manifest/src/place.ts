@@ -8,8 +8,11 @@ export interface Place {
   readonly path: string;
 }
 
-/** A problem before it is known in which file. */
-export type Finding = Omit<ManifestProblem, 'file'>;
+/** A problem before the manifest has a name. */
+export interface Finding extends Omit<ManifestProblem, 'file'> {
+  /** As `ManifestElement.includedFrom`. */
+  readonly includedFrom: string | null;
+}
 
 export function rootPlace(root: DraftElement): Place {
   return { element: root, path: root.name };
@@ -31,13 +34,23 @@ export function childPlaces(place: Place): Place[] {
 export function placesAt(place: Place, names: string): Place[] {
   let places = [place];
   for (const name of names.split('/')) {
-    places = places.flatMap((each) => childPlaces(each).filter(({ element }) => element.name === name));
+    places = places.flatMap((each) => placesNamed(each, name));
   }
   return places;
 }
 
+/** Those of `childPlaces` with this name, which a rule asks for once for each of a thousand variants. */
+function placesNamed(place: Place, name: string): Place[] {
+  const named = place.element.children.filter((child) => child.name === name);
+  return named.map((element, index) => ({
+    element,
+    path: `${place.path}/${name}${named.length === 1 ? '' : `[${index + 1}]`}`,
+  }));
+}
+
 export function atElement({ element, path }: Place, found: string, expected: string): Finding {
-  return { line: element.line, column: element.column, path, found, expected };
+  const { line, column, includedFrom } = element;
+  return { line, column, includedFrom, path, found, expected };
 }
 
 /** Points at the attribute itself when it stands in the file, and else at the element that lacks it. */
@@ -46,16 +59,20 @@ export function atAttribute(place: Place, name: string, found: string, expected:
   return {
     line: position.line,
     column: position.column,
+    includedFrom: place.element.includedFrom,
     path: `${place.path}/@${name}`,
     found,
     expected,
   };
 }
 
-/** Document order; what has no line comes last. */
-export function inDocumentOrder(findings: readonly Finding[]): Finding[] {
+/** Document order; what has no line comes last. Included files follow the manifest, in the order of `includes`. */
+export function inDocumentOrder(findings: readonly Finding[], includes: readonly string[]): Finding[] {
   const last = Number.MAX_SAFE_INTEGER;
+  const fileOf = ({ includedFrom }: Finding): number =>
+    includedFrom === null ? -1 : includes.indexOf(includedFrom);
   return [...findings].sort(
-    (a, b) => (a.line ?? last) - (b.line ?? last) || (a.column ?? last) - (b.column ?? last),
+    (a, b) =>
+      fileOf(a) - fileOf(b) || (a.line ?? last) - (b.line ?? last) || (a.column ?? last) - (b.column ?? last),
   );
 }

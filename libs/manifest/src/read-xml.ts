@@ -17,17 +17,21 @@ export type ReadResult =
   | { readonly ok: true; readonly root: DraftElement }
   | { readonly ok: false; readonly position: Position; readonly found: string; readonly expected: string };
 
-const DEEPEST_ELEMENT = 64;
+export const DEEPEST_ELEMENT = 64;
 const MOST_ATTRIBUTES = 64;
 
-/** Reads well-formed XML into elements; stops at the first fault, as all after it would be guesswork. */
-export function readXml(input: string): ReadResult {
+/**
+ * Reads well-formed XML into elements; stops at the first fault, as all after it would be guesswork.
+ *
+ * @param includedFrom what the elements keep as theirs
+ */
+export function readXml(input: string, includedFrom: string | null = null): ReadResult {
   const text = normalizeXmlText(input);
   try {
     const fault = findXmlFault(text);
     if (fault !== null) throw new XmlFaultError(fault);
     validate(text);
-    return { ok: true, root: readRoot(text) };
+    return { ok: true, root: readRoot(text, includedFrom) };
   } catch (error) {
     const { offset, found, expected } = asFault(error);
     return { ok: false, position: positionAt(text, offset), found, expected };
@@ -94,7 +98,7 @@ const META = XMLParser.getMetaDataSymbol() as symbol;
 /** One entry of the parser's ordered output. */
 type Entry = Readonly<Record<string | symbol, unknown>>;
 
-function readRoot(text: string): DraftElement {
+function readRoot(text: string, includedFrom: string | null): DraftElement {
   const entries = parser.parse(text) as readonly Entry[];
   const roots = entries.filter((entry) => elementName(entry) !== null);
   const [root, second] = roots;
@@ -105,13 +109,16 @@ function readRoot(text: string): DraftElement {
   if (tail.trim() !== '') {
     fail(text.length - tail.trimStart().length, 'text after the root element', 'nothing');
   }
-  return new TreeReader(text).element(root, 1, new Map());
+  return new TreeReader(text, includedFrom).element(root, 1, new Map());
 }
 
 class TreeReader {
   private readonly lineStarts: number[] = [0];
 
-  constructor(private readonly text: string) {
+  constructor(
+    private readonly text: string,
+    private readonly includedFrom: string | null,
+  ) {
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) {
       this.lineStarts.push(at + 1);
     }
@@ -135,6 +142,7 @@ class TreeReader {
       text: elementText(name, this.rawText(contents, offset)),
       line: position.line,
       column: position.column,
+      includedFrom: this.includedFrom,
       attributePositions: new Map(),
     };
     this.addAttributes(element, written, scope);

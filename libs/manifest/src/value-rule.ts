@@ -53,12 +53,25 @@ export const distributionName = matching(
   'at most 32 of the characters A-Z a-z 0-9 _ . -, the first a letter or digit (the name becomes the ISO volume id and the media file names)',
 );
 
+export const LONGEST_PART_NAME = 63;
+
 /** Steps, lanes and variants: the name becomes part of a ZFS snapshot or dataset, and of file names. */
 export const partName: ValueRule = {
   expected:
     'at most 63 of the characters A-Z a-z 0-9 _ . -, the first a letter or digit, not only digits (the name becomes part of a ZFS snapshot name)',
-  accepts: (value) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(value) && !/^\d+$/.test(value),
+  accepts: (value) =>
+    /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value) && value.length <= LONGEST_PART_NAME && !/^\d+$/.test(value),
 };
+
+/** Names of a combination's parts: `.` stands between them, and the first `-` of each between axis and value. */
+export const axisName = matching(
+  /^[A-Za-z][A-Za-z0-9_]{0,30}$/,
+  'at most 31 of the characters A-Z a-z 0-9 _, the first a letter',
+);
+export const axisValueName = matching(
+  /^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$/,
+  'at most 31 of the characters A-Z a-z 0-9 _ -, the first a letter or digit',
+);
 
 /** The characters that distro_const refuses: what a shell or `pkg` could take for a pattern. */
 export const packageName = matching(

@@ -40,6 +40,7 @@ function parseStep(text: string, index: number): ManifestStep {
     timeoutSeconds: null,
     silenceSeconds: null,
     line: index + 1,
+    includedFrom: null,
   };
 }
 
@@ -56,7 +57,16 @@ function manifestOf(steps: readonly ManifestStep[], content: string): Manifest {
     waitsForReplicas: false,
     steps,
     variants: [],
-    root: { name: 'distribution', attributes: new Map(), children: [], text: content, line: 1 },
+    axes: [],
+    includes: [],
+    root: {
+      name: 'distribution',
+      attributes: new Map(),
+      children: [],
+      text: content,
+      line: 1,
+      includedFrom: null,
+    },
     notes: [],
   };
 }

@@ -6,6 +6,7 @@ export {
   type AnswerQuery,
   type QueryAnswer,
 } from './manifest-socket.js';
+export { includesBelow } from './includes-below.js';
 export { includedFiles, readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
 export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { spaceFloor, SpaceWatch, type SpaceWatchOptions } from './space-watch.js';

@@ -143,6 +143,32 @@ export async function countJobStates(db: Db, build: BuildId): Promise<ReadonlyMa
   return new Map(rows.map(({ state, count }) => [state, count]));
 }
 
+/** The same without the jobs of optional variants of which one has failed. */
+export async function countBindingJobStates(db: Db, build: BuildId): Promise<ReadonlyMap<JobState, number>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
+    .select((select) => ['jobs.state', select.fn.countAll<number>().as('count')])
+    .where('jobs.build_id', '=', build)
+    .where((where) =>
+      where.or([
+        where('variants.optional', '=', 0),
+        where.not(
+          where.exists(
+            where
+              .selectFrom('jobs as failed')
+              .select('failed.id')
+              .whereRef('failed.variant_id', '=', 'variants.id')
+              .where('failed.state', '=', 'failed'),
+          ),
+        ),
+      ]),
+    )
+    .groupBy('jobs.state')
+    .execute();
+  return new Map(rows.map(({ state, count }) => [state, count]));
+}
+
 /** Of the whole farm. */
 export async function countJobsByState(db: Db): Promise<ReadonlyMap<JobState, number>> {
   const rows = await db

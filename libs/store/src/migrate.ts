@@ -8,7 +8,8 @@ import { endCheckpoints } from './migrations/0005-end-checkpoints.js';
 import { fetchOrRunAgain } from './migrations/0006-fetch-or-run-again.js';
 import { lateCopies } from './migrations/0007-late-copies.js';
 import { outputPieces } from './migrations/0008-output-pieces.js';
-import { stepKeys } from './migrations/0009-step-keys.js';
+import { optionalVariants } from './migrations/0009-optional-variants.js';
+import { stepKeys } from './migrations/0010-step-keys.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -22,7 +23,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0006-fetch-or-run-again': fetchOrRunAgain,
   '0007-late-copies': lateCopies,
   '0008-output-pieces': outputPieces,
-  '0009-step-keys': stepKeys,
+  '0009-optional-variants': optionalVariants,
+  '0010-step-keys': stepKeys,
 };
 
 /**

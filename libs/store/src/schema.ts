@@ -201,6 +201,8 @@ export interface VariantsTable {
   readonly build_id: BuildId;
   readonly name: string;
   readonly plan_content_sha256: string;
+  /** 1: the build can succeed without it. */
+  readonly optional: number;
 }
 
 /** Where the checkpoint is that a job ended at, when another job took it. */

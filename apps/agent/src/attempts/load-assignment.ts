@@ -1,8 +1,15 @@
 import type { Assignment } from '#libs/contracts';
-import { applyVariant, formatProblem, parseManifest, scriptPath, type Manifest } from '#libs/manifest';
+import {
+  applyVariant,
+  findVariant,
+  formatProblem,
+  parseManifest,
+  scriptPath,
+  type Manifest,
+} from '#libs/manifest';
 import { planBuild, type Job, type Plan, type ScriptSource } from '#libs/plan';
-import { readScript } from '#libs/steps';
-import { isAbsolute, sep } from 'node:path';
+import { includesBelow, readScript } from '#libs/steps';
+import { dirname, isAbsolute, sep } from 'node:path';
 import { AttemptFault } from './attempt-end.js';
 
 /** An assignment understood: the same plan as the coordinator's, with the scripts as they lie here. */
@@ -40,16 +47,19 @@ export async function loadAssignment(
 }
 
 function readManifest(assignment: Assignment, file: string): Manifest {
-  const parsed = parseManifest(assignment.manifest, { file, now: new Date() });
+  const parsed = parseManifest(assignment.manifest, {
+    file,
+    now: new Date(),
+    included: includesBelow(dirname(file)),
+  });
   if (!parsed.ok) {
     const [problem] = parsed.problems;
     const first = problem === undefined ? '' : `: ${formatProblem(problem)}`;
     throw new AttemptFault('agent', `this agent does not take the manifest${first}`);
   }
   const { manifest } = parsed;
-  if (manifest.variants.length === 0) return manifest;
-  const variant = manifest.variants.find(({ name }) => name === assignment.variant);
-  if (variant === undefined)
+  const variant = findVariant(manifest, assignment.variant);
+  if (variant === null)
     throw new AttemptFault('agent', `the manifest has no variant "${assignment.variant}"`);
   return applyVariant(manifest, variant);
 }

@@ -18,6 +18,8 @@ export interface BuildCommandLine {
   readonly resumeAt: string | null;
   /** `-p`: name or number */
   readonly pauseBefore: string | null;
+  /** Of the manifest, or a combination of its axes; `null`: the manifest as it is. */
+  readonly variant: string | null;
   readonly json: boolean;
   readonly ifChanged: ChangePolicy;
   /** Replaces the manifest's build area. */
@@ -39,6 +41,8 @@ Usage:
   -r step     resume at this step, from its checkpoint
   -R          resume where the last build stopped
 
+  --variant name
+              build this variant of the manifest, or combination of its axes, instead of the manifest as it is
   --if-changed warn|refuse|restart
               when the manifest or a script changed since the checkpoint was taken: warn and go on (the default),
               refuse, or resume at the first step that changed
@@ -55,7 +59,7 @@ Options may stand anywhere. docs/operations.md has the exit statuses.
 
 const DEFAULT_CACHE = '/var/cache/distrofarm';
 const WITHOUT_VALUE = new Set(['-l', '-R', '-h', '-?', '--help', '--version', '--json']);
-const WITH_VALUE = new Set(['-r', '-p', '--if-changed', '--build-area', '--cache']);
+const WITH_VALUE = new Set(['-r', '-p', '--variant', '--if-changed', '--build-area', '--cache']);
 const CHANGE_POLICIES = new Set<string>(['warn', 'refuse', 'restart'] satisfies ChangePolicy[]);
 
 /** Reads the arguments behind the program's name. distro_const stopped reading at the manifest; here no option is ever ignored. */
@@ -85,6 +89,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     resumeLatest: given('-R'),
     resumeAt: value('-r'),
     pauseBefore: value('-p'),
+    variant: value('--variant'),
     json: given('--json'),
     ifChanged: (value('--if-changed') ?? 'warn') as ChangePolicy,
     buildArea: buildArea?.buildArea ?? null,

@@ -1,20 +1,23 @@
 import {
+  chooseVariants,
   formatProblem,
   parseManifest,
+  placeOfStep,
+  resolveVariant,
   scriptPath,
   type Manifest,
   type ManifestProblem,
 } from '#libs/manifest';
 import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { missingTools, readScript, SYSTEM_PATH } from '#libs/steps';
+import { includesBelow, missingTools, readScript, SYSTEM_PATH } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** A manifest read from disk and planned; nothing else has been touched. */
 export interface LoadedBuild {
   readonly manifest: Manifest;
   readonly plan: Plan;
-  /** When the manifest file last changed: the default SOURCE_DATE_EPOCH. */
+  /** When the manifest, or a file that it includes, last changed: the default SOURCE_DATE_EPOCH. */
   readonly manifestChangedAt: Date;
   /** Scripts and tools that are missing here. A listing goes on, a build does not. */
   readonly hostProblems: readonly string[];
@@ -23,12 +26,15 @@ export interface LoadedBuild {
 export type LoadResult =
   { readonly ok: true; readonly loaded: LoadedBuild } | { readonly ok: false; readonly message: string };
 
-export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
+/** @param variant name; `null`: the manifest as it is */
+export async function loadBuild(file: string, variant: string | null, now: Date): Promise<LoadResult> {
   const text = await readManifest(file);
   if (typeof text === 'string') return { ok: false, message: text };
-  const parsed = parseManifest(text.content, { file, now });
+  const parsed = parseManifest(text.content, { file, now, included: includesBelow(dirname(file)) });
   if (!parsed.ok) return { ok: false, message: describeProblems(file, parsed.problems) };
-  const { manifest } = parsed;
+  const resolved = variant === null ? parsed.manifest : asVariant(file, parsed.manifest, variant);
+  if (typeof resolved === 'string') return { ok: false, message: resolved };
+  const manifest = resolved;
   const looked = await Promise.all(
     manifest.steps.map(async (step) => {
       const path = resolve(scriptPath(file, step.script));
@@ -39,7 +45,7 @@ export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
     result.ok ? result.script : { path, digest: '', reads: null, environment: [] },
   );
   const problems = looked.map(async ({ step, path, result }) => {
-    const where = `${file}:${step.line}: step "${step.name}":`;
+    const where = `${placeOfStep(file, step)}: step "${step.name}":`;
     const tools = await missingTools(step.requires.tools, SYSTEM_PATH);
     return [
       ...(result.ok ? [] : [`${where} ${path} ${result.reason}; expected an executable file`]),
@@ -48,7 +54,25 @@ export async function loadBuild(file: string, now: Date): Promise<LoadResult> {
   });
   const hostProblems = (await Promise.all(problems)).flat();
   const plan = planBuild(manifest, text.content, sources);
-  return { ok: true, loaded: { manifest, plan, manifestChangedAt: text.changedAt, hostProblems } };
+  const manifestChangedAt = await lastChange(file, text.changedAt, manifest.includes);
+  return { ok: true, loaded: { manifest, plan, manifestChangedAt, hostProblems } };
+}
+
+async function lastChange(file: string, changedAt: Date, includes: readonly string[]): Promise<Date> {
+  const included = await Promise.all(
+    includes.map(async (path) => (await stat(join(dirname(file), path))).mtime),
+  );
+  return [changedAt, ...included].reduce((latest, each) => (each > latest ? each : latest));
+}
+
+/** A string is the reason why it cannot be built. */
+function asVariant(file: string, manifest: Manifest, name: string): Manifest | string {
+  const chosen = chooseVariants(manifest, { names: [name], matrix: new Map() });
+  if (!chosen.ok) return `${file}: ${chosen.reason}. ${chosen.hint}`;
+  const [variant] = chosen.variants;
+  if (variant === undefined) return manifest;
+  const resolved = resolveVariant(manifest, variant);
+  return resolved.ok ? resolved.manifest : describeProblems(file, resolved.problems);
 }
 
 /** A string is the reason why it cannot be read. */

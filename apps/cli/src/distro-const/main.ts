@@ -38,7 +38,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 }
 
 async function run(command: BuildCommandLine): Promise<ExitStatus> {
-  const result = await loadBuild(command.manifest, new Date());
+  const result = await loadBuild(command.manifest, command.variant, new Date());
   if (!result.ok) return complain(result.message, EXIT.failed);
   const { loaded } = result;
   const withoutCheckpoints = loaded.manifest.checkpointing ? null : checkpointOption(command);

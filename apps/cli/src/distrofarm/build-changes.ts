@@ -2,6 +2,7 @@ import { describeOutcome } from '#libs/engine';
 import type { AttemptView, BuildDetail, JobView, StepView } from '#libs/contracts';
 import { formatDuration } from './durations.js';
 import { describeEnd, jobLabels } from './job-wording.js';
+import { describeStandings, optionalVariants, variantStandings } from './variant-standing.js';
 
 export interface Change {
   /** When; `null` where the farm keeps no time of it. */
@@ -12,25 +13,36 @@ export interface Change {
 /** What happened between two views of a build, a sentence each, in the order in which it happened as far as that is known. */
 export function changesBetween(before: BuildDetail, after: BuildDetail): readonly Change[] {
   const labels = jobLabels(after);
+  const optional = optionalVariants(after);
+  const earlier = new Map(before.jobs.map((job) => [job.id, job]));
   const changes = after.jobs.flatMap((job) => {
-    const old = before.jobs.find(({ id }) => id === job.id);
     const label = labels.get(job.id) ?? job.lane;
-    return jobChanges(old, job).map(({ at, text }) => ({ at, text: `${label}: ${text}` }));
+    return jobChanges(earlier.get(job.id), job, optional.has(job.variant)).map(({ at, text }) => ({
+      at,
+      text: `${label}: ${text}`,
+    }));
   });
   return [...inOrder(changes), ...buildChanges(before, after)];
 }
 
+/** Of more, those that wait are only counted. */
+const MOST_JOBS = 24;
+
 /** What a watcher sees first: where each job is. */
 export function whereItStands(build: BuildDetail): readonly Change[] {
   const labels = jobLabels(build);
-  const jobs = build.jobs.map((job): Change => {
+  const isTold = ({ state }: JobView): boolean => state !== 'waiting' && state !== 'blocked';
+  const told = build.jobs.length <= MOST_JOBS ? build.jobs : build.jobs.filter(isTold);
+  const jobs = told.map((job): Change => {
     const running = job.steps.find(({ state }) => state === 'running');
     const done = job.steps.filter(({ state }) => state === 'succeeded').length;
     const words = running === undefined ? job.waitingReason : `${running.name} ${running.message}`;
     const text = `${labels.get(job.id) ?? job.lane}: ${job.state}, ${done} of ${job.steps.length} steps${words === '' ? '' : `: ${words}`}`;
     return { at: null, text };
   });
-  return [...jobs, { at: null, text: `build ${build.id} of ${build.name} is ${build.state}` }];
+  const variants =
+    build.variants.length < 2 ? [] : [{ at: null, text: describeStandings(variantStandings(build)) }];
+  return [...jobs, ...variants, { at: null, text: `build ${build.id} of ${build.name} is ${build.state}` }];
 }
 
 /** Those without a time stay where they are: behind what came before them. */
@@ -48,7 +60,7 @@ function buildChanges(before: BuildDetail, after: BuildDetail): readonly Change[
   return changes;
 }
 
-function jobChanges(old: JobView | undefined, job: JobView): readonly Change[] {
+function jobChanges(old: JobView | undefined, job: JobView, optional: boolean): readonly Change[] {
   return [
     ...job.attempts.flatMap((attempt) => {
       return attemptStart(
@@ -74,6 +86,7 @@ function jobChanges(old: JobView | undefined, job: JobView): readonly Change[] {
         old?.attempts.find(({ id }) => id === attempt.id),
         attempt,
         job,
+        optional,
       );
     }),
     ...waiting(old, job),
@@ -115,10 +128,16 @@ function stepChanges(old: StepView | undefined, step: StepView, job: JobView): r
   return changes;
 }
 
-function attemptEnd(old: AttemptView | undefined, attempt: AttemptView, job: JobView): readonly Change[] {
+function attemptEnd(
+  old: AttemptView | undefined,
+  attempt: AttemptView,
+  job: JobView,
+  optional: boolean,
+): readonly Change[] {
   if (attempt.end === null || old?.end != null) return [];
   // What a step did has been said with the step.
-  const text = attempt.end.kind === 'failed' ? 'failed' : describeEnd(attempt.end, job);
+  const failed = optional ? 'failed (optional)' : 'failed';
+  const text = attempt.end.kind === 'failed' ? failed : describeEnd(attempt.end, job);
   return [{ at: attempt.endedAt, text }];
 }
 

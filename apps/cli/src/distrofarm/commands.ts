@@ -18,6 +18,11 @@ export const COMMANDS: readonly KnownCommand[] = [
     load: async () => (await import('./commands/plan.js')).plan,
   },
   {
+    name: 'variants',
+    summary: 'the variants of a manifest, and what each changes',
+    load: async () => (await import('./commands/variants.js')).variants,
+  },
+  {
     name: 'list',
     summary: 'builds, newest first',
     load: async () => (await import('./commands/list.js')).list,

@@ -78,10 +78,17 @@ describe('readSubmission', () => {
     });
     expect(SubmitBuild.parse(body)).toMatchObject({
       variants: ['v'],
+      matrix: {},
       pauseBefore: 's0',
       onAgent: 'agent-a',
       priority: 'high',
     });
+    const matrix = { locale: ['en', 'de'], edition: [] };
+    expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), { matrix }))).toMatchObject({
+      matrix,
+    });
+    // A farm that does not know it yet takes a submission without.
+    expect(submissionBody(await read('images/live.xml'), {})).not.toHaveProperty('matrix');
     expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), {}))).toMatchObject({
       priority: 'normal',
       wait: false,
@@ -97,6 +104,34 @@ describe('readSubmission', () => {
     });
     const parse = (bytes: number) => SubmitBuild.shape.files.safeParse([file(bytes)]).success;
     expect([parse(LIMITS.fileBytes), parse(LIMITS.fileBytes + 3)]).toEqual([true, false]);
+  });
+
+  it('takes along what the manifest includes, and is as new as the newest of it', async () => {
+    const part = '<farm:part xmlns:farm="urn:distrofarm:1"><hostname>host</hostname></farm:part>';
+    await put('images/a', '#!/bin/sh\n', 0o755);
+    await put('images/shared/host.xml', part);
+    await put(
+      'images/live.xml',
+      smallManifest({
+        steps: '<script name="a"><checkpoint name="a"/></script>',
+        image: '<farm:include href="shared/host.xml"/>',
+      }),
+    );
+    await utimes(join(folder, 'images/live.xml'), 1_500_000_000, 1_500_000_000);
+    await utimes(join(folder, 'images/shared/host.xml'), 1_600_000_000, 1_600_000_000);
+    const submission = await read('images/live.xml');
+    expect(submission).toMatchObject({ manifestPath: 'live.xml', sourceDateEpoch: 1_600_000_000 });
+    expect(submission.files).toEqual([
+      { path: 'a', executable: true, base64: expect.any(String) },
+      { path: 'shared/host.xml', executable: false, base64: Buffer.from(part).toString('base64') },
+    ]);
+    await symlink(join(folder, 'outside.xml'), join(folder, 'images/shared/out.xml'));
+    await put('outside.xml', part);
+    await put('images/live.xml', smallManifest({ image: '<farm:include href="shared/out.xml"/>' }));
+    await expect(read('images/live.xml')).rejects.toMatchObject({
+      exit: EXIT.usage,
+      problems: [expect.stringContaining(`"shared/out.xml", which leads out of the manifest's folder`)],
+    });
   });
 
   it('stays small: manifest and scripts side by side', async () => {

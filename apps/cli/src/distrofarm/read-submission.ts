@@ -1,4 +1,4 @@
-import { formatProblem, parseManifest, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
+import { placeOfStep, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
 import { includedFiles } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -6,8 +6,9 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { formatBytes } from './byte-count.js';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
+import { problemsIn, readManifest, reasonOf } from './read-manifest.js';
 
-/** A manifest with all the files that its scripts consist of, as the farm takes it. */
+/** A manifest with all that it includes, and all the files that its scripts consist of, as the farm takes it. */
 export interface Submission {
   readonly manifest: Manifest;
   readonly text: string;
@@ -40,6 +41,7 @@ export const LIMITS = {
   bodyBytes: 16 * 1024 * 1024,
 } as const;
 const MAX_PATH = 1024;
+const NOTHING = '; nothing was submitted';
 
 /** A file at the path where the scripts expect it, with the file that has its bytes: another one where a link leads there. */
 interface PlacedFile {
@@ -47,20 +49,23 @@ interface PlacedFile {
   readonly source: string;
   readonly bytes: Buffer;
   readonly executable: boolean;
+  /** Milliseconds since 1970. */
+  readonly changedAt: number;
 }
 
 /** Reads and checks all of it. Throws a CliError that has every problem found, each on a line. */
 export async function readSubmission(request: SubmissionRequest): Promise<Submission> {
   const file = resolve(request.cwd, request.manifest);
-  const { text, changedAt } = await readManifest(request.manifest, file);
-  const manifest = parsed(request, text);
+  const { manifest, text, changedAt } = await readManifest(request.manifest, request, NOTHING);
   const problems: string[] = [];
   const placed: PlacedFile[] = [];
+  for (const included of manifest.includes) await placeIncluded(file, included, placed, problems);
+  const latest = Math.max(changedAt, ...placed.map((included) => included.changedAt));
   for (const step of manifest.steps) await placeScript(request.manifest, file, step, placed, problems);
   for (const extra of request.extras) await placeExtra(extra, resolve(request.cwd, extra), placed, problems);
   const files = distinct(placed, problems);
   problems.push(...sizeProblems(text, files));
-  if (problems.length > 0) throw problemsIn(request.manifest, problems);
+  if (problems.length > 0) throw problemsIn(request.manifest, problems, NOTHING);
   const root = commonFolder([file, ...files.map(({ path }) => path)]);
   const inRoot = (path: string): string => relative(root, path).split(sep).join('/');
   return {
@@ -74,37 +79,22 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
         base64: bytes.toString('base64'),
       }))
       .toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    ...imageTime(request.env, changedAt),
+    ...imageTime(request.env, latest),
     root,
   };
 }
 
-async function readManifest(
-  name: string,
-  file: string,
-): Promise<{ readonly text: string; readonly changedAt: Date }> {
-  try {
-    const [text, { mtime }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
-    return { text, changedAt: mtime };
-  } catch (error) {
-    throw new CliError(EXIT.usage, `the manifest file ${name} cannot be read: ${reasonOf(error)}`);
-  }
-}
-
-function parsed({ manifest: file, now }: SubmissionRequest, text: string): Manifest {
-  const result = parseManifest(text, { file, now: new Date(now) });
-  if (result.ok) return result.manifest;
-  throw problemsIn(file, result.problems.map(formatProblem));
-}
-
-function problemsIn(file: string, problems: readonly string[]): CliError {
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-  return new CliError(
-    EXIT.usage,
-    `the manifest ${file} has ${count}; nothing was submitted:`,
-    null,
-    problems,
-  );
+/** It was read a moment ago, and found to lie below the manifest's folder. */
+async function placeIncluded(
+  manifestFile: string,
+  included: string,
+  placed: PlacedFile[],
+  problems: string[],
+): Promise<void> {
+  const path = join(dirname(manifestFile), included);
+  const found = await readPlaced(path, path);
+  if (typeof found === 'string') problems.push(`${path} ${found}`);
+  else placed.push(found);
 }
 
 async function placeScript(
@@ -114,7 +104,7 @@ async function placeScript(
   placed: PlacedFile[],
   problems: string[],
 ): Promise<void> {
-  const where = `${name}:${step.line}: step "${step.name}":`;
+  const where = `${placeOfStep(name, step)}: step "${step.name}":`;
   if (isAbsolute(step.script)) {
     problems.push(
       `${where} the script ${step.script} has an absolute path; on a farm, it is relative to the manifest and submitted with it`,
@@ -172,7 +162,13 @@ async function readPlaced(path: string, file: string): Promise<PlacedFile | stri
     if (found.size > LIMITS.fileBytes) {
       return `has ${formatBytes(found.size)}, and a submitted file may have ${formatBytes(LIMITS.fileBytes)}; let the script fetch it`;
     }
-    return { path, source, bytes: await readFile(source), executable: (found.mode & 0o111) !== 0 };
+    return {
+      path,
+      source,
+      bytes: await readFile(source),
+      executable: (found.mode & 0o111) !== 0,
+      changedAt: found.mtimeMs,
+    };
   } catch (error) {
     return reasonOf(error);
   }
@@ -233,17 +229,10 @@ function checkedPath(path: string): string {
 /** Seconds since 1970; https://reproducible-builds.org/specs/source-date-epoch/ */
 function imageTime(
   env: SubmissionRequest['env'],
-  changedAt: Date,
+  changedAtMs: number,
 ): Pick<Submission, 'sourceDateEpoch' | 'anySourceDateEpoch'> {
   const given = env['SOURCE_DATE_EPOCH'] ?? '';
   return /^\d{1,11}$/.test(given)
     ? { sourceDateEpoch: Number(given), anySourceDateEpoch: false }
-    : { sourceDateEpoch: Math.floor(changedAt.getTime() / 1000), anySourceDateEpoch: true };
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'does not exist';
-  if (code === 'EISDIR') return 'is a folder';
-  return code === 'EACCES' ? 'may not be read' : message;
+    : { sourceDateEpoch: Math.floor(changedAtMs / 1000), anySourceDateEpoch: true };
 }

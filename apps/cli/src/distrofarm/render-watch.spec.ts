@@ -7,6 +7,7 @@ import type { WatchRow, WatchView } from './watch-model.js';
 const row = (part: Partial<WatchRow>): WatchRow => ({
   label: 'main',
   state: 'waiting',
+  isOptional: false,
   agent: null,
   marks: ['waiting', 'waiting'],
   running: null,
@@ -21,6 +22,7 @@ const view = (part: Partial<WatchView>): WatchView => ({
   since: 0,
   endedAt: null,
   steps: { total: 6, done: 2 },
+  variants: [],
   rows: [],
   warning: null,
   lost: null,
@@ -62,6 +64,22 @@ describe('renderWatch', () => {
       'warning 09:08:07: x86-64: disk is slow',
       'not connected: connection refused; trying again',
       'Ctrl-C leaves this screen; the build goes on',
+    ]);
+  });
+
+  it('tells an optional variant that failed from one that the build needs, and how many are where', () => {
+    const rows = [
+      row({ label: 'server/main', state: 'failed', isOptional: true, remark: 'iso exited with status 1' }),
+      row({ label: 'locale-de.edition-rescue-with-all-tools/x86-64', state: 'succeeded' }),
+    ];
+    const steps = { done: 1, total: 2 };
+    const variants = (['succeeded', 'failed', 'running', 'succeeded'] as const).map((state, index) => ({
+      ...{ name: `v${index}`, isOptional: state === 'failed', state, steps },
+    }));
+    expect(renderWatch(view({ rows, variants, endedAt: 1 }), { width: 80, height: 24 }, 1).slice(1)).toEqual([
+      '4 variants: 1 failed (optional), 1 running, 2 succeeded',
+      '  server/main                   ··  failed (optional): iso exited with status 1',
+      '  locale-de.edit…-tools/x86-64  ··  succeeded',
     ]);
   });
 

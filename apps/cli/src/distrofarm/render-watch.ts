@@ -1,7 +1,8 @@
 import picocolors from 'picocolors';
 import { formatDuration } from './durations.js';
 import { clockTime } from './moments.js';
-import { cut, fit } from './text-table.js';
+import { cut, cutMiddle, fit } from './text-table.js';
+import { describeStandings } from './variant-standing.js';
 import type { StepMark, WatchRow, WatchView } from './watch-model.js';
 
 export interface ScreenSize {
@@ -21,7 +22,9 @@ const SYMBOLS: Readonly<Record<StepMark, string>> = {
   waiting: '·',
 };
 
-const MAX_LABEL = 24;
+/** Of the screen's width; on a narrow one at least so many cells. */
+const LABEL_SHARE = 0.35;
+const MIN_LABEL = 24;
 const MAX_AGENT = 16;
 /** Rows that say most come first when not all fit. */
 const URGENCY: Readonly<Record<WatchRow['state'], number>> = {
@@ -56,7 +59,9 @@ function headOf(view: WatchView, width: number, now: number, colours: Colours): 
   const name = cut(`${view.name}  ${view.id}`, width - state.length - rest.length - 2);
   const line = `${colours.bold(name)}  ${paint(view.state, colours)(state)}${rest}`;
   // A very narrow screen shows the beginning of it, without colours.
-  return [name.length < 8 ? cut(`${view.id} ${state}${rest}`, width) : line];
+  const head = name.length < 8 ? cut(`${view.id} ${state}${rest}`, width) : line;
+  if (view.variants.length < 2) return [head];
+  return [head, cut(describeStandings(view.variants), width)];
 }
 
 function footOf(view: WatchView, width: number, now: number, colours: Colours): readonly string[] {
@@ -79,7 +84,10 @@ function rowsOf(
   colours: Colours,
 ): readonly string[] {
   const columns = {
-    label: Math.min(MAX_LABEL, Math.max(4, ...view.rows.map(({ label }) => label.length))),
+    label: Math.min(
+      Math.max(MIN_LABEL, Math.floor(width * LABEL_SHARE)),
+      Math.max(4, ...view.rows.map(({ label }) => label.length)),
+    ),
     marks: Math.max(...view.rows.map(({ marks }) => marks.length), 0),
     agent: Math.min(MAX_AGENT, Math.max(0, ...view.rows.map(({ agent }) => (agent ?? '').length))),
   };
@@ -100,7 +108,8 @@ function mostUrgent(rows: readonly WatchRow[], count: number): readonly WatchRow
 
 function describeHidden(rows: readonly WatchRow[], shown: readonly WatchRow[]): string {
   const counts = new Map<string, number>();
-  const hidden = rows.filter((row) => !shown.includes(row));
+  const visible = new Set(shown);
+  const hidden = rows.filter((row) => !visible.has(row));
   for (const { state } of hidden) counts.set(state, (counts.get(state) ?? 0) + 1);
   return `  ${hidden.length} more: ${[...counts].map(([state, count]) => `${count} ${state}`).join(', ')}`;
 }
@@ -112,7 +121,7 @@ interface Columns {
 }
 
 function rowLine(row: WatchRow, columns: Columns, width: number, now: number, colours: Colours): string {
-  const head = `  ${fit(row.label, columns.label)}  `;
+  const head = `  ${fit(cutMiddle(row.label, columns.label), columns.label)}  `;
   // The words matter more than the marks of steps long past.
   const marksRoom = Math.max(0, Math.min(columns.marks, width - head.length - 2 - 20));
   const marks = marksOf(row.marks, marksRoom);
@@ -157,8 +166,11 @@ function markColour(mark: StepMark, colours: Colours): (text: string) => string 
   }
 }
 
-function wordsOf({ running, remark, state }: WatchRow, now: number): string {
-  if (running === null) return remark === '' ? state : state === 'running' ? remark : `${state}: ${remark}`;
+function wordsOf({ running, remark, state, isOptional }: WatchRow, now: number): string {
+  if (running === null) {
+    const words = state === 'failed' && isOptional ? 'failed (optional)' : state;
+    return remark === '' ? words : state === 'running' ? remark : `${words}: ${remark}`;
+  }
   return `${running.name} ${progressOf(now - running.since, running.usualMs)}  ${running.message}`;
 }
 

@@ -1,8 +1,9 @@
-import type { Priority, SubmitBuild } from '#libs/contracts';
+import type { Matrix, Priority, SubmitBuild } from '#libs/contracts';
 import type { Submission } from './read-submission.js';
 
 export interface SubmissionOptions {
   readonly variant?: readonly string[];
+  readonly matrix?: Matrix;
   readonly pause?: string;
   readonly priority?: Priority;
   readonly on?: string;
@@ -24,6 +25,7 @@ export function submissionBody(submission: Submission, options: SubmissionOption
     sourceDateEpoch,
     ...(anySourceDateEpoch ? { anySourceDateEpoch } : {}),
     variants: [...(options.variant ?? [])],
+    ...(options.matrix === undefined ? {} : { matrix: options.matrix }),
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     pauseBefore: options.pause ?? null,
     onAgent: options.on ?? null,

@@ -40,6 +40,14 @@ export function cut(text: string, width: number): string {
   return width < 1 ? '' : `${taken}…`;
 }
 
+/** The same with the middle cut out: for names of which both ends tell something. */
+export function cutMiddle(text: string, width: number): string {
+  if (shownWidth(text) <= width || width < 4) return cut(text, width);
+  const room = Math.floor((width - 1) / 2);
+  const end = cut(Array.from(text).slice(-room).join(''), room);
+  return `${cut(text, width - shownWidth(end))}${end}`;
+}
+
 /** Exactly `width` cells. */
 export function fit(text: string, width: number): string {
   const shown = cut(text, width);

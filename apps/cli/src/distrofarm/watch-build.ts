@@ -12,6 +12,7 @@ import { LiveScreen } from './live-screen.js';
 import { clockTime } from './moments.js';
 import { renderWatch } from './render-watch.js';
 import type { Session } from './session.js';
+import { variantStandings } from './variant-standing.js';
 import {
   describeWarning,
   startModel,
@@ -195,7 +196,7 @@ async function whatNext({ colours }: Session, farm: Farm, build: BuildDetail): P
   const { id, state } = build;
   switch (state) {
     case 'succeeded':
-      return await artifactLines(farm, id);
+      return [...(await artifactLines(farm, id)), ...withoutOptional(build)];
     case 'failed':
       return [
         `See why with:  distrofarm log ${id}${failedStep(build)}`,
@@ -209,6 +210,20 @@ async function whatNext({ colours }: Session, farm: Farm, build: BuildDetail): P
       return [colours.dim(`Watch it again with: distrofarm watch ${id}`)];
   }
 }
+
+/** What an optional variant lacks can be had later. */
+function withoutOptional(build: BuildDetail): readonly string[] {
+  const failed = variantStandings(build).filter(({ state }) => state === 'failed');
+  if (failed.length === 0) return [];
+  const names = failed.map(({ name }) => name);
+  return [
+    `Failed, and optional: ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ''}.`,
+    `See why with:  distrofarm log ${build.id}${failedStep(build)}`,
+    `Go on with:    distrofarm retry ${build.id}`,
+  ];
+}
+
+const MOST_NAMED = 8;
 
 function failedStep({ jobs }: BuildDetail): string {
   const step = jobs.flatMap(({ steps }) => steps).find(({ state }) => state === 'failed');

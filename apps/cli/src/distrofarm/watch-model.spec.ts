@@ -2,7 +2,9 @@ import type { AttemptEnd, FarmEvent, JobId, StepView } from '#libs/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { changesBetween, whereItStands } from './build-changes.js';
 import { describeEnd, isAtRest, jobLabels } from './job-wording.js';
+import { renderWatch } from './render-watch.js';
 import { attemptOf, buildOf, jobOf, stepOf } from './testing.js';
+import { describeStandings, variantStandings } from './variant-standing.js';
 import { startModel, viewOf, withBuild, withEvent } from './watch-model.js';
 
 const id = (name: string) => `j-000000000${name}` as JobId;
@@ -69,6 +71,100 @@ describe('a job that fetches a checkpoint', () => {
   });
 });
 
+describe('many variants', () => {
+  const build = buildOf({
+    variants: ['a', 'b', 'c', 'd'],
+    optionalVariants: ['b', 'd'],
+    jobs: (
+      [
+        ['a', 'succeeded'],
+        ['a', 'running'],
+        ['b', 'running'],
+        ['b', 'failed'],
+        ['c', 'blocked'],
+        ['d', 'succeeded'],
+      ] as const
+    ).map(([variant, state], index) =>
+      jobOf({
+        id: id(String(index)),
+        index,
+        variant,
+        state,
+        steps: [step(0, 'x', { state: state === 'succeeded' ? 'succeeded' : 'waiting' })],
+      }),
+    ),
+  });
+
+  it('stand where the most telling of their jobs does', () => {
+    const standings = variantStandings(build);
+    expect(
+      standings.map(({ name, state, steps, isOptional }) => [
+        name,
+        state,
+        steps.done,
+        steps.total,
+        isOptional,
+      ]),
+    ).toEqual([
+      ['a', 'running', 1, 2, false],
+      ['b', 'failed', 0, 2, true],
+      ['c', 'waiting', 0, 1, false],
+      ['d', 'succeeded', 1, 1, true],
+    ]);
+    expect(describeStandings(standings)).toBe(
+      '4 variants: 1 failed (optional), 1 running, 1 waiting, 1 succeeded',
+    );
+  });
+
+  it('of a farm that does not know optional ones are all needed', () => {
+    const { optionalVariants: known, ...older } = build;
+    expect(known).toHaveLength(2);
+    expect(variantStandings(older).some(({ isOptional }) => isOptional)).toBe(false);
+  });
+
+  it.each([
+    [8, 2],
+    [200, 5],
+    [1000, 5],
+  ])('fit a terminal: %d of %d jobs', (count, lanes) => {
+    const variants = Array.from({ length: count }, (_, index) => `locale-v${index}.edition-rescue`);
+    const jobs = variants.flatMap((variant, at) =>
+      Array.from({ length: lanes }, (_, lane) =>
+        jobOf({
+          id: id(`${at}-${lane}`),
+          index: lane,
+          variant,
+          lane: `lane-${lane}`,
+          needs: lane === 0 ? [] : [lane - 1],
+          state: lane > 0 ? 'blocked' : at === count - 1 ? 'failed' : at < 4 ? 'running' : 'waiting',
+          steps: [step(0, 'im-pop'), step(1, 'im-mod'), step(2, 'iso')],
+        }),
+      ),
+    );
+    const view = viewOf(startModel(buildOf({ variants, jobs, steps: { total: jobs.length * 3, done: 0 } })));
+    const lines = renderWatch(view, { width: 80, height: 23 }, 0);
+    expect(lines.length).toBeLessThanOrEqual(23);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(lines[1]).toBe(`${count} variants: 1 failed, 4 running, ${count - 5} waiting`);
+    expect(lines.filter((line) => line.includes('failed')).join()).toContain('/lane-0');
+    const more = `  ${count * lanes - 19} more: `;
+    expect(lines.at(-2)?.startsWith(more)).toBe(count * lanes > 20);
+  });
+
+  it('are counted, not listed, where a watcher begins', () => {
+    const jobs = Array.from({ length: 30 }, (_, index) =>
+      jobOf({ id: id(String(100 + index)), variant: `v${index}`, state: index < 2 ? 'running' : 'waiting' }),
+    );
+    const all = buildOf({ variants: jobs.map(({ variant }) => variant), jobs });
+    expect(whereItStands(all).map(({ text }) => text)).toEqual([
+      'v0/main: running, 0 of 0 steps',
+      'v1/main: running, 0 of 0 steps',
+      '30 variants: 2 running, 28 waiting',
+      'build b-0000000001 of Live is running',
+    ]);
+  });
+});
+
 describe('describeEnd', () => {
   const job = { steps: [step(3, 'im-pop'), step(4, 'im-mod')] };
   it.each<[AttemptEnd, string]>([
@@ -120,6 +216,7 @@ describe('viewOf', () => {
     expect(row).toEqual({
       label: 'main',
       state: 'running',
+      isOptional: false,
       agent: 'agent-b',
       marks: ['done', 'running', 'waiting'],
       running: { name: 'im-mod', message: 'Do im-mod', since: 5000, usualMs: 60_000 },

@@ -1,6 +1,12 @@
 import type { BuildDetail, BuildState, FarmEvent, JobId, JobState, JobView, StepView } from '#libs/contracts';
 import { describeTransfer } from './describe-transfer.js';
 import { describeEnd, jobLabels } from './job-wording.js';
+import {
+  jobsByVariant,
+  optionalVariants,
+  variantStandings,
+  type VariantStanding,
+} from './variant-standing.js';
 
 /** What a watcher knows: the newest view of the build, and what only events tell. */
 export interface WatchModel {
@@ -18,6 +24,8 @@ export type StepMark = 'done' | 'running' | 'failed' | 'interrupted' | 'paused' 
 export interface WatchRow {
   readonly label: string;
   readonly state: JobState;
+  /** The build can succeed without it. */
+  readonly isOptional: boolean;
   readonly agent: string | null;
   readonly marks: readonly StepMark[];
   /** The step that runs now. */
@@ -40,6 +48,7 @@ export interface WatchView {
   readonly since: number;
   readonly endedAt: number | null;
   readonly steps: { readonly total: number; readonly done: number };
+  readonly variants: readonly VariantStanding[];
   readonly rows: readonly WatchRow[];
   readonly warning: WatchModel['warning'];
   readonly lost: string | null;
@@ -90,8 +99,21 @@ function wordsOf(data: FarmEvent['data']): string {
   return typeof found === 'string' ? found : '';
 }
 
+/** What the rows of all jobs are made of, found once: a build may have thousands. */
+interface Sight {
+  readonly build: BuildDetail;
+  readonly labels: ReadonlyMap<JobId, string>;
+  readonly siblings: ReadonlyMap<string, readonly JobView[]>;
+  readonly optional: ReadonlySet<string>;
+}
+
 export function viewOf({ build, warning, transfers, lost }: WatchModel): WatchView {
-  const labels = jobLabels(build);
+  const sight: Sight = {
+    build,
+    labels: jobLabels(build),
+    siblings: jobsByVariant(build),
+    optional: optionalVariants(build),
+  };
   return {
     name: build.name,
     id: build.id,
@@ -100,7 +122,8 @@ export function viewOf({ build, warning, transfers, lost }: WatchModel): WatchVi
     since: build.startedAt ?? build.createdAt,
     endedAt: build.endedAt,
     steps: build.steps,
-    rows: build.jobs.map((job) => rowOf(build, job, labels.get(job.id) ?? job.lane, transfers.get(job.id))),
+    variants: variantStandings(build),
+    rows: build.jobs.map((job) => rowOf(sight, job, transfers.get(job.id))),
     warning,
     lost,
   };
@@ -111,12 +134,14 @@ function pendingWish({ wish, state }: BuildDetail): WatchView['wish'] {
   return open && wish !== 'run' ? wish : null;
 }
 
-function rowOf(build: BuildDetail, job: JobView, label: string, transfer: string | undefined): WatchRow {
+function rowOf(sight: Sight, job: JobView, transfer: string | undefined): WatchRow {
+  const { build, labels, optional } = sight;
   const running = job.state === 'running' ? job.steps.find(({ state }) => state === 'running') : undefined;
   const holder = job.state === 'assigned' || job.state === 'running' ? job.attempts.at(-1) : undefined;
   return {
-    label,
+    label: labels.get(job.id) ?? job.lane,
     state: job.state,
+    isOptional: optional.has(job.variant),
     agent: holder?.agentName ?? null,
     marks: marksOf(build, job),
     running:
@@ -128,7 +153,7 @@ function rowOf(build: BuildDetail, job: JobView, label: string, transfer: string
             since: running.startedAt ?? build.createdAt,
             usualMs: running.usualMs,
           },
-    remark: remarkOn(build, job, transfer),
+    remark: remarkOn(sight, job, transfer),
   };
 }
 
@@ -154,11 +179,11 @@ function markOf({ state }: StepView, pausedHere: boolean): StepMark {
   }
 }
 
-function remarkOn(build: BuildDetail, job: JobView, transfer = 'fetches its inputs'): string {
+function remarkOn(sight: Sight, job: JobView, transfer = 'fetches its inputs'): string {
   const last = job.attempts.at(-1);
   switch (job.state) {
     case 'blocked':
-      return job.waitingReason || `waits for ${needed(build, job)}`;
+      return job.waitingReason || `waits for ${needed(sight, job)}`;
     case 'waiting':
       return job.waitingReason;
     case 'succeeded':
@@ -186,10 +211,9 @@ function describeReuse({ steps }: JobView): string {
   return `${count}as in ${[...new Set(reused)].join(', ')}`;
 }
 
-function needed(build: BuildDetail, job: JobView): string {
-  const labels = jobLabels(build);
-  const open = build.jobs.filter((other) => {
-    return other.variant === job.variant && job.needs.includes(other.index) && other.state !== 'succeeded';
-  });
+function needed({ labels, siblings }: Sight, job: JobView): string {
+  const open = (siblings.get(job.variant) ?? []).filter(
+    (other) => job.needs.includes(other.index) && other.state !== 'succeeded',
+  );
   return open.map(({ id }) => labels.get(id) ?? '').join(', ') || 'another job';
 }

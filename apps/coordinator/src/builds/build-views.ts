@@ -32,6 +32,7 @@ import {
   type JobGlance,
   type JobRow,
   type StepRow,
+  type VariantRow,
 } from '#libs/store';
 import { Store } from '../store.js';
 import { summariseBuild, type JobsAtAGlance } from './summarise-build.js';
@@ -82,7 +83,7 @@ export class BuildViews {
     );
     const builds = await Promise.all(
       page.map(async (build) => {
-        const variants = (await variantsOf(db, build.id)).map(({ name }) => name);
+        const variants = await variantsOf(db, build.id);
         const steps = counts.get(build.id) ?? { total: 0, done: 0 };
         return toSummary(build, variants, steps, summariseBuild(build, atAGlance(build.id, glances)));
       }),
@@ -124,7 +125,7 @@ export class BuildViews {
     return {
       ...toSummary(
         build,
-        variants.map(({ name }) => name),
+        variants,
         { total: steps.length, done },
         summariseBuild(build, atAGlance(id, glances)),
       ),
@@ -157,7 +158,7 @@ function readCursor(cursor: string | undefined): { createdAt: number; id: string
 
 function toSummary(
   build: BuildRow,
-  variants: readonly string[],
+  variants: readonly VariantRow[],
   steps: BuildSummary['steps'],
   summary: string,
 ): BuildSummary {
@@ -169,7 +170,8 @@ function toSummary(
     user: build.user,
     priority: build.priority,
     note: build.note,
-    variants: [...variants],
+    variants: variants.map(({ name }) => name),
+    optionalVariants: variants.filter(({ optional }) => optional === 1).map(({ name }) => name),
     createdAt: build.created_at,
     startedAt: build.started_at,
     endedAt: build.ended_at,

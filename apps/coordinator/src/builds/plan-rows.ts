@@ -23,7 +23,7 @@ export interface VariantRows {
 /** Pure but for the new ids. Every job is blocked at first: settling the build lets go those that can. */
 export function planRows(
   build: BuildId,
-  { name, manifest, plan }: PlannedVariant,
+  { name, isOptional, manifest, plan }: PlannedVariant,
   keys: PlanKeys,
 ): VariantRows {
   const variant: VariantRow = {
@@ -31,6 +31,7 @@ export function planRows(
     build_id: build,
     name,
     plan_content_sha256: plan.digests.content,
+    optional: isOptional ? 1 : 0,
   };
   const jobs = plan.jobs.map((job): JobRow => {
     return {

@@ -111,6 +111,70 @@ describe('planSubmission', () => {
     });
   });
 
+  const AXES = `<farm:variants>
+<farm:axis name="locale"><farm:value name="en"/><farm:value name="de"><farm:package remove="p"/><farm:package add="q"/></farm:value></farm:axis>
+<farm:axis name="edition"><farm:value name="base"/><farm:value name="odd"><farm:set path="img_params/packages/pkg[name=p]/name" value="r"/></farm:value></farm:axis>
+</farm:variants>`;
+  const combined = (more: object) =>
+    plan(submission(manifestOf(script('a', 'a'), AXES), { 'images/a': '#!/bin/sh\n' }, more));
+
+  it('makes the combinations of a matrix, each with a content of its own', async () => {
+    const { variants } = await combined({ matrix: { edition: ['base'], locale: [] } });
+    expect(variants.map(({ name }) => name)).toEqual(['locale-en.edition-base', 'locale-de.edition-base']);
+    expect(new Set(variants.map(({ plan: { digests } }) => digests.content)).size).toBe(2);
+    const [named] = (await combined({ variants: ['locale-de.edition-base'] })).variants;
+    expect(named!.plan.digests).toEqual(variants[1]!.plan.digests);
+    expect((await combined({})).variants.map(({ name }) => name)).toEqual(['default']);
+  });
+
+  it('says what a manifest does not have, and which combination is not in order', async () => {
+    await expect(combined({ matrix: { lokale: [] } })).rejects.toMatchObject({
+      code: 'INVALID',
+      message: 'the manifest has no axis "lokale"',
+      hint: 'Did you mean locale? Its axes are: locale, edition.',
+    });
+    await expect(combined({ matrix: { locale: [] }, variants: ['default'] })).rejects.toMatchObject({
+      code: 'INVALID',
+      message: 'variants were named, and a matrix too',
+    });
+    for (const request of [
+      { matrix: { locale: [], edition: [] } },
+      { variants: ['locale-de.edition-odd'] },
+    ]) {
+      await expect(combined(request)).rejects.toMatchObject({
+        code: 'MANIFEST_INVALID',
+        problems: [
+          expect.stringMatching(
+            /^images\/m\.xml:8:\d+: .*farm:set: found "img_params\/packages\/pkg\[name=p\]\/name", which matches nothing/,
+          ),
+        ],
+      });
+    }
+  });
+
+  it('finds what the manifest includes among the submitted files, from its own folder', async () => {
+    const part = (inside: string) => `<farm:part xmlns:farm="urn:distrofarm:1">\n${inside}</farm:part>`;
+    const manifest = manifestOf(script('a', 'a') + '<farm:include href="shared/steps.xml"/>');
+    const files = { 'images/a': '#!/bin/sh\n', 'images/shared/steps.xml': part(script('a', 'b')) };
+    const [variant] = (await plan(submission(manifest, files))).variants;
+    expect(variant!.plan.steps.map(({ name }) => name)).toEqual(['a', 'b']);
+    await expect(
+      plan(submission(manifest, { ...files, 'images/shared/steps.xml': part(script('gone', 'b')) })),
+    ).rejects.toMatchObject({
+      problems: [
+        expect.stringMatching(/^images\/shared\/steps\.xml:2: step "b": script gone does not exist/),
+      ],
+    });
+    await expect(
+      plan(submission(manifest, { 'images/a': '', 'shared/steps.xml': part('') })),
+    ).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      problems: [
+        expect.stringMatching(/^images\/m\.xml:3:.*found "shared\/steps\.xml", which does not exist/),
+      ],
+    });
+  });
+
   it('tells every problem of the manifest at its line', async () => {
     const bad = plan(submission(manifestOf(script('a', '9') + '<script/>'), {}));
     await expect(bad).rejects.toMatchObject({

@@ -1,17 +1,21 @@
 import { FarmError, type AcceptedSubmission, type SubmittedFile } from '#libs/contracts';
 import {
-  applyVariant,
+  chooseVariants,
   formatProblem,
   parseManifest,
+  placeOfStep,
+  resolveVariant,
   scriptPath,
   type Manifest,
   type ManifestProblem,
+  type Variant,
 } from '#libs/manifest';
 import { findStep, planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { readScript, type ScriptFile } from '#libs/steps';
+import { includesBelow, readScript, type ScriptFile } from '#libs/steps';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 
 /** A submission that has been read and found buildable; nothing of it is kept yet. */
 export interface PlannedSubmission {
@@ -31,6 +35,7 @@ export interface PlannedSubmission {
 
 export interface PlannedVariant {
   readonly name: string;
+  readonly isOptional: boolean;
   readonly manifest: Manifest;
   readonly plan: Plan;
 }
@@ -42,7 +47,15 @@ export interface PlannedFile {
   readonly bytes: Buffer;
 }
 
-const DEFAULT_VARIANT = 'default';
+interface ResolvedSubmission {
+  readonly variant: Variant;
+  readonly manifest: Manifest;
+}
+
+/** Leases are renewed between them. */
+const VARIANTS_AT_A_TIME = 20;
+/** What is wrong with one combination is often wrong with hundreds. */
+const MOST_PROBLEMS = 20;
 
 /**
  * Reads a submission as `distro_const` reads a manifest and its scripts from disk, in a folder of its own that is gone afterwards. Throws
@@ -60,15 +73,23 @@ export async function planSubmission(
   try {
     await layOut(root, submission, files);
     const file = join(root, submission.manifestPath);
-    const parsed = parseManifest(submission.manifest, { file, now });
+    const parsed = parseManifest(submission.manifest, {
+      file: submission.manifestPath,
+      now,
+      included: includesBelow(dirname(file)),
+    });
     if (!parsed.ok) throw manifestInvalid(parsed.problems, submission.manifestPath);
     const { manifest } = parsed;
-    const variants = chooseVariants(manifest, submission.variants);
+    const variants = await resolvedVariants(manifest, submission);
     const scripts = await readScripts(variants, file, root, submission.manifestPath);
-    const planned = variants.map(({ name, manifest: resolved }) => {
+    const planned: PlannedVariant[] = [];
+    for (const [index, { variant, manifest: resolved }] of variants.entries()) {
+      if (index % VARIANTS_AT_A_TIME === 0) await setImmediate();
       const sources = resolved.steps.map((step) => sourceOf(scripts, scriptPath(file, step.script)));
-      return { name, manifest: resolved, plan: planBuild(resolved, submission.manifest, sources) };
-    });
+      const plan = planBuild(resolved, submission.manifest, sources);
+      const { name, isOptional } = variant;
+      planned.push({ name, isOptional, manifest: resolved, plan });
+    }
     for (const { name, plan } of planned) requireStep(plan, submission.pauseBefore, name);
     return {
       name: manifest.name,
@@ -79,7 +100,7 @@ export async function planSubmission(
       waitsForReplicas: manifest.waitsForReplicas,
       files,
       scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
-      notes: manifest.notes.map((note) => formatProblem({ ...note, file: submission.manifestPath })),
+      notes: manifest.notes.map(formatProblem),
     };
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -130,35 +151,29 @@ function isInTheWay(error: unknown): boolean {
 }
 
 function manifestInvalid(problems: readonly ManifestProblem[], path: string): FarmError {
-  const lines = problems.map((problem) => formatProblem({ ...problem, file: path }));
+  const lines = problems.map(formatProblem);
   const count = lines.length === 1 ? 'one problem' : `${lines.length} problems`;
   return new FarmError('MANIFEST_INVALID', `the manifest ${path} has ${count}`, null, lines);
 }
 
-function chooseVariants(
+/** Throws INVALID for variants that the manifest does not have, MANIFEST_INVALID for combinations that are not in order. */
+async function resolvedVariants(
   manifest: Manifest,
-  wanted: readonly string[],
-): readonly { readonly name: string; readonly manifest: Manifest }[] {
-  if (manifest.variants.length === 0) {
-    const unknown = wanted.find((name) => name !== DEFAULT_VARIANT);
-    if (unknown !== undefined) throw unknownVariant(unknown, [DEFAULT_VARIANT]);
-    return [{ name: DEFAULT_VARIANT, manifest }];
+  { variants: names, matrix, manifestPath }: AcceptedSubmission,
+): Promise<readonly ResolvedSubmission[]> {
+  const chosen = chooseVariants(manifest, { names, matrix: new Map(Object.entries(matrix)) });
+  if (!chosen.ok) throw new FarmError('INVALID', chosen.reason, chosen.hint);
+  const resolved: ResolvedSubmission[] = [];
+  const problems = new Map<string, ManifestProblem>();
+  for (const [index, variant] of chosen.variants.entries()) {
+    if (index % VARIANTS_AT_A_TIME === 0) await setImmediate();
+    const result = resolveVariant(manifest, variant);
+    if (result.ok) resolved.push({ variant, manifest: result.manifest });
+    else for (const problem of result.problems) problems.set(formatProblem(problem), problem);
+    if (problems.size >= MOST_PROBLEMS) break;
   }
-  const names = manifest.variants.map(({ name }) => name);
-  const chosen = wanted.length === 0 ? names : [...new Set(wanted)];
-  return chosen.map((name) => {
-    const variant = manifest.variants.find((candidate) => candidate.name === name);
-    if (variant === undefined) throw unknownVariant(name, names);
-    return { name, manifest: applyVariant(manifest, variant) };
-  });
-}
-
-function unknownVariant(name: string, known: readonly string[]): FarmError {
-  return new FarmError(
-    'INVALID',
-    `the manifest has no variant "${name}"`,
-    `Its variants are: ${known.join(', ')}.`,
-  );
+  if (problems.size > 0) throw manifestInvalid([...problems.values()], manifestPath);
+  return resolved;
 }
 
 /** By absolute path; every step's script once, whatever the number of variants. */
@@ -173,7 +188,7 @@ async function readScripts(
   for (const step of variants.flatMap(({ manifest }) => manifest.steps)) {
     const path = scriptPath(manifestFile, step.script);
     if (found.has(path)) continue;
-    const where = `${manifestPath}:${step.line}: step "${step.name}": script ${step.script}`;
+    const where = `${placeOfStep(manifestPath, step)}: step "${step.name}": script ${step.script}`;
     if (!path.startsWith(`${root}/`)) {
       problems.add(`${where} lies outside of the submission; expected a path below its root`);
       continue;

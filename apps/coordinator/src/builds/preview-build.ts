@@ -53,6 +53,7 @@ export class PreviewBuild {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
       return {
         name: variant.name,
+        optional: variant.isOptional,
         jobs: rows.jobs.map((job) => ({
           index: job.index,
           lane: job.lane,

@@ -1,8 +1,10 @@
 import type { Transaction } from 'kysely';
 import type { BuildId, BuildState, JobState, Wish } from '#libs/contracts';
 import {
+  countBindingJobStates,
   countJobStates,
   findBuild,
+  groupBy,
   jobsOfBuild,
   jobsOfVariant,
   stepsOfBuild,
@@ -11,7 +13,6 @@ import {
   updateJob,
   variantsOf,
   type BuildRow,
-  type JobRow,
   type Schema,
   type StepRow,
   type VariantRow,
@@ -44,10 +45,12 @@ export async function settleBuild(
           jobs.map((job) => job.id),
         );
   const names = new Map((await variantsOf(tx, id)).map((row) => [row.id, row.name]));
-  for (const ofVariant of byVariant(jobs).values()) {
-    const pauseIndex = pauseIndexOf(build, ofVariant, steps);
+  const stepsOf = groupBy(steps, ({ job_id }) => job_id);
+  for (const ofVariant of groupBy(jobs, ({ variant_id }) => variant_id).values()) {
+    const own = ofVariant.flatMap((job) => stepsOf.get(job.id) ?? []);
+    const pauseIndex = pauseIndexOf(build, own);
     for (const job of readyJobs(ofVariant)) {
-      const first = Math.min(...steps.filter(({ job_id }) => job_id === job.id).map(({ index }) => index));
+      const first = Math.min(...(stepsOf.get(job.id) ?? []).map(({ index }) => index));
       const held = build.wish === 'pause' || isHeldByPause(first, pauseIndex);
       const about = { build: id, job: job.id };
       const data = { variant: names.get(job.variant_id) ?? '', lane: job.lane };
@@ -66,17 +69,9 @@ export async function settleBuild(
   await settleState(tx, changes, now, build);
 }
 
-function byVariant(jobs: readonly JobRow[]): ReadonlyMap<string, readonly JobRow[]> {
-  const groups = new Map<string, JobRow[]>();
-  for (const job of jobs) groups.set(job.variant_id, [...(groups.get(job.variant_id) ?? []), job]);
-  return groups;
-}
-
-/** The variant may not have the step at all: then nothing holds it. */
-function pauseIndexOf(build: BuildRow, jobs: readonly JobRow[], steps: readonly StepRow[]): number | null {
-  if (build.pause_before === null) return null;
-  const own = new Set(jobs.map(({ id }) => id));
-  return steps.find(({ job_id, name }) => own.has(job_id) && name === build.pause_before)?.index ?? null;
+/** The variant, whose steps these are, may not have the step at all: then nothing holds it. */
+function pauseIndexOf({ pause_before }: BuildRow, steps: readonly StepRow[]): number | null {
+  return steps.find(({ name }) => name === pause_before)?.index ?? null;
 }
 
 /** The build's own state follows from its jobs'. The caller has locked the build. */
@@ -87,7 +82,9 @@ export async function settleState(
   build: BuildRow,
 ): Promise<void> {
   const counts: ReadonlyMap<JobState, number> = await countJobStates(tx, build.id);
-  const state: BuildState = buildStateOf(counts, build.wish satisfies Wish);
+  const hasFailed = (counts.get('failed') ?? 0) > 0;
+  const binding = hasFailed ? await countBindingJobStates(tx, build.id) : counts;
+  const state: BuildState = buildStateOf(counts, build.wish satisfies Wish, binding);
   if (state === build.state) return;
   const over = state === 'succeeded' || state === 'failed' || state === 'cancelled';
   await updateBuild(tx, build.id, { state, ended_at: over ? now : null });

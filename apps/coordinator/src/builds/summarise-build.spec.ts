@@ -43,6 +43,15 @@ describe('summariseBuild', () => {
     [summary('paused', [{ state: 'paused' }], 'run', 'iso'), 'paused before iso'],
     [summary('succeeded', [{ state: 'succeeded' }]), 'succeeded'],
     [summary('cancelled', [{ state: 'cancelled' }]), 'cancelled'],
+    [
+      summary('succeeded', [{ state: 'succeeded' }, { state: 'failed', step: 'iso' }, { state: 'blocked' }]),
+      'succeeded; an optional variant failed in iso',
+    ],
+    [summary('succeeded', [{ state: 'failed' }]), 'succeeded; an optional variant failed'],
+    [
+      summary('succeeded', [{ state: 'succeeded' }, { state: 'failed', step: 'iso' }, { state: 'failed' }]),
+      'succeeded; 2 jobs of optional variants failed',
+    ],
   ])('%s', (found, expected) => {
     expect(found).toBe(expected);
   });

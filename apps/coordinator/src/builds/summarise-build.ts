@@ -23,6 +23,7 @@ export function summariseBuild(
   }
   switch (build.state) {
     case 'succeeded':
+      return build.state + withoutOptional(counts.get('failed') ?? 0, example('failed')?.step ?? null);
     case 'cancelled':
       return build.state;
     case 'failed': {
@@ -36,4 +37,11 @@ export function summariseBuild(
     case 'running':
       return example('waiting')?.reason ?? '';
   }
+}
+
+/** What failed of a build that succeeded is of optional variants. */
+function withoutOptional(failedJobs: number, step: string | null): string {
+  if (failedJobs === 0) return '';
+  if (failedJobs > 1) return `; ${failedJobs} jobs of optional variants failed`;
+  return `; an optional variant failed${step === null ? '' : ` in ${step}`}`;
 }

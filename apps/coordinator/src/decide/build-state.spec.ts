@@ -3,10 +3,14 @@ import fc from 'fast-check';
 import { JobState, Wish, type BuildState } from '#libs/contracts';
 import { buildStateOf, isAtRest } from './build-state.js';
 
-function stateOf(jobs: readonly JobState[], wish: Wish = 'run'): BuildState {
+function countsOf(jobs: readonly JobState[]): ReadonlyMap<JobState, number> {
   const counts = new Map<JobState, number>();
   for (const state of jobs) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return buildStateOf(counts, wish);
+  return counts;
+}
+
+function stateOf(jobs: readonly JobState[], wish: Wish = 'run'): BuildState {
+  return buildStateOf(countsOf(jobs), wish);
 }
 
 describe('buildStateOf', () => {
@@ -31,6 +35,23 @@ describe('buildStateOf', () => {
   ])('%j with wish %s is %s', (jobs, wish, expected) => {
     expect(stateOf(jobs, wish)).toBe(expected);
   });
+
+  it.each<[readonly JobState[], readonly JobState[], Wish, BuildState]>([
+    [['succeeded'], ['failed', 'blocked'], 'run', 'succeeded'],
+    [['running'], ['failed'], 'run', 'running'],
+    [['succeeded'], ['failed', 'running'], 'run', 'running'],
+    [['succeeded'], ['failed', 'waiting'], 'run', 'waiting'],
+    [['failed'], ['failed'], 'run', 'failed'],
+    [['paused'], ['failed', 'paused'], 'run', 'paused'],
+    [['cancelled', 'succeeded'], ['failed'], 'cancel', 'cancelled'],
+    [['succeeded'], ['failed', 'cancelled'], 'cancel', 'succeeded'],
+    [[], ['failed', 'succeeded'], 'run', 'failed'],
+  ])(
+    '%j, beside %j of optional variants that failed, with wish %s is %s',
+    (binding, others, wish, expected) => {
+      expect(buildStateOf(countsOf([...binding, ...others]), wish, countsOf(binding))).toBe(expected);
+    },
+  );
 
   it('takes a count of none for none', () => {
     expect(

@@ -10,12 +10,22 @@ import type { BuildState, JobState, Wish } from '#libs/contracts';
  *     one failed                             failed
  *     one was cancelled                      cancelled
  *     one is paused                          paused
+ *
+ * Once none is under way, those of optional variants that failed do not count, unless there are no others.
+ *
+ * @param binding `jobs` without those of optional variants of which one has failed
  */
-export function buildStateOf(jobs: ReadonlyMap<JobState, number>, wish: Wish): BuildState {
-  const has = (state: JobState): boolean => (jobs.get(state) ?? 0) > 0;
-  if (has('running') || has('assigned')) return 'running';
-  if (has('waiting')) return wish === 'pause' ? 'paused' : 'waiting';
-  if ([...jobs].every(([state, count]) => count === 0 || state === 'succeeded')) return 'succeeded';
+export function buildStateOf(
+  jobs: ReadonlyMap<JobState, number>,
+  wish: Wish,
+  binding: ReadonlyMap<JobState, number> = jobs,
+): BuildState {
+  const isUnderWay = (state: JobState): boolean => (jobs.get(state) ?? 0) > 0;
+  if (isUnderWay('running') || isUnderWay('assigned')) return 'running';
+  if (isUnderWay('waiting')) return wish === 'pause' ? 'paused' : 'waiting';
+  const judged = [...binding.values()].some((count) => count > 0) ? binding : jobs;
+  const has = (state: JobState): boolean => (judged.get(state) ?? 0) > 0;
+  if ([...judged].every(([state, count]) => count === 0 || state === 'succeeded')) return 'succeeded';
   if (wish === 'cancel') return 'cancelled';
   if (has('failed')) return 'failed';
   if (has('cancelled')) return 'cancelled';

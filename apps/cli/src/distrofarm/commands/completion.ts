@@ -1,3 +1,4 @@
+import type { Manifest } from '#libs/manifest';
 import { Argument, Command } from 'commander';
 import { resolve } from 'node:path';
 import { example } from '../example.js';
@@ -23,7 +24,7 @@ export function complete(command: Command, session: Session, all: readonly Known
     const { default: tab } = await import('@bomb.sh/tab/commander');
     const root = tab(await wholeProgram(command, session, all), { completionCommandName: 'completion' });
     const offerOf = async (kind: string): Promise<Offering> =>
-      offering(await suggestions(session, kind, words.at(-1) ?? ''));
+      offering(await suggestions(session, kind, words));
     for (const name of [words[0] ?? '', words.slice(0, 2).join(' ')]) {
       const named = root.commands.get(name);
       for (const argument of named?.arguments.values() ?? [])
@@ -52,7 +53,13 @@ async function wholeProgram(
 }
 
 /** Of options whose value is the name of something. */
-const OPTION_KINDS: Readonly<Record<string, string>> = { on: 'agent', agent: 'agent', build: 'build' };
+const OPTION_KINDS: Readonly<Record<string, string>> = {
+  on: 'agent',
+  agent: 'agent',
+  build: 'build',
+  variant: 'variant',
+  matrix: 'axis',
+};
 
 const offerNothing = (): void => undefined;
 
@@ -64,7 +71,11 @@ function offering(values: readonly Suggestion[]): Offering {
 
 type Suggestion = readonly [value: string, description: string];
 
-async function suggestions(session: Session, kind: string, word: string): Promise<readonly Suggestion[]> {
+async function suggestions(
+  session: Session,
+  kind: string,
+  words: readonly string[],
+): Promise<readonly Suggestion[]> {
   try {
     switch (kind) {
       case 'build':
@@ -75,7 +86,11 @@ async function suggestions(session: Session, kind: string, word: string): Promis
         return await profileSuggestions(session);
       case 'manifest':
       case 'file':
-        return await fileSuggestions(session, word);
+        return await fileSuggestions(session, words.at(-1) ?? '');
+      case 'variant':
+        return (await manifestAmong(session, words)).variants.map(({ name }) => [name, '']);
+      case 'axis':
+        return axisSuggestions(await manifestAmong(session, words));
       default:
         return [];
     }
@@ -109,6 +124,20 @@ async function profileSuggestions({ io }: Session): Promise<readonly Suggestion[
   const { readProfiles } = await import('../profiles.js');
   const { profiles } = await readProfiles(io.env);
   return Object.entries(profiles).map(([name, { url }]) => [name, plain(url)]);
+}
+
+/** The manifest that the command line names already; throws where there is none. */
+async function manifestAmong({ io }: Session, words: readonly string[]): Promise<Manifest> {
+  const { readManifest } = await import('../read-manifest.js');
+  const file = words.find((word) => word.endsWith('.xml')) ?? '';
+  return (await readManifest(file, { cwd: io.cwd, now: io.now() })).manifest;
+}
+
+function axisSuggestions({ axes }: Manifest): readonly Suggestion[] {
+  return axes.flatMap(({ name, values }) => [
+    [name, 'all its values'] as const,
+    ...values.map((value) => [`${name}=${value.name}`, ''] as const),
+  ]);
 }
 
 /** The shells are told not to complete files by themselves. */

@@ -2,13 +2,12 @@ import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
 import { example } from '../example.js';
 import { formatDuration } from '../durations.js';
-import { several } from '../options.js';
+import { matrixOption, several } from '../options.js';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
-import { submissionBody } from '../submission-body.js';
+import { submissionBody, type SubmissionOptions } from '../submission-body.js';
 
-interface PlanOptions {
-  readonly variant?: readonly string[];
+interface PlanOptions extends Pick<SubmissionOptions, 'variant' | 'matrix'> {
   readonly file?: readonly string[];
 }
 
@@ -17,6 +16,7 @@ export function plan(command: Command, session: Session): void {
     command
       .argument('<manifest>', 'the manifest file')
       .option('-V, --variant <name>', 'only this variant; may be repeated', several)
+      .addOption(matrixOption())
       .option('--file <path>', 'take this file or folder along; may be repeated', several),
     'distrofarm plan examples/debian-live.xml',
   ).action(async (manifest: string, options: PlanOptions) => {
@@ -32,7 +32,9 @@ export function plan(command: Command, session: Session): void {
 export function planLines({ colours }: Session, { name, variants, notes }: PlanPreview): readonly string[] {
   const several = variants.length > 1;
   const lines = variants.flatMap((variant) => [
-    ...(several ? ['', colours.bold(`variant ${variant.name}`)] : []),
+    ...(several
+      ? ['', colours.bold(`variant ${variant.name}${variant.optional === true ? ' (optional)' : ''}`)]
+      : []),
     ...variant.jobs.flatMap((job) => {
       const needs = job.needs.map(
         (index) => variant.jobs.find((other) => other.index === index)?.lane ?? String(index),

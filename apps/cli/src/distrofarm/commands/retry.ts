@@ -18,7 +18,7 @@ export function retry(command: Command, session: Session): void {
     const farm = await session.farm();
     await forEach(session, await idsOf(session, named), async (reference) => {
       const build = await farm.get<BuildDetail>(pathOf`/builds/${reference}`);
-      if (build.state !== 'failed' && build.state !== 'cancelled') throw nothingToRetry(build);
+      if (!canBeRetried(build)) throw nothingToRetry(build);
       const body: ResumeBuild = { why: why ?? '' };
       await session.show(
         await farm.post<BuildDetail>(pathOf`/builds/${build.id}/resume`, body),
@@ -26,6 +26,12 @@ export function retry(command: Command, session: Session): void {
       );
     });
   });
+}
+
+/** Also one that succeeded without an optional variant. */
+function canBeRetried({ state, jobs }: BuildDetail): boolean {
+  if (state === 'succeeded') return jobs.some((job) => job.state === 'failed');
+  return state === 'failed' || state === 'cancelled';
 }
 
 function nothingToRetry({ id, state }: BuildDetail): CliError {

@@ -1,7 +1,9 @@
 import type { BuildDetail, JobView, StepView } from '#libs/contracts';
 import { describeOutcome } from '#libs/engine';
 import type { Command } from 'commander';
+import { CliError } from '../cli-error.js';
 import { example } from '../example.js';
+import { EXIT } from '../exit-codes.js';
 import { formatDuration } from '../durations.js';
 import { pathOf } from '../farm.js';
 import { describeEnd, jobLabels } from '../job-wording.js';
@@ -9,18 +11,57 @@ import { dateTime } from '../moments.js';
 import { stateColour } from '../state-colour.js';
 import type { Session } from '../session.js';
 import { textTable } from '../text-table.js';
+import { describeStandings, variantStandings } from '../variant-standing.js';
+
+/** Of more, only those are shown in full that have failed or run. */
+const MOST_IN_FULL = 8;
 
 export function show(command: Command, session: Session): void {
   example(
-    command.argument('[build]', 'id, the beginning of one, or "latest"', 'latest'),
+    command
+      .argument('[build]', 'id, the beginning of one, or "latest"', 'latest')
+      .option('-V, --variant <name>', 'the jobs of this variant only'),
     'distrofarm show latest',
-  ).action(async (reference: string) => {
+  ).action(async (reference: string, { variant }: { readonly variant?: string }) => {
     const farm = await session.farm();
-    await session.show(await farm.get<BuildDetail>(pathOf`/builds/${reference}`), (build) => [
-      ...buildLines(session, build),
-      ...build.jobs.flatMap((job) => jobLines(session, build, job)),
+    const build = await farm.get<BuildDetail>(pathOf`/builds/${reference}`);
+    if (variant !== undefined && !build.variants.includes(variant)) {
+      const hint = `Its variants are: ${build.variants.join(', ')}.`;
+      throw new CliError(EXIT.notFound, `${build.id} has no variant "${variant}"`, hint);
+    }
+    await session.show(build, (shown) => [
+      ...buildLines(session, shown),
+      ...variantLines(session, shown),
+      ...jobsInFull(shown, variant).flatMap((job) => jobLines(session, shown, job)),
     ]);
   });
+}
+
+function jobsInFull(build: BuildDetail, variant: string | undefined): readonly JobView[] {
+  const { jobs, variants } = build;
+  if (variant !== undefined) return jobs.filter((job) => job.variant === variant);
+  if (variants.length <= MOST_IN_FULL) return jobs;
+  const telling = variantStandings(build).filter(({ state }) => state === 'failed' || state === 'running');
+  const shown = new Set(telling.slice(0, MOST_IN_FULL).map(({ name }) => name));
+  return jobs.filter((job) => shown.has(job.variant));
+}
+
+function variantLines({ colours }: Session, build: BuildDetail): readonly string[] {
+  if (build.variants.length < 2) return [];
+  const standings = variantStandings(build);
+  const rows = standings.map(({ name, isOptional, state, steps }) => [
+    `  ${name}`,
+    stateColour(colours, state)(state),
+    `${steps.done} of ${steps.total} steps`,
+    isOptional ? 'optional' : '',
+  ]);
+  const inFull = `Jobs of one in full: distrofarm show ${build.id} --variant NAME`;
+  return [
+    '',
+    describeStandings(standings),
+    ...textTable([], rows),
+    ...(build.variants.length > MOST_IN_FULL ? [colours.dim(inFull)] : []),
+  ];
 }
 
 function buildLines({ colours }: Session, build: BuildDetail): readonly string[] {
@@ -34,7 +75,7 @@ function buildLines({ colours }: Session, build: BuildDetail): readonly string[]
     ['Submitted', dateTime(build.createdAt)],
     ['Started', dateTime(build.startedAt)],
     ['Ended', dateTime(build.endedAt)],
-    ['Variants', build.variants.join(', ')],
+    ['Variant', build.variants.length === 1 ? (build.variants[0] ?? '') : ''],
     ['Manifest', `${build.manifestPath}, sha256 ${build.manifestSha256}`],
     ['Pauses before', build.pauseBefore ?? ''],
     [

@@ -1,7 +1,7 @@
 import type { BuildDetail, PlanPreview, Priority, SubmittedBuild } from '#libs/contracts';
 import { type Command, Option } from 'commander';
 import { example } from '../example.js';
-import { duration, replicas, several } from '../options.js';
+import { duration, matrixOption, replicas, several } from '../options.js';
 import { readSubmission, type Submission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
@@ -25,6 +25,7 @@ export function submit(command: Command, session: Session): void {
     command
       .argument('<manifest>', 'the manifest file; its scripts, and the files they include, are sent along')
       .option('-V, --variant <name>', 'build only this variant; may be repeated', several)
+      .addOption(matrixOption())
       .addOption(
         new Option('-l, --list', 'list the steps, and mark those a build can resume at').conflicts([
           'pause',
@@ -67,6 +68,7 @@ export function submit(command: Command, session: Session): void {
       .option('--timeout <duration>', 'stop watching after that long', duration)
       .option('--no-exit-status', 'with --watch: exit with 0 however the build ends'),
     'distrofarm submit examples/debian-live.xml --watch',
+    'distrofarm submit --matrix locale=en,de --matrix edition manifest.xml',
     'distrofarm submit -R examples/debian-live.xml',
   ).action(async (manifest: string, options: SubmitOptions) => {
     const { cwd, env, now } = session.io;
