@@ -187,6 +187,7 @@ function takenOver(foundOf: string, change: Partial<StepView> = {}): Partial<Evi
 
 it('takes what the next attempt found of one that was lost, whatever the record has not heard of that', () => {
   expect(checkHistory(evidence(takenOver('xa')))).toEqual([]);
+  expect(checkHistory(evidence(takenOver('xa', { attempt: ATTEMPT as AttemptId })))).toEqual([]);
 });
 
 const submitted = (change: Partial<Operation>): Operation =>

@@ -249,8 +249,9 @@ function whyNotCounting(
       ? null
       : `it was attempt ${attempt.id} that ran it, not ${String(record.attempt)}`;
   }
+  // Of what a lost attempt did, the record may know that it did it, and not when.
   const isThen =
-    begin.wall >= (record.startedAt ?? Infinity) &&
+    (record.startedAt === null ? wasLost(attempt) : begin.wall >= record.startedAt) &&
     (end.wall <= (record.endedAt ?? -Infinity) || wasLost(attempt));
   return isThen ? null : `the execution ${execution} is not the one that the record tells of`;
 }
