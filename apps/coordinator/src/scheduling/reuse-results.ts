@@ -33,6 +33,8 @@ import { Work, type Changes } from '../work.js';
 import { conditionOf } from './candidate-agents.js';
 import { SCHEDULE_DUTY } from './duty.js';
 
+const AGAIN_MS = 60_000;
+
 /** What a job made, as far as another that does the same needs it. */
 interface Results {
   readonly of: JobRow;
@@ -47,6 +49,9 @@ interface Results {
  */
 @Injectable()
 export class ReuseResults {
+  /** Pairs that were taken over or refused, and until when they are not looked at again: a thousand jobs may wait, and what is gone seldom comes back. */
+  readonly #lookedAt = new Map<string, number>();
+
   constructor(
     private readonly store: Store,
     private readonly work: Work,
@@ -55,25 +60,28 @@ export class ReuseResults {
 
   /** Until nothing is left to take over: with what one job takes over, the next may begin to wait. */
   async pass(holder: string): Promise<void> {
-    const refused = new Set<string>();
+    const now = this.clock.now();
+    for (const [key, until] of this.#lookedAt) if (until <= now) this.#lookedAt.delete(key);
     for (;;) {
       const all = await reusableResults(this.store.db);
-      const left = all.filter((each) => !refused.has(keyOf(each)));
+      const left = all.filter((each) => !this.#lookedAt.has(keyOf(each)));
       if (left.length === 0) return;
-      for (const [build, results] of groupBy(left, (each) => each.build))
-        for (const taken of await this.#takeOver(holder, build, results)) refused.add(taken);
+      for (const [build, results] of groupBy(left, (each) => each.build)) {
+        if (!(await this.#takeOver(holder, build, results))) return;
+        for (const each of results) this.#lookedAt.set(keyOf(each), now + AGAIN_MS);
+      }
     }
   }
 
-  /** Resolves to those that need not be looked at again in this pass. */
+  /** False: the build is not to run any more, or another coordinator schedules. */
   async #takeOver(
     holder: string,
     id: BuildId,
     results: readonly ReusableResult[],
-  ): Promise<readonly string[]> {
+  ): Promise<boolean> {
     return await this.work.change(async (tx, changes, now) => {
       const build = (await holdsDuty(tx, SCHEDULE_DUTY, holder, now)) ? await lockBuild(tx, id) : null;
-      if (build?.wish !== 'run') return results.map(keyOf);
+      if (build?.wish !== 'run') return false;
       const taken = new Set<JobId>();
       for (const each of results) {
         if (taken.has(each.job)) continue;
@@ -85,7 +93,7 @@ export class ReuseResults {
         taken.add(job.id);
       }
       if (taken.size > 0) await settleBuild(tx, changes, now, id, null);
-      return results.map(keyOf);
+      return true;
     });
   }
 
