@@ -74,11 +74,7 @@ export class ReuseResults {
   }
 
   /** False: the build is not to run any more, or another coordinator schedules. */
-  async #takeOver(
-    holder: string,
-    id: BuildId,
-    results: readonly ReusableResult[],
-  ): Promise<boolean> {
+  async #takeOver(holder: string, id: BuildId, results: readonly ReusableResult[]): Promise<boolean> {
     return await this.work.change(async (tx, changes, now) => {
       const build = (await holdsDuty(tx, SCHEDULE_DUTY, holder, now)) ? await lockBuild(tx, id) : null;
       if (build?.wish !== 'run') return false;
