@@ -8,6 +8,7 @@ import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
 
 interface PlanOptions extends Pick<SubmissionOptions, 'variant' | 'matrix'> {
+  readonly reuse?: boolean;
   readonly file?: readonly string[];
 }
 
@@ -17,6 +18,7 @@ export function plan(command: Command, session: Session): void {
       .argument('<manifest>', 'the manifest file')
       .option('-V, --variant <name>', 'only this variant; may be repeated', several)
       .addOption(matrixOption())
+      .option('--reuse', 'say what would not run, since it was made before')
       .option('--file <path>', 'take this file or folder along; may be repeated', several),
     'distrofarm plan examples/debian-live.xml',
   ).action(async (manifest: string, options: PlanOptions) => {

@@ -58,7 +58,7 @@ export function submit(command: Command, session: Session): void {
         'start no step before the copies of the checkpoint in front of it are there',
       )
       .option('--wait-for-agents', 'submit it even when no agent of today could run it')
-      .option('--no-reuse', 'run every step, whatever other builds made of the same ones')
+      .option('--reuse', 'go on from what other builds, and other variants, made of the same steps')
       .option('--note <text>', 'a note to know it by')
       .option('--idempotency-key <key>', 'submitted again with the same key, it is the same build')
       .option('--file <path>', 'send this file or folder too; may be repeated', several)
