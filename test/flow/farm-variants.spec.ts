@@ -111,6 +111,7 @@ describe('variants of a manifest on a farm', () => {
     );
     const build = await farm.build(id);
     expect(build).toMatchObject({ state: 'succeeded', optionalVariants: ['edition-broken'] });
+    await farm.events.until((event) => event.type === 'build-ended' && event.build === id);
     const ended = farm.events.of(id).filter(({ type }) => type === 'build-ended');
     expect(ended.map(({ data }) => data['state'])).toEqual(['succeeded']);
     const { out: shown } = await cli('show', id);

@@ -4,7 +4,8 @@
  * A script must not be process 1 itself: the kernel ignores signals there that have no handler, so it could neither be asked to end nor
  * kill itself, and it would have to reap strangers. This init starts the script, passes SIGTERM on to everything in the
  * namespace, reaps, and tells on descriptor 3 how the script ended: `status <wait status>` or `error <why it did not start>`.
- * What the script left running gets GRACE_MS to flush (a `tee` at the end of a pipe), then the kernel ends it together with us.
+ * It listens before the script begins, since the kernel drops what process 1 has no handler for. What the script left running gets GRACE_MS to flush (a `tee` at the end of a
+ * pipe), then the kernel ends it together with us.
  *
  * A new mount namespace holds a copy of every mount, and ZFS can neither roll back nor destroy a dataset that is mounted anywhere: a step would pin the
  * workspaces of all others that were there when it started. So the init first lets go of each mounted workspace but the step's own, also those of
@@ -21,15 +22,19 @@ open(my $report, '>&=', 3) or die "descriptor 3: $!";
 fcntl($report, F_SETFD, FD_CLOEXEC);
 select((select($report), $| = 1)[0]);
 let_go_of_others($workspace, $media);
+my $asked = 0;
+$SIG{$_} = sub { $asked = 1; kill 'TERM', -1 } for qw(TERM INT HUP);
 my $script = fork();
 defined $script or do { print $report "error $!\n"; exit 1 };
 if ($script == 0) {
+    $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP);
+    kill 'TERM', $$ if $asked;
     setpgrp(0, 0);
     { no warnings; exec { $argv[0] } @argv; }
     print $report "error $!\n";
     exit 127;
 }
-$SIG{$_} = sub { kill 'TERM', -1 } for qw(TERM INT HUP);
+kill 'TERM', -1 if $asked;
 while (1) {
     my $gone = waitpid(-1, 0);
     last if $gone == $script;
