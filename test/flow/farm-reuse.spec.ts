@@ -99,6 +99,9 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     const changedBuild = await build(second);
     expect(await second.began()).toEqual(run);
     expect(reusedIn(changedBuild)).toEqual(ALL.filter((name) => !run.includes(name)));
+    // Nobody is said to have run here what did not run here.
+    for (const step of changedBuild.jobs.flatMap((job) => job.steps))
+      expect([step.name, step.attempt !== null]).toEqual([step.name, run.includes(step.name)]);
     const from = new Set(changedBuild.jobs.flatMap((job) => job.steps.map(({ reusedFrom }) => reusedFrom)));
     expect(from).toEqual(new Set([id, null]));
     expect(await medium(changedBuild)).toBe('pop\nsolaris\n');

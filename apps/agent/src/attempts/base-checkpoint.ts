@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { EnteredArea } from '../areas/area-desk.js';
 import { AttemptFault } from './attempt-end.js';
 
-export type Base = NonNullable<Assignment['base']>;
+type Base = NonNullable<Assignment['base']>;
 
 export interface FoundBase {
   readonly checkpoint: Checkpoint;
@@ -18,14 +18,14 @@ export interface FoundBase {
 /**
  * The checkpoint that a job goes on from: the one held here, be it in another area, or else made of its published tree. Throws AttemptFault `base-missing` when there is neither.
  *
- * @param lookInto what a checkpoint of another area is here
+ * @param lookInto checkpoints of another area that are here
  */
 export async function baseCheckpoint(
   told: Base,
   plan: Plan,
   job: Job,
   area: EnteredArea,
-  lookInto: (area: AreaName, base: Base) => Promise<Checkpoint | undefined>,
+  lookInto: (area: AreaName, workspace: string) => Promise<readonly Checkpoint[]>,
   fetch: (tree: PackedTree) => Promise<readonly PieceFile[]>,
   signal: AbortSignal,
 ): Promise<FoundBase> {
@@ -35,7 +35,8 @@ export async function baseCheckpoint(
     throw new AttemptFault('agent', `the plan's job does not go on from ${base.workspace}${base.label}`);
   const held = await find(area.store, base);
   if (held !== undefined) return { checkpoint: held, from: null };
-  const foreign = told.area === undefined ? undefined : await lookInto(told.area, told);
+  const elsewhere = told.area === undefined ? [] : await lookInto(told.area, told.workspace);
+  const foreign = elsewhere.find(({ id }) => id === told.checkpoint);
   if (foreign !== undefined) return { checkpoint: foreign, from: told.area ?? null };
   const { tree } = base;
   if (tree === null) {

@@ -33,11 +33,12 @@ import type { AreaDesk, EnteredArea } from '../areas/area-desk.js';
 import type { AttemptControl } from './attempt.js';
 import { endOfError, endOfRun, endOfStop } from './attempt-end.js';
 import type { AttemptLog } from './attempt-log.js';
-import { baseCheckpoint, heldBase, type Base } from './base-checkpoint.js';
+import { baseCheckpoint, heldBase } from './base-checkpoint.js';
 import type { BlobCache, BlobUse } from '../blobs/blob-cache.js';
 import type { Bundles } from './bundles.js';
 import { fetchCheckpoint, type Receiving } from '../transfers/checkpoint-fetcher.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
+import { bringForeign, heldElsewhereHere } from './foreign-states.js';
 import { FetchedOutputs } from './fetched-outputs.js';
 import type { LateCopies } from '../replicas/late-copies.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
@@ -193,7 +194,13 @@ async function prepareWork(
     assignment,
     loaded,
     area,
-    bring: async (from, wanted) => await bringForeign(attempt, workshop, from, wanted),
+    bring: async (from, wanted) =>
+      await bringForeign(
+        workshop.desk,
+        from,
+        wanted,
+        async (into) => await fetchNoted(attempt, workshop, into, from, wanted, null),
+      ),
     note: (text) => log.note('-', text),
     report: attempt.report,
   });
@@ -267,44 +274,13 @@ async function fetchNoted(
   return checkpoint;
 }
 
-/**
- * A checkpoint of another build, in its own area here. It is fetched only where that takes the place of nothing: what else this agent holds of that build is worth as much. `null`: it cannot be
- * had.
- */
-async function bringForeign(
-  attempt: RunningAttempt,
-  workshop: Workshop,
-  from: AreaName,
-  wanted: Holding,
-): Promise<Checkpoint | null> {
-  return await inArea(workshop.desk, from, async (area) => {
-    const all = await area.store.list(wanted.workspace);
-    const held = all.find(({ id }) => id === wanted.id);
-    if (held !== undefined || all.length > 0) return held ?? null;
-    return await fetchNoted(attempt, workshop, { store: area.beside }, from, wanted, null);
-  });
-}
-
-async function inArea<T>(
-  desk: AreaDesk,
-  name: AreaName,
-  work: (area: EnteredArea) => Promise<T>,
-): Promise<T> {
-  const area = await desk.enter(name);
-  try {
-    return await work(area);
-  } finally {
-    await area.leave();
-  }
-}
-
 async function runSteps(work: Work): Promise<BuildResult> {
   const { attempt, area, inputs, chain, artifacts } = work;
   const { plan, job } = work.loaded;
   const { assignment, control, log } = attempt;
   const fetch = async (tree: PackedTree): Promise<readonly PieceFile[]> => await fetchPieces(inputs, tree);
-  const lookInto = async (name: AreaName, wanted: Base): Promise<Checkpoint | undefined> =>
-    await inArea(work.workshop.desk, name, async ({ store }) => await heldBase(store, wanted));
+  const lookInto = async (name: AreaName, workspace: string): Promise<readonly Checkpoint[]> =>
+    await heldElsewhereHere(work.workshop.desk, name, workspace);
   const base =
     assignment.base === null || chain.length > 0
       ? null

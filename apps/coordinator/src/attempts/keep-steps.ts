@@ -40,7 +40,9 @@ export async function keepStepsInFront(
   const takenAt = await timesOnTheWay(tx, job, variant, proven.checkpoint ?? job.end_checkpoint);
   const labels = boundaryLabels(steps);
   const tries = await triesOfJob(tx, job.id);
-  for (const [position, { index, state, attempt_id }] of front.entries()) {
+  for (const [position, { index, state, attempt_id, reused_from }] of front.entries()) {
+    // No attempt of this job ran it.
+    if (reused_from !== null) continue;
     const at = takenAt.get(labels[position + 1] ?? '');
     const runs = tries.map(({ steps: of, ...each }) => ({ ...each, ...(of.get(index) ?? UNHEARD) }));
     const ran = at === undefined ? null : whoRan(runs, at);

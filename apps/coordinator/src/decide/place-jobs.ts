@@ -1,7 +1,7 @@
 import type { AgentId, JobId } from '#libs/contracts';
 import { affinityOf, describeChoice, hasSlot, takeSlot, type AgentRoom } from './agent-room.js';
 import { CarryOvers, type CarryOver } from './carry-over.js';
-import type { CandidateAgent, PlacementInput, Served, WaitingJob } from './placement-input.js';
+import type { CandidateAgent, PlacementInput, Served, UnderWay, WaitingJob } from './placement-input.js';
 import { ableOf, chooseOf, RequirementClasses, type RequirementClass } from './requirement-class.js';
 import { waitForBusyOne } from './wait-or-move.js';
 import { WaitingLine } from './waiting-line.js';
@@ -43,7 +43,7 @@ export function placeJobs(input: PlacementInput): PlacementResult {
     ableById: new Map(),
     whyNobodyMatches: new WhyNobodyMatches(input),
     carryOvers: new CarryOvers(input),
-    begun: new Map(),
+    begun: { trusted: new Map(), all: new Map() },
   };
   const most = input.limits.placements ?? Infinity;
   for (let job = line.next(); job !== undefined; job = line.next()) {
@@ -65,8 +65,8 @@ interface Pass {
   readonly ableById: Map<RequirementClass, ReadonlyMap<AgentId, AgentRoom>>;
   readonly whyNobodyMatches: WhyNobodyMatches;
   readonly carryOvers: CarryOvers;
-  /** What jobs placed in this pass make next, and for which build; see `begunKey`. */
-  readonly begun: Map<string, string>;
+  /** As `input.underWay`, of jobs placed in this pass. */
+  readonly begun: Record<keyof UnderWay, Map<string, string>>;
 }
 
 function decide(job: WaitingJob, by: RequirementClass, pass: Pass): void {
@@ -86,18 +86,14 @@ function whoMakes(
   { input, begun }: Pass,
 ): string | undefined {
   if (nextKey === null) return undefined;
-  const underWay = isTrusted ? input.underWay?.trusted : input.underWay?.all;
-  return underWay?.get(nextKey) ?? begun.get(begunKey(nextKey, isTrusted));
-}
-
-function begunKey(key: string, isTrusted: boolean): string {
-  return `${isTrusted ? 'trusted' : 'any'} ${key}`;
+  const makers = isTrusted ? 'trusted' : 'all';
+  return input.underWay?.[makers].get(nextKey) ?? begun[makers].get(nextKey);
 }
 
 function noteBegun({ build, nextKey = null, isTrusted = false }: WaitingJob, { begun }: Pass): void {
   if (nextKey === null) return;
-  begun.set(begunKey(nextKey, false), `build ${build}`);
-  if (isTrusted) begun.set(begunKey(nextKey, true), `build ${build}`);
+  begun.all.set(nextKey, `build ${build}`);
+  if (isTrusted) begun.trusted.set(nextKey, `build ${build}`);
 }
 
 /** False when no agent that matches has a slot and the room; else the job is placed, or it is said what it waits for. */

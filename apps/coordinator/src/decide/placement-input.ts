@@ -27,8 +27,9 @@ export interface PlacementInput {
 
 /** By step key, who makes the state. */
 export interface UnderWay {
+  /** Of trusted builds. */
   readonly trusted: ReadonlyMap<string, string>;
-  /** Those of trusted builds among them. */
+  /** Those, and all others. */
   readonly all: ReadonlyMap<string, string>;
 }
 
