@@ -42,11 +42,24 @@ export function seesVariable(step: PlannedStep, variable: DeclarableVariable | '
     : step.environment.includes(variable);
 }
 
+/** What is at a nodepath of the manifest; at the empty one, all of it. Remembers: steps read the same, and a manifest may be large. */
+export function contentsOf(manifest: Manifest): (nodepath: string) => string {
+  const known = new Map<string, string>();
+  return (nodepath) => {
+    const content =
+      known.get(nodepath) ??
+      (nodepath === '' ? manifestContent(manifest) : readContent(manifest.root, nodepath));
+    known.set(nodepath, content);
+    return content;
+  };
+}
+
 /** `null`: something of it is not known, so nobody can say whether another step does the same. */
 export function stepIngredients(
   step: PlannedStep,
   manifest: Manifest,
   world: KeyWorld,
+  contentOf = contentsOf(manifest),
 ): StepIngredients | null {
   const declared = manifest.steps[step.index];
   if (declared === undefined) throw new RangeError(`the manifest has no step ${step.index}`);
@@ -56,12 +69,9 @@ export function stepIngredients(
   return {
     script: step.scriptDigest,
     args: step.args,
-    reads:
-      step.reads === null
-        ? [['', manifestContent(manifest)]]
-        : [...new Set(step.reads)]
-            .toSorted()
-            .map((path) => [path, readContent(manifest.root, path)] as const),
+    reads: (step.reads === null ? [''] : [...new Set(step.reads)].toSorted()).map(
+      (path) => [path, contentOf(path)] as const,
+    ),
     variables,
     fingerprint,
     tools: declared.requires.tools

@@ -1,7 +1,7 @@
 import type { Manifest } from '#libs/manifest';
 import { imageArchitecture } from './image-architecture.js';
 import type { Job, Plan } from './plan.js';
-import { digestOf, stepIngredients, type KeyWorld } from './step-ingredients.js';
+import { contentsOf, digestOf, stepIngredients, type KeyWorld } from './step-ingredients.js';
 
 /** Raised when a key changes its meaning: states of another format are not the same as any of this one. */
 const FORMAT = 1;
@@ -28,6 +28,7 @@ export interface PlanKeys {
  * An output enters by the key of the state that it is taken from, not by its digest: so the keys are known before the lane has run.
  */
 export function planKeys(plan: Plan, manifest: Manifest, world: KeyWorld): PlanKeys {
+  const contentOf = contentsOf(manifest);
   const boundaries: (string | null)[] = plan.boundaries.map(() => null);
   const ends: (string | null)[] = [];
   for (const job of plan.jobs) {
@@ -35,7 +36,7 @@ export function planKeys(plan: Plan, manifest: Manifest, world: KeyWorld): PlanK
     for (const boundary of plan.boundaries.filter(({ job: index }) => index === job.index))
       if (boundary.after === null) boundaries[boundary.index] = key;
     for (const step of job.steps) {
-      const ingredients = stepIngredients(step, manifest, world);
+      const ingredients = stepIngredients(step, manifest, world, contentOf);
       key = key === null || ingredients === null ? null : digestOf('step', key, ingredients);
       const behind = plan.boundaries.find(({ job: of, after }) => of === job.index && after === step);
       if (behind !== undefined) boundaries[behind.index] = key;

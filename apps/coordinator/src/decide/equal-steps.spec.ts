@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { nextKey } from './next-key.js';
 import { placeJobs } from './place-jobs.js';
-import type { PlacementInput } from './placement-input.js';
+import type { PlacementInput, UnderWay } from './placement-input.js';
 import { agentOf, inputOf, jobId, jobOf, type JobOver } from './testing.js';
 
 /** Who is placed, in order; then who waits for whom. */
@@ -16,7 +16,7 @@ function outcome(jobs: Record<string, JobOver>, over: Partial<PlacementInput> = 
   return [...placed, ...held];
 }
 
-const underWay = (key: string, isTrusted: boolean): PlacementInput['underWay'] => {
+const underWay = (key: string, isTrusted: boolean): UnderWay => {
   const maker = new Map([[key, 'build b-x, variant de']]);
   return { all: maker, trusted: isTrusted ? maker : new Map() };
 };
