@@ -36,20 +36,20 @@ export async function planEarlier(
   }
 }
 
-/** Why a step does not equal the one of its name in an earlier plan, in words; empty where it does. */
+/**
+ * Why a step does not equal the one of its name in an earlier plan, in words; empty where it does. Compared with the variant of the same name, or the first.
+ */
 export function whyOtherwise(
   step: string,
   now: { readonly variant: PlannedVariant; readonly world: KeyWorld },
   earlier: { readonly variants: readonly PlannedVariant[]; readonly world: KeyWorld; readonly build: string },
 ): string {
+  const like = earlier.variants.find(({ name }) => name === now.variant.name) ?? earlier.variants[0];
   const own = ingredientsOf(step, now.variant, now.world);
-  const changes = earlier.variants.flatMap((variant) => {
-    const before = ingredientsOf(step, variant, earlier.world);
-    return before === null || own === null ? [] : [ingredientChanges(before, own)];
-  });
-  if (changes.length === 0) return `${earlier.build} had no such step`;
-  const [least = []] = changes.toSorted((a, b) => a.length - b.length);
-  return least.length === 0 ? '' : `since ${earlier.build}, ${least.join('; ')}`;
+  const before = like === undefined ? null : ingredientsOf(step, like, earlier.world);
+  if (before === null || own === null) return `${earlier.build} had no such step`;
+  const changes = ingredientChanges(before, own);
+  return changes.length === 0 ? '' : `since ${earlier.build}, ${changes.join('; ')}`;
 }
 
 function ingredientsOf(

@@ -47,7 +47,7 @@ export class PreviewBuild {
       keys: planKeys(variant.plan, variant.manifest, world),
     }));
     const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
-    const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : () => '';
+    const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : (): Reason => NO_REASON;
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
@@ -86,13 +86,13 @@ export class PreviewBuild {
   }
 
   /** Compared with the newest build of the distribution. */
-  async #whyRuns({ planned, world }: Proposal): Promise<(variant: string, step: string) => string> {
+  async #whyRuns({ planned, world }: Proposal): Promise<(variant: string, step: string) => Reason> {
     const { db } = this.store;
     const newest = await newestReusableBuild(db, planned.name);
     const build = newest === null ? null : await findBuild(db, newest.build);
-    if (build === null) return () => 'no build of this distribution is there to compare with';
+    if (build === null) return only('no build of this distribution is there to compare with');
     const earlier = await planEarlier(db, this.blobs, build, join(this.config.dataFolder, 'scratch'));
-    if (earlier === null) return () => `${build.id} cannot be compared with: something of it is gone`;
+    if (earlier === null) return only(`${build.id} cannot be compared with: something of it is gone`);
     const then = {
       variants: earlier.variants,
       world: keyWorldOf(earlier, build.source_date_epoch, await listAgents(db)),
@@ -100,15 +100,31 @@ export class PreviewBuild {
     };
     return (name, step) => {
       const variant = planned.variants.find((each) => each.name === name);
-      const why = variant === undefined ? '' : whyOtherwise(step, { variant, world }, then);
-      return why === '' ? `what ${build.id} made of it is gone, or it comes behind something else` : why;
+      return {
+        own: variant === undefined ? '' : whyOtherwise(step, { variant, world }, then),
+        else: `what ${build.id} made of it is gone`,
+      };
     };
   }
 }
 
 type Step = PlanPreview['variants'][number]['jobs'][number]['steps'][number];
 
-function inWords(fate: StepFate | undefined, why: () => string): Pick<Step, 'fate' | 'of' | 'why'> {
+/** Why a step runs. */
+interface Reason {
+  /** What differs in itself; empty: nothing. */
+  readonly own: string;
+  /** Where nothing differs, and nothing in front of it runs. */
+  readonly else: string;
+}
+
+const NO_REASON: Reason = { own: '', else: '' };
+
+function only(text: string): () => Reason {
+  return () => ({ own: '', else: text });
+}
+
+function inWords(fate: StepFate | undefined, why: () => Reason): Pick<Step, 'fate' | 'of' | 'why'> {
   switch (fate?.kind) {
     case 'reused':
       return { fate: 'reused', of: fate.from, why: '' };
@@ -116,7 +132,7 @@ function inWords(fate: StepFate | undefined, why: () => string): Pick<Step, 'fat
       return { fate: 'shared', of: fate.with, why: '' };
     case 'runs':
       if (fate.isUnknown) return { fate: 'runs', of: null, why: 'nobody knows its fingerprint' };
-      return { fate: 'runs', of: null, why: fate.isFirst ? why() : '' };
+      return { fate: 'runs', of: null, why: why().own || (fate.isBehind ? '' : why().else) };
     case undefined:
       return { fate: 'runs', of: null, why: '' };
   }

@@ -14,7 +14,7 @@ function words(fates: ReadonlyMap<number, StepFate> | undefined): string {
     .map(([, fate]) => {
       if (fate.kind === 'reused') return fate.from;
       if (fate.kind === 'shared') return `with ${fate.with}`;
-      return `runs${fate.isFirst ? '!' : ''}${fate.isUnknown ? '?' : ''}`;
+      return `runs${fate.isBehind ? '' : '!'}${fate.isUnknown ? '?' : ''}`;
     })
     .join(', ');
 }
@@ -61,7 +61,7 @@ describe('planReuse', () => {
       { results: builds(''), states: builds('') },
     );
     expect(words(fates.get('en'))).toBe('runs!, runs, runs');
-    expect(words(fates.get('de'))).toBe('with en, with en, runs!');
-    expect(words(fates.get('fr'))).toBe('with en, runs!, runs');
+    expect(words(fates.get('de'))).toBe('with en, with en, runs');
+    expect(words(fates.get('fr'))).toBe('with en, runs, runs');
   });
 });

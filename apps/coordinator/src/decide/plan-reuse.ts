@@ -23,8 +23,8 @@ export type StepFate =
   | { readonly kind: 'shared'; readonly with: string }
   | {
       readonly kind: 'runs';
-      /** It is the first of its lane to run: all in front of it is there, or made for another variant. */
-      readonly isFirst: boolean;
+      /** What it goes on from is made by a step of its variant that runs, too, or is shared: no wonder that nothing is the same. */
+      readonly isBehind: boolean;
       /** Nobody can say what it is equal to. */
       readonly isUnknown: boolean;
     };
@@ -38,15 +38,30 @@ export function planReuse(
   return new Map(
     variants.map((variant) => {
       const fates = new Map<number, StepFate>();
-      for (const job of variant.plan.jobs)
-        for (const [step, fate] of fatesOf(job, variant, atHand, runsFor)) fates.set(step.index, fate);
+      const made = new Set<number>();
+      for (const job of variant.plan.jobs) {
+        const isBehind = sourcesOf(job, variant.plan).some((source) => made.has(source));
+        for (const [step, fate] of fatesOf(job, isBehind, variant, atHand, runsFor)) {
+          fates.set(step.index, fate);
+          if (fate.kind !== 'reused') made.add(job.index);
+        }
+      }
       return [variant.name, fates];
     }),
   );
 }
 
+/** Jobs whose ends it begins with. */
+function sourcesOf({ index, base, imports }: Job, { jobs }: Plan): readonly number[] {
+  const lanes = imports.map(({ lane }) =>
+    jobs.findLastIndex((job) => job.index < index && job.lane === lane),
+  );
+  return base.kind === 'empty' ? lanes : [base.boundary.job, ...lanes];
+}
+
 function fatesOf(
   job: Job,
+  isBehindOthers: boolean,
   variant: KeyedVariant,
   { results, states }: AtHand,
   runsFor: Map<string, string>,
@@ -58,15 +73,18 @@ function fatesOf(
   const held = behind.map((key) => (key === null ? undefined : states.get(key)));
   const reached = whole === undefined ? held.findLastIndex((build) => build !== undefined) : Infinity;
   const from = whole ?? held[reached];
-  let isFirst = true;
+  let isBehind = isBehindOthers;
   return job.steps.map((step, at): readonly [PlannedStep, StepFate] => {
     if (from !== undefined && at <= reached) return [step, { kind: 'reused', from }];
     const key = behind[at] ?? null;
     const other = key === null ? undefined : runsFor.get(key);
-    if (other !== undefined) return [step, { kind: 'shared', with: other }];
+    if (other !== undefined) {
+      isBehind = true;
+      return [step, { kind: 'shared', with: other }];
+    }
     if (key !== null) runsFor.set(key, variant.name);
-    const fate = { kind: 'runs', isFirst, isUnknown: key === null } as const;
-    isFirst = false;
+    const fate = { kind: 'runs', isBehind, isUnknown: key === null } as const;
+    isBehind = true;
     return [step, fate];
   });
 }
