@@ -12,6 +12,7 @@ import {
   EVERY_KIND_OF_CHANGE,
   EVERY_KIND_OF_FILE,
 } from './snapshot-store-trees-conformance.js';
+import { snapshotStorePartialConformance } from './snapshot-store-partial-conformance.js';
 import { SnapshotStoreError, type SnapshotStore } from './snapshot-store.js';
 
 const LAYOUT = ['boot_archive', 'pkg_image', 'tmp'];
@@ -25,8 +26,11 @@ const FACTS = { build: 'b-0123456789/default/0/g1', previous: '', 'said-by': "it
 export function snapshotStoreTransferConformance(
   name: string,
   makeStore: (options: StoreOptions, place: 'here' | 'there') => Promise<StoreUnderTest>,
+  /** Whether the store keeps what came of a stream that broke off. */
+  { keepsPartial = false }: { readonly keepsPartial?: boolean } = {},
 ): void {
   jest.setTimeout(300_000);
+  snapshotStorePartialConformance(name, makeStore, keepsPartial);
 
   describe(`${name}, from store to store`, () => {
     let here: StoreUnderTest;

@@ -62,9 +62,41 @@ export abstract class SnapshotStore {
    * anew as its fork. The workspace is then as `startFrom` leaves it where the checkpoint is its newest, but need not be mounted.
    *
    * The stream is read to its end or destroyed. What is in it is not believed: it can neither name another place nor set properties, and its id is compared
-   * before anything counts. Throws BAD_STREAM (nothing has changed but that the workspace is rolled back, or gone), and as `startFrom`.
+   * before anything counts. Throws BAD_STREAM (nothing has changed but that the workspace is rolled back, or gone, or has something `partial`), and as `startFrom`.
+   *
+   * With the `position` of what is `partial`, the stream is its rest, from `sendRest`. Without, nothing is gone on with.
    */
-  abstract receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void>;
+  abstract receive(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    stream: Readable,
+    position?: string,
+  ): Promise<void>;
+
+  /**
+   * What a `receive` of this checkpoint from this base has left that broke off: not a checkpoint, only something to be gone on with. It is gone when the workspace is
+   * changed in any other way, and after a day. Always `null` where a store keeps nothing of the kind. Read-only.
+   */
+  abstract partial(checkpoint: CheckpointId, base: Checkpoint | null): Promise<PartialReceive | null>;
+
+  /**
+   * As `send`, of what is behind the position; `null` where this store cannot go on there: it can `send` all of it. The position is the receiver's, and not believed:
+   * whatever it is, nothing else is sent than `send` would.
+   */
+  abstract sendRest(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    position: string,
+  ): Promise<Readable | null>;
+}
+
+export type CheckpointId = Omit<Checkpoint, 'facts'>;
+
+export interface PartialReceive {
+  /** For `sendRest` of the store that it is sent from, and `receive`. At most 100 letters, digits and `.` */
+  readonly position: string;
+  /** Of the stream that have come. */
+  readonly bytes: number;
 }
 
 export interface Workspace {

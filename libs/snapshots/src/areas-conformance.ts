@@ -390,6 +390,14 @@ class StoreOfAreas extends SnapshotStore {
     return Promise.resolve(null);
   }
 
+  override partial(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override sendRest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   override receive(): Promise<void> {
     return Promise.reject(new Error('the model receives nothing'));
   }

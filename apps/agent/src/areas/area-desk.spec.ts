@@ -35,6 +35,14 @@ class NotedStore extends SnapshotStore {
     return Promise.resolve(null);
   }
 
+  override partial(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override sendRest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     return await this.#note(`take ${label}`, () => {
       const taken = { ...checkpoint(workspace, label), facts };

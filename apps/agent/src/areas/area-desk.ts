@@ -1,4 +1,11 @@
-import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
+import {
+  SnapshotStore,
+  SnapshotStoreError,
+  type CheckpointId,
+  type PartialReceive,
+  type Space,
+  type Workspace,
+} from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import type { Areas, CheckpointOfArea, WorkspaceOfArea } from '#libs/snapshots';
 import type { Readable } from 'node:stream';
@@ -14,7 +21,7 @@ export interface EnteredArea {
    * Takes in checkpoints that no job here waits for. Whatever a job does to a workspace breaks that off, and nothing is taken into a workspace that a job works in,
    * nor, while any works in the area, where something would be dropped for it: throws BUSY then.
    */
-  readonly beside: Pick<SnapshotStore, 'receive'>;
+  readonly beside: Pick<SnapshotStore, 'receive' | 'partial'>;
   /**
    * Makes a workspace equal to a checkpoint that another area holds. It does not wait for the jobs there, but for what drops checkpoints there and has begun. Throws NOT_FOUND,
    * also when that area is to go.
@@ -228,7 +235,7 @@ class Moving {
     }
   }
 
-  /** Into the workspace, or any of the area. Nothing of it is left when it resolves. */
+  /** Into the workspace, or any of the area. No process of it is left when it resolves. */
   async stopReceiving(workspace?: string): Promise<void> {
     for (const each of this.#receiving) {
       if (workspace !== undefined && each.workspace !== workspace) continue;
@@ -237,13 +244,17 @@ class Moving {
     }
   }
 
-  async send(workspace: string, begin: () => Promise<Readable>): Promise<Readable> {
+  async send<T extends Readable | null>(workspace: string, begin: () => Promise<T>): Promise<T> {
     const mayGo = new AbortController();
     const found = begin();
     const sending = { workspace, mayGo, begun: settled(found) };
     this.#sending.add(sending);
     try {
       const stream = await found;
+      if (stream === null) {
+        this.#sending.delete(sending);
+        return stream;
+      }
       stream.once('close', () => this.#sending.delete(sending));
       stream.on('error', () => undefined);
       mayGo.signal.addEventListener('abort', () => stream.destroy(mayGo.signal.reason as Error));
@@ -330,13 +341,31 @@ class SerialStore extends SnapshotStore {
     return await this.serialise(() => this.store.estimateSend(checkpoint, base));
   }
 
-  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+  override async sendRest(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    position: string,
+  ): Promise<Readable | null> {
+    const begin = (): Promise<Readable | null> => this.store.sendRest(checkpoint, base, position);
+    return await this.moving.send(checkpoint.workspace, begin);
+  }
+
+  override async partial(checkpoint: CheckpointId, base: Checkpoint | null): Promise<PartialReceive | null> {
+    return await this.serialise(() => this.store.partial(checkpoint, base));
+  }
+
+  override async receive(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    stream: Readable,
+    position?: string,
+  ): Promise<void> {
     const { workspace } = checkpoint;
     // Told where it is read; it may break off before that.
     stream.on('error', () => undefined);
     await this.serialise(async () => {
       await this.moving.stopFor(workspace);
-      const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream);
+      const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream, position);
       await ((await dropsFor(this.store, workspace, base)) ? this.dropping(receive) : receive());
     });
   }
@@ -365,11 +394,20 @@ class StoreBeside {
     private readonly working: readonly string[],
   ) {}
 
-  async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+  async partial(checkpoint: CheckpointId, base: Checkpoint | null): Promise<PartialReceive | null> {
+    return await this.serialise(() => this.store.partial(checkpoint, base));
+  }
+
+  async receive(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    stream: Readable,
+    position?: string,
+  ): Promise<void> {
     const { workspace } = checkpoint;
     // Told where it is read; it may break off before that.
     stream.on('error', () => undefined);
-    const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream);
+    const receive = (): Promise<void> => this.store.receive(checkpoint, base, stream, position);
     const begun = await this.serialise(async () => {
       const drops = await dropsFor(this.store, workspace, base);
       if (drops) {

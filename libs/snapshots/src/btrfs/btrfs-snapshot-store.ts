@@ -179,6 +179,15 @@ export class BtrfsSnapshotStore extends SnapshotStore {
     return null;
   }
 
+  /** Nothing of a stream that broke off is kept. */
+  override partial(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override sendRest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   /** What comes is received beside what is there, and takes its place when it is whole. */
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
     try {

@@ -173,6 +173,15 @@ export class DirectorySnapshotStore extends SnapshotStore {
     return [this.#records.treeOf(checkpoint), base === null ? null : this.#records.treeOf(base)];
   }
 
+  /** Nothing of a stream that broke off is kept. */
+  override partial(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  override sendRest(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
     // It is told where the stream is read; nobody may be reading when it happens.
     stream.on('error', () => undefined);

@@ -10,7 +10,7 @@ import {
   foreignDataset,
   isReceiving,
   readWorkspaceState,
-  RECEIVING_WORKSPACE,
+  receivingMark,
   refuseForeign,
   ROLE,
   type SnapshotState,
@@ -100,7 +100,8 @@ async function isOfAnotherArea(zfs: ZfsCommand, { areasRoot }: AreaPlace, datase
   const area = parentOf(dataset);
   if (areasRoot === null || parentOf(area) !== areasRoot) return false;
   try {
-    const names = [AREA, ROLE, ASIDE_OF, RECEIVING_WORKSPACE];
+    const mark = receivingMark(dataset.slice(area.length + 1));
+    const names = [AREA, ROLE, ASIDE_OF, mark];
     const properties = (await readProperties(zfs, dataset as DatasetName, 0, names)).get(dataset);
     if (properties?.get(AREA) !== area.slice(areasRoot.length + 1)) return false;
     const isOurs = properties.get(ROLE) === 'workspace' || asideOf(properties) !== null;

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { BEGIN_BYTES, readStreamBegin } from './stream-begin.js';
+import { packList } from './packed-list.js';
+import { BEGIN_BYTES, readRestBegin, readStreamBegin } from './stream-begin.js';
 
 interface Parts {
   readonly type?: number;
+  readonly listBytes?: number;
   readonly magic?: bigint;
   readonly version?: bigint;
   readonly kind?: number;
@@ -13,7 +15,16 @@ interface Parts {
 }
 
 function record(
-  { type = 0, magic = 0x2f5bacbacn, version = 1n, kind = 2, flags = 0, to = 7n, from = 0n }: Parts,
+  {
+    type = 0,
+    listBytes = 0,
+    magic = 0x2f5bacbacn,
+    version = 1n,
+    kind = 2,
+    flags = 0,
+    to = 7n,
+    from = 0n,
+  }: Parts,
   little = true,
 ): Buffer {
   const bytes = Buffer.alloc(BEGIN_BYTES);
@@ -22,6 +33,7 @@ function record(
   const int64 = (value: bigint, at: number): unknown =>
     little ? bytes.writeBigUInt64LE(value, at) : bytes.writeBigUInt64BE(value, at);
   int32(type, 0);
+  int32(listBytes, 4);
   int64(magic, 8);
   int64(version, 16);
   int32(kind, 32);
@@ -38,11 +50,19 @@ describe('the beginning of a ZFS stream', () => {
       toGuid: String(guid),
       fromGuid: '3',
       isClone: true,
+      isRest: false,
+      listBytes: 0,
     });
+    const parts = { toGuid: '7', fromGuid: null, isClone: false };
     expect(readStreamBegin(record({ version: 1n | (0x10000n << 2n) }, little))).toEqual({
-      toGuid: '7',
-      fromGuid: null,
-      isClone: false,
+      ...parts,
+      isRest: false,
+      listBytes: 0,
+    });
+    expect(readStreamBegin(record({ version: 1n | (1n << 22n), listBytes: 96 }, little))).toEqual({
+      ...parts,
+      isRest: true,
+      listBytes: 96,
     });
   });
 
@@ -52,8 +72,20 @@ describe('the beginning of a ZFS stream', () => {
     ['a volume', { kind: 3 }],
     ['the middle of a stream', { type: 1 }],
     ['something else', { magic: 7n }],
+    ['a list that would fill the memory', { listBytes: 2 ** 31 }],
   ])('is none for %s', (_, parts) => {
     expect(readStreamBegin(record(parts))).toBeNull();
+  });
+
+  it('says of a rest where it goes on', () => {
+    const at = [
+      ['resume_object', 8n],
+      ['resume_offset', 131_072n],
+    ] as const;
+    expect(readRestBegin(packList(new Map(at)))).toEqual({ object: 8n, offset: 131_072n });
+    expect(readRestBegin(packList(new Map(at.slice(1))))).toBeNull();
+    expect(readRestBegin(packList(new Map<string, bigint | string>([...at, ['props', 'x']])))).toBeNull();
+    expect(readRestBegin(Buffer.alloc(0))).toBeNull();
   });
 
   it('takes whatever bytes come', () => {

@@ -1,5 +1,6 @@
 import { SnapshotStoreError } from '#libs/engine';
 import type { CheckpointFacts } from '#libs/plan';
+import { createHash } from 'node:crypto';
 import { isCode } from '../store-errors.js';
 import { EMPTY } from '../store-names.js';
 import type { DatasetName } from './dataset-name.js';
@@ -19,15 +20,25 @@ export const ASIDE_OF = `${OURS}aside-of`;
 export const MARK = `${OURS}checkpoint`;
 /**
  * What is being received proves itself by these until it is whole, since a stream can carry no property: on the build area's dataset the workspace that is
- * made, which that inherits; on a workspace the guid of the snapshot that it gets.
+ * made (`receivingMark`), which that inherits; on a workspace the guid of the snapshot that it gets.
  */
-export const RECEIVING_WORKSPACE = `${OURS}receiving-workspace`;
 export const RECEIVING_GUID = `${OURS}receiving-guid`;
+/** Of what came of a receive that broke off, and can be gone on with; zfsprops(7). */
+export const RESUME_TOKEN = 'receive_resume_token';
+
+/** A property of each workspace's own, since several can be on their way at once. Its name has no room for theirs. */
+export function receivingMark(workspace: string): string {
+  return `${OURS}receiving.${createHash('sha256').update(workspace).digest('hex').slice(0, 32)}`;
+}
 
 /** What ZFS knows of a workspace. */
 export interface WorkspaceState {
   readonly dataset: DatasetName;
   readonly isOurs: boolean;
+  /** It is what the receiving of the workspace has made, or left, and no workspace yet. */
+  readonly isHalf: boolean;
+  /** `null`: nothing of a receive that broke off was kept in it. */
+  readonly resumeToken: string | null;
   /** `null`: not set aside. */
   readonly aside: Aside | null;
   /** The snapshot it was cloned from. */
@@ -58,7 +69,6 @@ const STATE_PROPERTIES = [
   ROLE,
   ASIDE_OF,
   MARK,
-  RECEIVING_WORKSPACE,
   RECEIVING_GUID,
   ...FACT_PROPERTIES,
 ];
@@ -69,7 +79,9 @@ export async function readWorkspaceState(
   dataset: DatasetName,
 ): Promise<WorkspaceState | null> {
   try {
-    const all = await readProperties(zfs, dataset, 1, STATE_PROPERTIES);
+    const names = [...STATE_PROPERTIES, receivingMark(nameOf(dataset))];
+    const canGoOn = await zfs.canGoOn(dataset);
+    const all = await readProperties(zfs, dataset, 1, canGoOn ? [...names, RESUME_TOKEN] : names);
     const own: Properties = all.get(dataset) ?? new Map<string, string>();
     const isHalf = own.get(ROLE) !== 'workspace' && isReceiving(dataset, own);
     const snapshots = [...all]
@@ -77,7 +89,12 @@ export async function readWorkspaceState(
       .map(([name, properties]) => snapshotState(name.slice(dataset.length + 1), properties, isHalf))
       .toSorted((a, b) => a.createdInTransaction - b.createdInTransaction);
     const isOurs = own.get(ROLE) === 'workspace' || isHalf;
-    return { dataset, isOurs, aside: asideOf(own), origin: own.get('origin') ?? null, snapshots };
+    return {
+      ...{ dataset, isOurs, isHalf, snapshots },
+      resumeToken: own.get(RESUME_TOKEN) ?? null,
+      aside: asideOf(own),
+      origin: own.get('origin') ?? null,
+    };
   } catch (error) {
     if (isCode(error, 'NOT_FOUND')) return null;
     throw error;
@@ -124,7 +141,12 @@ export function emptySnapshot({ snapshots }: WorkspaceState): SnapshotState | nu
 
 /** The dataset is what the receiving of its workspace has made, or left. */
 export function isReceiving(dataset: string, properties: Properties): boolean {
-  return properties.get(RECEIVING_WORKSPACE) === dataset.slice(dataset.lastIndexOf('/') + 1);
+  const workspace = nameOf(dataset);
+  return properties.get(receivingMark(workspace)) === workspace;
+}
+
+function nameOf(dataset: string): string {
+  return dataset.slice(dataset.lastIndexOf('/') + 1);
 }
 
 export interface Aside {

@@ -18,8 +18,8 @@ import {
   ASIDE_OF,
   asideOf,
   foreignDataset,
-  isReceiving,
-  RECEIVING_WORKSPACE,
+  readWorkspaceState,
+  RESUME_TOKEN,
   ROLE,
 } from './workspace-state.js';
 import { ZfsCommand } from './zfs-command.js';
@@ -84,15 +84,17 @@ export class ZfsAreas extends Areas {
   override async workspaces(name: string): Promise<readonly string[]> {
     if ((await this.#find(name)) !== 'ours') return [];
     const dataset = this.#dataset(name);
-    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE, ASIDE_OF, RECEIVING_WORKSPACE]);
-    return [...all]
-      .filter(
-        ([child, properties]) =>
-          properties.get('type') === 'filesystem' &&
-          asideOf(properties) === null &&
-          (properties.get(ROLE) === 'workspace' || isReceiving(child, properties)),
-      )
-      .map(([child]) => child.slice(dataset.length + 1));
+    const all = await readProperties(this.#zfs, dataset, 1, ['type', ROLE, ASIDE_OF]);
+    const found: string[] = [];
+    for (const [child, properties] of all) {
+      if (child === dataset || properties.get('type') !== 'filesystem' || asideOf(properties) !== null)
+        continue;
+      const isOne =
+        properties.get(ROLE) === 'workspace' ||
+        (await readWorkspaceState(this.#zfs, child as DatasetName))?.isHalf === true;
+      if (isOne) found.push(child.slice(dataset.length + 1));
+    }
+    return found;
   }
 
   override async rest(name: string): Promise<void> {
@@ -106,6 +108,16 @@ export class ZfsAreas extends Areas {
       workspaces.map((workspace) => childDataset(dataset, workspace)),
     );
     await asides.sweep();
+    await this.#dropOldPartials(dataset);
+  }
+
+  async #dropOldPartials(dataset: DatasetName): Promise<void> {
+    if (!(await this.#zfs.canGoOn(dataset))) return;
+    const store = this.#store(dataset);
+    for (const [child, properties] of await readProperties(this.#zfs, dataset, 1, [RESUME_TOKEN])) {
+      if (child !== dataset && properties.has(RESUME_TOKEN))
+        await store.dropOldPartial(child.slice(dataset.length + 1));
+    }
   }
 
   override async fork(

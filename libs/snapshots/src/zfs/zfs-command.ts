@@ -14,6 +14,8 @@ export interface ZfsCall {
 
 /** Runs ZFS. Everything in this repository that asks ZFS for something goes through here. */
 export class ZfsCommand {
+  #canGoOn: boolean | null = null;
+
   constructor(
     /** Told of every call when it has ended. */
     private readonly log: (call: ZfsCall) => void = () => {},
@@ -27,6 +29,25 @@ export class ZfsCommand {
   /** As `zfs`, asked again for up to 10 s while the answer has one of these codes. */
   async zfsRetrying(codes: readonly SnapshotStoreErrorCode[], ...args: readonly string[]): Promise<string> {
     return await retrying(codes, () => this.#run('zfs', args));
+  }
+
+  /**
+   * Whether a receive that broke off can be gone on with: OpenZFS knows the property that says where, zfs-fuse does not. It is asked once, of any dataset
+   * that is there. Throws as `zfs`.
+   */
+  async canGoOn(dataset: string): Promise<boolean> {
+    this.#canGoOn ??= await this.#knows('receive_resume_token', dataset);
+    return this.#canGoOn;
+  }
+
+  async #knows(property: string, dataset: string): Promise<boolean> {
+    try {
+      await this.#run('zfs', ['get', '-H', property, dataset]);
+      return true;
+    } catch (error) {
+      if (error instanceof SnapshotStoreError && error.code === 'FAILED') return false;
+      throw error;
+    }
   }
 
   /** Standard output of `zfs send`. It ends well only when zfs does, and zfs ends with it. */

@@ -1,4 +1,11 @@
-import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
+import {
+  SnapshotStore,
+  SnapshotStoreError,
+  type CheckpointId,
+  type PartialReceive,
+  type Space,
+  type Workspace,
+} from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +19,9 @@ import { childDataset, snapshotName, type DatasetName, type SnapshotName } from 
 import { readProperties } from './dataset-properties.js';
 import { factsToProperties } from './fact-properties.js';
 import { fallingWith, isPinned, originsOf, type AreaPlace, type Falling } from './forks.js';
+import { isOld, partialOf } from './partial-receive.js';
 import { asBadStream, readBegin } from './received-stream.js';
+import { formatPosition, formatResumeToken, parsePosition } from './resume-token.js';
 import { parseSendSize } from './send-size.js';
 import { SpaceReserve } from './space-reserve.js';
 import {
@@ -20,7 +29,7 @@ import {
   MARK,
   readWorkspaceState,
   RECEIVING_GUID,
-  RECEIVING_WORKSPACE,
+  receivingMark,
   ROLE,
   type SnapshotState,
   type WorkspaceState,
@@ -41,6 +50,7 @@ export interface ZfsSnapshotStoreOptions {
 }
 
 interface Found {
+  readonly checkpoint: Checkpoint;
   readonly state: WorkspaceState;
   readonly snapshot: SnapshotState;
 }
@@ -84,7 +94,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     await this.#reserve.hold(await this.space());
     if (checkpoint.workspace === workspace) return await this.#rollBack(workspace, state, snapshot);
     await this.#refuseOrigin(state.dataset, dataset);
-    return await this.#fork(workspace, { state, snapshot });
+    return await this.#fork(workspace, { checkpoint, state, snapshot });
   }
 
   /** As `startFrom`, of a checkpoint that the store of an area beside this one holds. */
@@ -145,16 +155,65 @@ export class ZfsSnapshotStore extends SnapshotStore {
     return ['-i', snapshotName(from.state.dataset, base.label), whole];
   }
 
-  override async receive(checkpoint: Checkpoint, base: Checkpoint | null, stream: Readable): Promise<void> {
+  /**
+   * A token is made of what is here and the three numbers: so the receiver cannot name a snapshot. It need not be the one that the stream began from, which
+   * may have come from another agent.
+   */
+  override async sendRest(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    position: string,
+  ): Promise<Readable | null> {
+    const at = parsePosition(position);
+    const toName = (await this.#sendArgs(checkpoint, base)).at(-1) ?? '';
+    if (at === null || !(await this.#zfs.canGoOn(this.#root))) return null;
+    const token = formatResumeToken({
+      ...at,
+      ...{ toGuid: checkpoint.id, fromGuid: base?.id ?? null, toName },
+    });
+    try {
+      await this.#zfs.zfs('send', '-n', '-v', '-t', token);
+      return await this.#zfs.send('-t', token);
+    } catch (error) {
+      if (isCode(error, 'FAILED') || isCode(error, 'NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+
+  override async partial(checkpoint: CheckpointId, base: Checkpoint | null): Promise<PartialReceive | null> {
+    const state = await readWorkspaceState(this.#zfs, this.#dataset(checkpoint.workspace));
+    const token = partialOf(state, checkpoint, base);
+    if (state === null || token === null || (await isOld(this.#zfs, state))) return null;
+    return { position: formatPosition(token), bytes: Number(token.bytes) };
+  }
+
+  /** Nobody may be receiving into the workspace. */
+  async dropOldPartial(workspace: string): Promise<void> {
+    const state = await readWorkspaceState(this.#zfs, this.#dataset(workspace));
+    if (state === null || !state.isOurs || !(await isOld(this.#zfs, state))) return;
+    if (state.isHalf) await this.#destroy(state);
+    else await this.#dropPartial(state);
+  }
+
+  override async receive(
+    checkpoint: Checkpoint,
+    base: Checkpoint | null,
+    stream: Readable,
+    position?: string,
+  ): Promise<void> {
     try {
       refuseBadLabel(checkpoint.label);
       refuseBadFacts(checkpoint.facts);
       await this.#reserve.hold(await this.space());
       const found = base === null ? null : await this.#findFor(checkpoint.workspace, base);
-      const begun = await readBegin(stream, { checkpoint, base });
+      const goesOn = position !== undefined;
+      if (goesOn && (await this.partial(checkpoint, base))?.position !== position)
+        throw badStream(`what had come of ${checkpoint.label} is not here any more`);
+      const at = goesOn ? parsePosition(position) : null;
+      const begun = await readBegin(stream, { checkpoint, base, position: at });
       if (found !== null && base?.workspace === checkpoint.workspace)
-        await this.#receiveIncrement(checkpoint, found, begun);
-      else await this.#receiveWhole(checkpoint, found, begun);
+        await this.#receiveIncrement(checkpoint, found, begun, goesOn);
+      else await this.#receiveWhole(checkpoint, found, begun, goesOn);
     } finally {
       stream.destroy();
     }
@@ -165,13 +224,14 @@ export class ZfsSnapshotStore extends SnapshotStore {
     checkpoint: Checkpoint,
     base: Found | null,
     stream: AsyncIterable<Buffer>,
+    goesOn: boolean,
   ): Promise<void> {
     const { workspace, label } = checkpoint;
     const dataset = this.#dataset(workspace);
     if (base !== null) await this.#refuseOrigin(base.state.dataset, dataset);
-    const replaced = await this.#stateToChange(workspace);
+    const replaced = goesOn ? null : await this.#stateToChange(workspace);
     if (replaced !== null) await this.#destroy(replaced);
-    await this.#set(this.#root, RECEIVING_WORKSPACE, workspace);
+    await this.#set(this.#root, receivingMark(workspace), workspace);
     try {
       await this.#receiveStream(stream, snapshotName(dataset, label));
       await this.#refuseOther(dataset, checkpoint, base);
@@ -179,21 +239,24 @@ export class ZfsSnapshotStore extends SnapshotStore {
       await this.#mark(dataset, checkpoint);
     } catch (error) {
       const half = await readWorkspaceState(this.#zfs, dataset);
+      if (isCode(error, 'BAD_STREAM') && partialOf(half, checkpoint, base?.checkpoint ?? null) !== null)
+        throw error;
       if (half !== null) await this.#destroy(half);
+      await this.#unset(this.#root, receivingMark(workspace));
       throw error;
-    } finally {
-      await this.#unset(this.#root, RECEIVING_WORKSPACE);
     }
+    await this.#unset(this.#root, receivingMark(workspace));
   }
 
   /** One more snapshot of a workspace, which is brought back to the one before it. Until it is whole, it is ours by what the workspace says. */
   async #receiveIncrement(
     checkpoint: Checkpoint,
-    { state, snapshot }: Found,
+    { state, snapshot, checkpoint: base }: Found,
     stream: AsyncIterable<Buffer>,
+    goesOn: boolean,
   ): Promise<void> {
     const { dataset } = state;
-    await this.#rollBackUnmounted(state, snapshot);
+    await this.#rollBackUnmounted(goesOn ? { ...state, resumeToken: null } : state, snapshot);
     await this.#set(dataset, RECEIVING_GUID, checkpoint.id);
     try {
       await this.#receiveStream(stream, snapshotName(dataset, checkpoint.label));
@@ -201,7 +264,8 @@ export class ZfsSnapshotStore extends SnapshotStore {
       await this.#mark(dataset, checkpoint);
     } catch (error) {
       const now = await readWorkspaceState(this.#zfs, dataset);
-      if (now !== null) await this.#rollBackUnmounted(now, snapshot);
+      const isKept = isCode(error, 'BAD_STREAM') && partialOf(now, checkpoint, base) !== null;
+      if (now !== null && !isKept) await this.#rollBackUnmounted(now, snapshot);
       throw error;
     } finally {
       await this.#unset(dataset, RECEIVING_GUID);
@@ -210,7 +274,8 @@ export class ZfsSnapshotStore extends SnapshotStore {
 
   async #receiveStream(stream: AsyncIterable<Buffer>, target: SnapshotName): Promise<void> {
     try {
-      await this.#zfs.receive(stream, '-u', target);
+      const keeping = (await this.#zfs.canGoOn(this.#root)) ? ['-s'] : [];
+      await this.#zfs.receive(stream, ...keeping, '-u', target);
     } catch (error) {
       throw asBadStream(error);
     }
@@ -300,6 +365,7 @@ export class ZfsSnapshotStore extends SnapshotStore {
     const { forks, pinned } = falling;
     await unmountDatasets(this.#zfs, [...forks.map((fork) => fork.dataset), dataset]);
     for (const fork of forks) await this.#remove(fork, falling);
+    await this.#dropPartial(state);
     if (isPinned(pinned, dataset, newer)) await this.#asides.setBack(state, target, pinned);
     else await this.#destroySnapshots(dataset, newer);
     await this.#asides.sweepAfter(falling);
@@ -321,13 +387,22 @@ export class ZfsSnapshotStore extends SnapshotStore {
 
   /** Destroys an unmounted dataset whose forks are gone, or sets it aside for those that stay. */
   async #remove(state: WorkspaceState, { pinned }: Falling): Promise<void> {
-    const { dataset, snapshots } = state;
+    const { dataset, snapshots, isHalf } = state;
+    if (!isHalf) await this.#dropPartial(state);
     if (isPinned(pinned, dataset, snapshots)) {
       await this.#asides.setAside(state, pinned);
       return;
     }
     await this.#destroySnapshots(dataset, snapshots);
     await this.#zfs.zfsRetrying(['BUSY'], 'destroy', dataset);
+    // Somebody else's of that name would seem to be ours.
+    if (isHalf) await this.#unset(this.#root, receivingMark(dataset.slice(this.#root.length + 1)));
+  }
+
+  /** It is a clone of the workspace's newest snapshot, which nobody sees: that could not be destroyed while it is there. */
+  async #dropPartial({ dataset, resumeToken }: WorkspaceState): Promise<void> {
+    if (resumeToken === null) return;
+    await this.#reserve.lend(() => this.#zfs.zfsRetrying(['BUSY'], 'receive', '-A', dataset));
   }
 
   /** Throws NOT_FOUND when the snapshot is gone by now. */
@@ -405,8 +480,9 @@ export class ZfsSnapshotStore extends SnapshotStore {
 }
 
 /** Throws NOT_FOUND. */
-function foundIn(state: WorkspaceState | null, dataset: DatasetName, { label, id }: Checkpoint): Found {
+function foundIn(state: WorkspaceState | null, dataset: DatasetName, checkpoint: Checkpoint): Found {
+  const { label, id } = checkpoint;
   const snapshot = state?.snapshots.find((each) => each.isWhole && each.label === label && each.guid === id);
-  if (state !== null && snapshot !== undefined) return { state, snapshot };
+  if (state !== null && snapshot !== undefined) return { checkpoint, state, snapshot };
   throw new SnapshotStoreError('NOT_FOUND', `the checkpoint ${dataset}@${label} (${id}) is gone`);
 }
