@@ -40,6 +40,10 @@ interface Place {
   readonly remove: () => Promise<void>;
 }
 
+/** Which the store finds out by itself. */
+const CAN_GO_ON =
+  (await execa('zfs', ['get', '-H', 'receive_resume_token', POOL], { reject: false })).exitCode === 0;
+
 let made = 0;
 const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
 
@@ -298,6 +302,41 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
       expect(transfers.failures.join('\n')).toMatch(/announced|another|, not /);
       expect(await to.inventory()).toEqual(before);
     });
+  });
+
+  it.each([
+    ['a whole one', false],
+    ['an increment', true],
+  ])('goes on with %s that was cut, where the store can', async (_, isIncrement) => {
+    const base = isIncrement ? first : null;
+    if (base !== null) await transfers.fetch(base, null);
+    await transfers.cutAfter(BYTES * 0.4, BYTES * 0.4);
+    const fetched = await transfers.fetch(second, base);
+    expect(transfers.failures).toHaveLength(2);
+    if (kind === 'ZFS' && CAN_GO_ON) expect(fetched?.bytes).toBeLessThan(BYTES * 0.5);
+    else expect(fetched?.bytes).toBeGreaterThan(BYTES);
+    expect(await held()).toEqual(base === null ? [second] : [base, second]);
+    expect(await treeOf(transfers.there, second)).toEqual(await treeOf(transfers.here, second));
+  });
+
+  it('takes with it, when its area goes, what came of one that was cut', async () => {
+    transfers.tickets.sources.splice(0);
+    await transfers.lieFirst((response) => {
+      void transfers.here.store.send(second, null).then(async (stream) => {
+        const json = Buffer.from(JSON.stringify({ facts: second.facts }));
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(json.length);
+        response.write(Buffer.concat([length, json]));
+        response.write((await buffer(stream)).subarray(0, BYTES / 2), () => response.destroy());
+      });
+    });
+    expect(await transfers.fetch(second, null)).toBeNull();
+    const kept = await transfers.there.store.partial(second, null);
+    expect(kept !== null).toBe(kind === 'ZFS' && CAN_GO_ON);
+    expect(await held()).toEqual([]);
+    await to.areas.rest(TRANSFER_AREA);
+    await to.areas.destroy(TRANSFER_AREA);
+    expect(await to.areas.list()).toEqual([]);
   });
 
   it('refuses a ticket that was used, one for another agent, and one for what another area has', async () => {

@@ -5,7 +5,7 @@ import { makePeerCa, PeerCa } from '#libs/tls';
 import { once } from 'node:events';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { request } from 'node:https';
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { pino } from 'pino';
 import { AreaDesk, type EnteredArea } from '../../apps/agent/src/areas/area-desk.js';
@@ -31,6 +31,10 @@ export class CheckpointTransfers {
   readonly tickets = new TransferTickets(RECEIVER);
   /** Of the stream that is on its way, so far. */
   bytes = 0;
+  /** Of those, what had come before that. */
+  earlierBytes = 0;
+  /** Of the answer to a ticket that was shown. */
+  shownBytes = 0;
   #server!: CheckpointServer;
   #port = 0;
   readonly #closing: (HttpsServer | Server)[] = [];
@@ -66,13 +70,16 @@ export class CheckpointTransfers {
 
   async fetch(checkpoint: Checkpoint, base: Checkpoint | null): Promise<Fetched | null> {
     const credentials = await peerCredentials(this.ca, RECEIVER);
-    this.bytes = 0;
+    [this.bytes, this.earlierBytes] = [0, 0];
     const holding = holdingOf(checkpoint);
     if (holding === null) throw new TypeError('the checkpoint has no facts');
     return await fetchCheckpoint(this.there, TRANSFER_AREA, holding, base, {
       link: this.tickets,
       credentials: () => credentials,
-      onProgress: ({ bytes }) => void (this.bytes = bytes),
+      onProgress: ({ bytes, earlierBytes = 0 }) => {
+        this.bytes = bytes;
+        this.earlierBytes = earlierBytes;
+      },
       progressMs: 20,
       onFailure: ({ message }) => void this.failures.push(message),
       signal: new AbortController().signal,
@@ -80,7 +87,7 @@ export class CheckpointTransfers {
   }
 
   /** Shows the source a ticket as an agent would. Resolves to the answer's status. */
-  async show(ticket: string, agent: AgentId = RECEIVER): Promise<number> {
+  async show(ticket: string, agent: AgentId = RECEIVER, headers: OutgoingHttpHeaders = {}): Promise<number> {
     const call = request({
       ...(await peerCredentials(this.ca, agent)),
       host: '127.0.0.1',
@@ -88,14 +95,15 @@ export class CheckpointTransfers {
       method: 'POST',
       agent: false,
       checkServerIdentity: () => undefined,
-      headers: { authorization: `Bearer ${ticket}` },
+      headers: { authorization: `Bearer ${ticket}`, ...headers },
     });
     call.end();
     return await new Promise((resolve, reject) => {
       call.once('error', reject);
       call.once('response', (response) => {
         response.on('error', () => undefined);
-        response.resume();
+        this.shownBytes = 0;
+        response.on('data', (bytes: Buffer) => void (this.shownBytes += bytes.length));
         response.once('close', () => resolve(response.statusCode ?? 0));
       });
     });
@@ -134,6 +142,29 @@ export class CheckpointTransfers {
     this.#closing.push(between);
     this.tickets.sources.splice(0, 1, { agent: SOURCE, port: (between.address() as AddressInfo).port });
     return { held, letGo: () => letGo() };
+  }
+
+  /** The next streams are cut when so many bytes of them have passed, one after the other. */
+  async cutAfter(...limits: readonly number[]): Promise<void> {
+    const left = [...limits];
+    const between = createServer((client) => {
+      const source = connect(this.#port, '127.0.0.1');
+      for (const each of [client, source]) each.on('error', () => undefined);
+      client.once('close', () => source.destroy());
+      source.once('close', () => client.end());
+      client.pipe(source);
+      const limit = left.shift() ?? Infinity;
+      let seen = 0;
+      source.on('data', (bytes: Buffer) => {
+        seen += bytes.length;
+        if (seen < limit) client.write(bytes);
+        else client.destroy();
+      });
+    });
+    between.listen(0, '127.0.0.1');
+    await once(between, 'listening');
+    this.#closing.push(between);
+    this.tickets.sources.splice(0, 1, { agent: SOURCE, port: (between.address() as AddressInfo).port });
   }
 
   /** An agent of the farm that is asked before the source, and sends whatever it likes; asked again, it has nothing. */

@@ -274,7 +274,7 @@ export const ReportEvent = z.discriminatedUnion('type', [
     bytes: Bytes,
     ms: z.number().int().min(0),
   }),
-  /** One is on its way; `totalBytes` is an estimate. */
+  /** One is on its way; `totalBytes` is an estimate. `earlierBytes` of the `bytes` have come before a transfer broke off. */
   z.strictObject({
     type: z.literal('transfer-progress'),
     label: z.string().max(200),
@@ -282,6 +282,7 @@ export const ReportEvent = z.discriminatedUnion('type', [
     bytes: Bytes,
     totalBytes: Bytes.nullable().default(null),
     bytesPerSecond: Bytes.default(0),
+    earlierBytes: Bytes.optional(),
   }),
   /** A lane's declared output, uploaded and committed. */
   z.strictObject({ type: z.literal('output-published'), path: RelativePath, tree: PackedTree }),

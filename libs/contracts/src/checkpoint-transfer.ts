@@ -10,7 +10,8 @@ import { AgentId, Bytes, Millis, Name } from './ids.js';
  *     receiver -> source        POST https://host:port/          (the ticket)  -> Preface, the store's stream, the digest of both
  *     source   -> coordinator   POST /agent/v1/transfers/redeem  RedeemTicket  -> RedeemedTicket
  *
- * The receiver asks in HTTP/1.0: the answer comes as it is, up to the end of the connection. Both agents show a certificate of the farm's peer CA, made out to
+ * The receiver asks in HTTP/1.0: the answer comes as it is, up to the end of the connection. Where something of the checkpoint has come before, it names the position that its
+ * store is at in a header; a source that can go on there says so in the preface, and any other sends all of it. Both agents show a certificate of the farm's peer CA, made out to
  * the agent's id (POST /agent/v1/peer-certificate).
  */
 export const PeerAddress = z.strictObject({
@@ -68,11 +69,17 @@ export const PeerCertificate = z.strictObject({
 });
 export type PeerCertificate = z.infer<typeof PeerCertificate>;
 
+/** Where a stream goes on that broke off: a store's own words, for one of its kind. */
+export const StreamPosition = z.string().regex(/^[A-Za-z0-9.]{1,100}$/);
+export const POSITION_HEADER = 'distrofarm-position';
+
 /** In front of the stream, as a length of four bytes and JSON: what the source's store knows of the checkpoint. */
 export const Preface = z.strictObject({
   facts: z.record(z.string().max(31), z.string().max(1000)),
-  /** About how much the stream will be; `null`: nobody knows. Only for people to read. */
+  /** About how much all of the stream is; `null`: nobody knows. Only for people to read. */
   bytes: Bytes.nullable().default(null),
+  /** The one that was asked for, where this is but the rest that is behind it. Only sent to who has asked. */
+  position: StreamPosition.optional(),
 });
 export type Preface = z.infer<typeof Preface>;
 export const MAX_PREFACE_BYTES = 64 * 1024;

@@ -1,5 +1,12 @@
-import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '#libs/contracts';
-import { SnapshotStoreError, type SnapshotStore } from '#libs/engine';
+import {
+  POSITION_HEADER,
+  type AgentId,
+  type AreaName,
+  type CheckpointRef,
+  type Holding,
+  type TransferTicket,
+} from '#libs/contracts';
+import { SnapshotStoreError, type PartialReceive, type SnapshotStore } from '#libs/engine';
 import { ApiError, retryDelays } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
 import { SlabReader } from '#libs/snapshots';
@@ -30,20 +37,24 @@ export interface FetchOptions {
 
 export interface TransferProgress {
   readonly from: string;
+  /** With those that came earlier. */
   readonly bytes: number;
   /** As the source estimates. */
   readonly totalBytes: number | null;
   readonly bytesPerSecond: number;
+  /** Those that came before a transfer broke off, where this one goes on. */
+  readonly earlierBytes?: number;
 }
 
 /** Where a checkpoint is to go. */
 export interface Receiving {
-  readonly store: Pick<SnapshotStore, 'receive'>;
+  readonly store: Pick<SnapshotStore, 'receive' | 'partial'>;
 }
 
 export interface Fetched {
   readonly checkpoint: Checkpoint;
   readonly from: string;
+  /** In the transfer that ended it, without what had come earlier. */
   readonly bytes: number;
   readonly ms: number;
 }
@@ -52,8 +63,10 @@ const STALL_MS = 60_000;
 /** A host that is gone swallows the first packet without a word; one that is there has shaken hands by then. */
 const CONNECT_MS = 10_000;
 const PROGRESS_MS = 1_000;
-/** A cut or damaged transfer is begun anew; what fails so often will fail again. */
+/** A cut or damaged transfer is gone on with, or begun anew; what fails so often without getting any further will fail again. */
 const MOST_TRIES = 4;
+/** Of those, how many go on at one place. What had come may be what is wrong. */
+const MOST_TRIES_AT_ONE_PLACE = 3;
 const FIRST_DELAY_MS = 200;
 const LONGEST_DELAY_MS = 5_000;
 
@@ -68,20 +81,20 @@ export async function fetchCheckpoint(
   base: Checkpoint | null,
   options: FetchOptions,
 ): Promise<Fetched | null> {
-  const tried: Tried = { without: [], gone: [], base };
+  const tried: Tried = { without: [], gone: [], base, failures: 0, position: null, triesThere: 0 };
   const delays = retryDelays({ firstMs: FIRST_DELAY_MS, maxMs: LONGEST_DELAY_MS });
-  for (let failures = 0; ;) {
+  for (;;) {
     const ticket = await askFor(areaName, wanted, tried, options);
     if (ticket === null) return null;
     try {
-      return await fetchFrom(area, wanted, tried.base, ticket, options);
+      return await fetchFrom(area, wanted, tried, ticket, options);
     } catch (error) {
       options.signal.throwIfAborted();
       if (isOurs(error)) throw error;
       options.onFailure(error as Error);
       if (learn(tried, ticket.source.agent, error)) continue;
-      failures += 1;
-      if (failures % MOST_TRIES === 0) tried.without.push(ticket.source.agent);
+      tried.failures += 1;
+      if (tried.failures % MOST_TRIES === 0) tried.without.push(ticket.source.agent);
     }
     await pause(delays.next().value, options.signal);
   }
@@ -91,6 +104,20 @@ interface Tried {
   readonly without: AgentId[];
   readonly gone: AgentId[];
   base: Checkpoint | null;
+  /** Since it got any further. */
+  failures: number;
+  /** Where the store is. */
+  position: string | null;
+  /** How often that has been gone on from. */
+  triesThere: number;
+}
+
+/** What has come by now, to be gone on with; `null`: nothing, or nothing that is worth another try. */
+async function keptOf({ store }: Receiving, wanted: Holding, tried: Tried): Promise<PartialReceive | null> {
+  const kept = await store.partial(refOf(wanted), tried.base);
+  if (kept !== null && kept.position !== tried.position)
+    Object.assign(tried, { position: kept.position, failures: 0, triesThere: 0 });
+  return tried.triesThere < MOST_TRIES_AT_ONE_PLACE ? kept : null;
 }
 
 /** The source said why, and asking otherwise will help. */
@@ -131,13 +158,15 @@ async function askFor(
 async function fetchFrom(
   area: Receiving,
   wanted: Holding,
-  base: Checkpoint | null,
+  tried: Tried,
   ticket: TransferTicket,
   options: FetchOptions,
 ): Promise<Fetched> {
+  const kept = await keptOf(area, wanted, tried);
   const startedAt = performance.now();
   const from = ticket.source.name;
-  const { stream, whyCut } = await openStream(ticket, options);
+  const { stream, whyCut } = await openStream(ticket, kept?.position ?? null, options);
+  if (kept !== null) tried.triesThere += 1;
   const incoming = new IncomingCheckpoint(ticket.maxBytes);
   // Also when the answer was cut before anybody looked.
   const pace = options.isBusy === undefined ? [] : [new Pace({ isBusy: options.isBusy })];
@@ -146,17 +175,22 @@ async function fetchFrom(
   options.signal.addEventListener('abort', abort, { once: true });
   const rate = new TransferRate();
   let totalBytes: number | null = null;
+  let earlier: { readonly earlierBytes?: number } = {};
   const timer = setInterval(() => {
-    const { bytes } = incoming;
-    rate.note(bytes, performance.now());
-    options.onProgress({ from, bytes, totalBytes, bytesPerSecond: rate.bytesPerSecond });
+    const bytes = incoming.bytes + (earlier.earlierBytes ?? 0);
+    rate.note(incoming.bytes, performance.now());
+    options.onProgress({ from, bytes, totalBytes, bytesPerSecond: rate.bytesPerSecond, ...earlier });
   }, options.progressMs ?? PROGRESS_MS);
   try {
-    const { facts, bytes: announced } = await incoming.preface;
+    const { facts, bytes: announced, position } = await incoming.preface;
     totalBytes = announced;
     const checkpoint = { ...refOf(wanted), facts };
     requireAnnounced(checkpoint, wanted);
-    await area.store.receive(checkpoint, base, incoming);
+    if (position !== undefined) {
+      if (position !== kept?.position) throw new TransferError('it goes on elsewhere than was asked for');
+      earlier = { earlierBytes: kept.bytes };
+    }
+    await area.store.receive(checkpoint, tried.base, incoming, position);
     return { checkpoint, from, bytes: incoming.bytes, ms: Math.round(performance.now() - startedAt) };
   } catch (error) {
     // The store only knows that the stream ended too early.
@@ -178,6 +212,7 @@ interface Answer {
 /** Resolves to what is behind the answer's head. Throws SourceRefused and TransferError. */
 async function openStream(
   { ticket, source }: TransferTicket,
+  position: string | null,
   { credentials, stallMs = STALL_MS, connectMs = CONNECT_MS, signal }: FetchOptions,
 ): Promise<Answer> {
   signal.throwIfAborted();
@@ -212,7 +247,8 @@ async function openStream(
   signal.addEventListener('abort', abort);
   socket.once('secureConnect', () => {
     clearTimeout(unanswered);
-    socket.write(`POST / HTTP/1.0\r\nauthorization: Bearer ${ticket}\r\ncontent-length: 0\r\n\r\n`);
+    const goOn = position === null ? '' : `${POSITION_HEADER}: ${position}\r\n`;
+    socket.write(`POST / HTTP/1.0\r\nauthorization: Bearer ${ticket}\r\n${goOn}content-length: 0\r\n\r\n`);
   });
   try {
     const status = await takeStatus(stream);

@@ -1,4 +1,10 @@
-import { type PeerAddress, type Preface, type RedeemedTicket } from '#libs/contracts';
+import {
+  POSITION_HEADER,
+  StreamPosition,
+  type PeerAddress,
+  type Preface,
+  type RedeemedTicket,
+} from '#libs/contracts';
 import { SnapshotStoreError } from '#libs/engine';
 import { ApiError } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
@@ -80,7 +86,7 @@ export class CheckpointServer {
       const transfer = await this.#redeem(request);
       const area = await this.options.desk.visit(transfer.area);
       try {
-        await this.#send(area, transfer, response);
+        await this.#send(area, transfer, positionIn(request), response);
       } finally {
         await area.leave();
       }
@@ -105,6 +111,7 @@ export class CheckpointServer {
   async #send(
     { store }: EnteredArea,
     { area, checkpoint, base, background }: RedeemedTicket,
+    position: string | null,
     response: ServerResponse,
   ): Promise<void> {
     const here = await store.list(checkpoint.workspace);
@@ -112,10 +119,12 @@ export class CheckpointServer {
     const beside = base?.workspace === checkpoint.workspace;
     const from = base === null ? null : findBase(beside ? here : await store.list(base.workspace), base);
     const bytes = await store.estimateSend(sent, from);
-    const stream = await store.send(sent, from);
+    const rest = position === null ? null : await store.sendRest(sent, from, position);
+    const stream = rest ?? (await store.send(sent, from));
     const hash = createHash('sha256');
     response.writeHead(200, { 'content-type': 'application/octet-stream' });
-    const preface = encodePreface({ facts: sent.facts, bytes });
+    const goesOn = rest === null || position === null ? {} : { position };
+    const preface = encodePreface({ facts: sent.facts, bytes, ...goesOn });
     hash.update(preface);
     response.write(preface);
     const { desk, lateCopies } = this.options;
@@ -170,6 +179,11 @@ function statusOf(error: unknown): number {
   if (error instanceof ApiError && error.status < 500) return 403;
   if (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND') return 404;
   return 503;
+}
+
+/** A receiver that asks for something else gets all of it. */
+function positionIn({ headers }: IncomingMessage): string | null {
+  return StreamPosition.safeParse(headers[POSITION_HEADER]).data ?? null;
 }
 
 function receiverOf({ socket }: IncomingMessage): unknown {

@@ -16,6 +16,10 @@ describe('describeTransfer', () => {
       { ...known, totalBytes: null, bytesPerSecond: 1000, secondsLeft: null },
       'fetching checkpoint im-mod from tank: 412.0 MB, 1.0 kB/s',
     ],
+    [
+      { ...known, totalBytes: 1_200_000_000, bytesPerSecond: 0, earlierBytes: 120_000_000 },
+      'fetching checkpoint im-mod from tank, going on at 120.0 MB: 412.0 MB of 1.2 GB',
+    ],
     [{}, 'fetching checkpoint ? from ?: 0 B'],
   ])('%j', (data, text) => {
     expect(describeTransfer(data)).toBe(text);

@@ -269,11 +269,27 @@ async function checkpointFetched(
 
 function transferProgress(
   scene: Scene,
-  { label, from, bytes, totalBytes, bytesPerSecond }: Extract<ReportEvent, { type: 'transfer-progress' }>,
+  {
+    label,
+    from,
+    bytes,
+    totalBytes,
+    bytesPerSecond,
+    earlierBytes,
+  }: Extract<ReportEvent, { type: 'transfer-progress' }>,
 ): void {
   const isKnown = totalBytes !== null && bytesPerSecond > 0;
   const secondsLeft = isKnown ? Math.ceil(Math.max(0, totalBytes - bytes) / bytesPerSecond) : null;
-  tell(scene, 'transfer-progress', { label, from, bytes, totalBytes, bytesPerSecond, secondsLeft });
+  const earlier = earlierBytes === undefined ? {} : { earlierBytes };
+  tell(scene, 'transfer-progress', {
+    label,
+    from,
+    bytes,
+    totalBytes,
+    bytesPerSecond,
+    secondsLeft,
+    ...earlier,
+  });
 }
 
 async function checkpointTaken(
