@@ -7,6 +7,8 @@ import { execa } from 'execa';
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { areasConformance, type AreasUnderTest } from '../../libs/snapshots/src/areas-conformance.js';
 
@@ -43,6 +45,84 @@ async function makeAreas(): Promise<ZfsAreasUnderTest> {
 }
 
 areasConformance(makeAreas);
+
+/** Which the store finds out by itself. */
+const CAN_GO_ON =
+  (
+    await execa('zfs', ['get', '-H', 'receive_resume_token', process.env['DC_TEST_POOL'] ?? ''], {
+      reject: false,
+    })
+  ).exitCode === 0;
+
+describe('what an area has of a checkpoint whose stream broke off', () => {
+  const [FROM, INTO] = ['b-0000000001.default', 'b-0000000002.default'] as const;
+  let under: ZfsAreasUnderTest;
+  let [from, into]: SnapshotStore[] = [];
+  let [a, b, lane]: Checkpoint[] = [];
+  beforeEach(async () => {
+    under = await makeAreas();
+    from = (await under.areas.open(FROM)).store;
+    into = (await under.areas.open(INTO)).store;
+    const take = async (workspace: string, label: string): Promise<Checkpoint> => {
+      await writeFile(join(under.root, FROM, workspace, 'tmp', label), randomBytes(2 * MiB));
+      return await from!.take(workspace, label, {});
+    };
+    await from.startEmpty('main');
+    [a, b] = [await take('main', 'a'), await take('main', 'b')];
+    await from.startEmpty('lane');
+    lane = await take('lane', 'a');
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await under.cleanup();
+  });
+
+  async function breakOff(checkpoint: Checkpoint, base: Checkpoint | null): Promise<void> {
+    const bytes = await buffer(await from!.send(checkpoint, base));
+    const stream = Readable.from([bytes.subarray(0, MiB)], { objectMode: false });
+    await expect(into!.receive(checkpoint, base, stream)).rejects.toMatchObject({ code: 'BAD_STREAM' });
+    expect((await into!.partial(checkpoint, base)) !== null).toBe(CAN_GO_ON);
+  }
+  const marks = async (): Promise<readonly string[]> =>
+    (await zfs('get', '-H', '-o', 'property', 'all', `${under.dataset}/${INTO}`))
+      .split('\n')
+      .filter((property) => property.startsWith('org.distrofarm:receiving'));
+
+  it.each(['whole', 'increment'])('goes after a day: a %s', async (kind) => {
+    const [checkpoint, base] = kind === 'whole' ? [a!, null] : [b!, a!];
+    if (base !== null) await into!.receive(base, null, await from!.send(base, null));
+    await breakOff(checkpoint, base);
+    await under.areas.rest(INTO);
+    expect((await into!.partial(checkpoint, base)) !== null).toBe(CAN_GO_ON);
+    const now = Date.now();
+    jest.spyOn(Date, 'now').mockReturnValue(now + 25 * 60 * 60 * 1000);
+    expect(await into!.partial(checkpoint, base)).toBeNull();
+    await under.areas.rest(INTO);
+    jest.restoreAllMocks();
+    expect(await into!.partial(checkpoint, base)).toBeNull();
+    expect(await under.areas.workspaces(INTO)).toEqual(base === null ? [] : ['main']);
+    expect(await marks()).toEqual([]);
+    await into!.receive(checkpoint, base, await from!.send(checkpoint, base));
+    expect(await into!.list('main')).toEqual(base === null ? [checkpoint] : [base, checkpoint]);
+  });
+
+  it('is known of each workspace, and goes with the first other use of it', async () => {
+    await breakOff(a!, null);
+    await breakOff(lane!, null);
+    const halves = CAN_GO_ON ? ['lane', 'main'] : [];
+    expect((await under.areas.workspaces(INTO)).toSorted()).toEqual(halves);
+    expect((await into!.partial(a!, null)) !== null).toBe(CAN_GO_ON);
+    expect(await marks()).toHaveLength(halves.length);
+    await into!.startEmpty('lane');
+    expect(await marks()).toHaveLength(CAN_GO_ON ? 1 : 0);
+    await into!.destroy('main');
+    expect(await marks()).toEqual([]);
+    expect(await under.areas.workspaces(INTO)).toEqual(['lane']);
+    await breakOff(a!, null);
+    await under.areas.destroy(INTO);
+    expect(await under.areas.list()).toEqual([FROM]);
+  });
+});
 
 describe('what an area has set aside for another', () => {
   const [FROM, INTO] = ['b-0000000001.default', 'b-0000000002.default'] as const;
