@@ -84,7 +84,7 @@ TMPDIR=$work qemu-system-x86_64 -accel "${DC_OPENZFS_ACCEL:-tcg}" -cpu max -smp 
   -nodefaults -no-user-config -no-reboot -display none -monitor none -serial stdio -nic none -device virtio-rng-pci \
   -kernel "$cache/kernel" -initrd "$cache/initrd" -append 'root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/sbin/run-tests' \
   -drive "file=$cache/system.img,format=raw,if=virtio,snapshot=on" -drive "file=$work/tests.img,format=raw,if=virtio,readonly=on" \
-  < /dev/null | tr -d '\r' | tee "$work/console"
+  < /dev/null | stdbuf --output=L tr -d '\r' | tee "$work/console"
 
 result=$(grep -oE '^[0-9]+ passed, [0-9]+ failed$' "$work/console" | tail -n 1) || result='0 passed, 1 failed'
 echo "$result"
