@@ -111,6 +111,24 @@ export function fingerprintOf(command: readonly string[], program: string | null
   return digestOf('fingerprint', command, program, output);
 }
 
+/**
+ * What the answer to a fingerprint depends on and a farm knows: two of the same digest, asked at the same time, have the same answer. `null`: the step sees what nobody knows, so it has no key
+ * anyhow.
+ */
+export function fingerprintQuestion(
+  step: PlannedStep,
+  manifest: Manifest,
+  world: KeyWorld,
+  { command, program }: { readonly command: readonly string[]; readonly program: string | null },
+  contentOf = contentsOf(manifest),
+): string | null {
+  const answered = { ...world, fingerprints: new Map([[step.name, '']]) };
+  const ingredients = stepIngredients(step, manifest, answered, contentOf);
+  if (ingredients === null) return null;
+  const { reads, variables, tools, sourceDateEpoch } = ingredients;
+  return digestOf('question', command, program, reads, variables, tools, sourceDateEpoch);
+}
+
 /** SHA-256 (hex) of values whose JSON is the same wherever it is made: lists of text and numbers, and objects of one shape. */
 export function digestOf(...values: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(values)).digest('hex');
