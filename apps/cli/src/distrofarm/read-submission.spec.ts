@@ -84,6 +84,9 @@ describe('readSubmission', () => {
       onAgent: 'agent-a',
       priority: 'high',
     });
+    expect(SubmitBuild.parse(body)).toMatchObject({ reuse: true });
+    const without = submissionBody(await read('images/live.xml'), { reuse: false });
+    expect(SubmitBuild.parse(without)).toMatchObject({ reuse: false });
     const matrix = { locale: ['en', 'de'], edition: [] };
     expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), { matrix }))).toMatchObject({
       matrix,
