@@ -220,7 +220,7 @@ async function fill(database: FarmDatabase, agents: readonly AgentId[]): Promise
 async function begin(db: Transaction<Schema>, build: BuildId, host: AgentId, now: number): Promise<void> {
   const [variant, job, attempt] = [newId('v'), newId('j'), newId('t')];
   await insertBuild(db, { ...BUILD, id: build, created_at: now }, [
-    { id: variant, build_id: build, name: 'default', plan_content_sha256: '', optional: 0 },
+    { id: variant, build_id: build, name: 'default', plan_content_sha256: '', optional: 0, keys_wait: 0 },
   ]);
   await insertJobs(db, [{ ...JOB, id: job, build_id: build, variant_id: variant }], [], []);
   const lineage = lineageOf(build, 'default', 0, 0);

@@ -82,6 +82,7 @@ export class SimulatedAgent {
         space: async () => await Promise.resolve({ freeBytes: FREE_BYTES, usedBytes: GB }),
         onReplicate: () => undefined,
         onCopied: () => undefined,
+      onFingerprints: () => undefined,
         onDrop: () => undefined,
         onRefused,
         log,

@@ -29,7 +29,7 @@ try {
   await execa('sync');
   note('two agents');
   const access = { DISTROFARM_URL: farm.url, DISTROFARM_TOKEN: farm.adminToken };
-  const together = await run('distrofarm', ['submit', MANIFEST, '--watch'], access);
+  const together = await run('distrofarm', ['submit', MANIFEST, '--no-reuse', '--watch'], access);
   await run('distrofarm', ['artifacts', 'download', 'latest', '-o', join(folder, 'farm')], access);
   const media = await digests(join(one, 'media'));
   const same = JSON.stringify(media) === JSON.stringify(await digests(join(folder, 'farm')));

@@ -26,7 +26,7 @@ try {
     DISTROFARM_URL: farm.url,
     DISTROFARM_TOKEN: farm.adminToken,
   };
-  await execa(join(INSTALLED, 'bin/distrofarm'), ['submit', MANIFEST, '--watch'], { env });
+  await execa(join(INSTALLED, 'bin/distrofarm'), ['submit', MANIFEST, '--no-reuse', '--watch'], { env });
   const { id, jobs } = await farm.build('latest');
   const stepMs = new Map(
     farm.events

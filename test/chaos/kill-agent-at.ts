@@ -64,6 +64,7 @@ function wordsFor(event: ReportEvent, assignment: Assignment | null): readonly [
     case 'warning':
     case 'end-published':
     case 'state-reused':
+    case 'keys-dropped':
     case 'ended':
       return [event.type, jobOf(assignment)];
   }

@@ -81,6 +81,7 @@ describeEachDatabase('a database of record', (open, backend) => {
           name: 'x',
           plan_content_sha256: '',
           optional: 0,
+          keys_wait: 0,
         })
         .execute(),
     );

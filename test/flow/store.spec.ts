@@ -805,7 +805,7 @@ describeEachDatabase('the tables of record', (open) => {
         const variant = newId('v');
         await db
           .insertInto('variants')
-          .values({ id: variant, build_id: build, name: variant, plan_content_sha256: '', optional })
+          .values({ id: variant, build_id: build, name: variant, plan_content_sha256: '', optional, keys_wait: 0 })
           .execute();
         for (const state of states) {
           const job = await aJob(db, build, (index += 1));

@@ -49,7 +49,7 @@ describe('debian-live', () => {
     try {
       await farm.addAgent({ ...CACHE, DISTROFARM_AGENT_STORE: `${testPool()}/agent` });
       await farm.addAgent(CACHE);
-      await run('distrofarm', ['submit', MANIFEST, '--watch'], accessTo(farm));
+      await run('distrofarm', ['submit', MANIFEST, '--no-reuse', '--watch'], accessTo(farm));
       const media = await download(farm, join(folder, 'farm'));
       const { jobs } = await farm.build('latest');
       const agentsOf = (...lanes: readonly string[]): readonly string[] =>
@@ -75,7 +75,7 @@ describe('debian-live', () => {
         await execa('zpool', ['create', '-o', 'ashift=9', '-m', join(folder, pool), pool, file]);
         await farm.addAgent({ ...CACHE, DISTROFARM_AGENT_STORE: `${pool}/agent` });
       }
-      const watch = run('distrofarm', ['submit', MANIFEST, '--watch'], accessTo(farm));
+      const watch = run('distrofarm', ['submit', MANIFEST, '--no-reuse', '--watch'], accessTo(farm));
       await farm.events.until(({ type, data }) => type === 'step-started' && data['step'] === 'root-arch');
       const { jobs } = await farm.build('latest');
       const lane = jobs.find(({ lane }) => lane === 'x86-64');

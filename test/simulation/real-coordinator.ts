@@ -32,6 +32,7 @@ import type { Caller } from '../../apps/coordinator/src/access/caller.js';
 import { EndAttempts } from '../../apps/coordinator/src/attempts/end-attempts.js';
 import { TakeReports } from '../../apps/coordinator/src/attempts/take-reports.js';
 import { BuildActions } from '../../apps/coordinator/src/builds/build-actions.js';
+import { AskFingerprints } from '../../apps/coordinator/src/fingerprints/ask-fingerprints.js';
 import { settleBuild } from '../../apps/coordinator/src/builds/settle-build.js';
 import type { CoordinatorConfig } from '../../apps/coordinator/src/config.js';
 import type { CheckpointCopies } from '../../apps/coordinator/src/decide/plan-replicas.js';
@@ -115,7 +116,8 @@ export class RealCoordinator {
   constructor(private readonly database: FarmDatabase) {
     this.#store = new Store(database);
     const wakes = { publish: () => Promise.resolve(), subscribe: () => () => undefined };
-    this.#work = new Work(this.#store, wakes as unknown as Wakes, this.#clock);
+    const hints = wakes as unknown as Wakes;
+    this.#work = new Work(this.#store, hints, this.#clock);
     const inbox = {
       claim: () => {
         const message = this.#message;
@@ -131,7 +133,11 @@ export class RealCoordinator {
     this.#claims = new Claims(this.#store, this.#work, inbox, this.#config, this.#claimClock);
     this.#reports = new TakeReports(this.#work, endings);
     this.#lost = this.#newFindLost();
-    this.#actions = new BuildActions(this.#work, endings);
+    this.#actions = new BuildActions(
+      this.#work,
+      endings,
+      new AskFingerprints(this.#store, this.#work, hints, this.#config, this.#clock),
+    );
     this.#schedule = this.#newSchedule();
     const handOvers = new HandOvers(this.#schedule);
     this.#sessions = new AgentSessions(this.#work, this.#config, endings, inbox, handOvers);

@@ -45,7 +45,7 @@ export const SHAPES: readonly Shape[] = [
   const plan = planOf(steps);
   const requires = { labels: [], tools: [], freeBytes: 0 };
   const manifest = { steps: plan.steps.map(() => ({ requires })) } as unknown as Manifest;
-  const variant = { name: VARIANT, isOptional: false, manifest, plan };
+  const variant = { name: VARIANT, isOptional: false, manifest, plan, fingerprints: [] };
   return { plan, rows: planRows(BUILD, variant, { boundaries: [], ends: [] }) };
 });
 

@@ -12,6 +12,8 @@ export interface ScenarioStep {
   readonly body?: string;
   /** Nodepaths; left out: it declares nothing. */
   readonly reads?: string;
+  /** Command line of its `farm:fingerprint`. */
+  readonly fingerprint?: string;
 }
 
 export interface ScenarioOptions {
@@ -20,6 +22,8 @@ export interface ScenarioOptions {
   readonly variants?: string;
   /** Of each step, instead of the one that notes its begin and its end. */
   readonly script?: (step: ScenarioStep) => string;
+  /** Executables beside the steps' scripts, by path. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const MANIFEST = 'scenario.xml';
@@ -38,8 +42,11 @@ export class Scenario {
     options: ScenarioOptions = {},
   ) {
     this.manifest = manifestOf(steps, options);
-    const { script = (step: ScenarioStep) => scriptOf(folder, step) } = options;
-    this.#scripts = new Map(steps.map((step) => [`steps/${step.name}.sh`, script(step)]));
+    const { script = (step: ScenarioStep) => scriptOf(folder, step), files = {} } = options;
+    this.#scripts = new Map([
+      ...steps.map((step) => [`steps/${step.name}.sh`, script(step)] as const),
+      ...Object.entries(files),
+    ]);
   }
 
   get submission(): SubmitBuild {
@@ -128,10 +135,11 @@ function manifestOf(
   steps: readonly ScenarioStep[],
   { name = 'Tiny', variants = '' }: ScenarioOptions,
 ): string {
-  const scripts = steps.map(({ name: step, lane, outputs = [] }) => {
+  const scripts = steps.map(({ name: step, lane, outputs = [], fingerprint }) => {
     const attribute = lane === undefined ? '' : ` farm:lane="${lane}"`;
     const declared = outputs.map((path) => `<farm:output path="${path}"/>`).join('');
-    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="Step ${step}"/>${declared}</script>`;
+    const asked = fingerprint === undefined ? '' : `<farm:fingerprint>${fingerprint}</farm:fingerprint>`;
+    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="Step ${step}"/>${declared}${asked}</script>`;
   });
   return `<?xml version="1.0"?>
 <distribution name="${name}" xmlns:farm="urn:distrofarm:1">

@@ -72,7 +72,7 @@ export async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
   const [id, variant] = [newId('j'), newId('v')];
   await db
     .insertInto('variants')
-    .values({ id: variant, build_id: build, name: `v${index}`, plan_content_sha256: '', optional: 0 })
+    .values({ id: variant, build_id: build, name: `v${index}`, plan_content_sha256: '', optional: 0, keys_wait: 0 })
     .execute();
   await db
     .insertInto('jobs')

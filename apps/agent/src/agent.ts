@@ -15,6 +15,7 @@ import type { CoordinatorLink } from './link/coordinator-link.js';
 import { Delivery, type DeliveryEnd } from './reports/delivery.js';
 import type { FixedFacts } from './host/host-facts.js';
 import type { LateCopies } from './replicas/late-copies.js';
+import { FingerprintKeeper } from './fingerprints/fingerprint-keeper.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import type { Peers } from './transfers/peers.js';
 import { persistently } from './link/persistently.js';
@@ -64,10 +65,12 @@ export class Agent {
   readonly #leaving = new AbortController();
   readonly #end = new AbortController();
   readonly #replicas: ReplicaKeeper;
+  readonly #fingerprints: FingerprintKeeper;
   #refusal: ApiError | null = null;
 
   constructor(private readonly parts: AgentParts) {
     this.#replicas = new ReplicaKeeper(parts);
+    this.#fingerprints = new FingerprintKeeper(parts);
   }
 
   /** Resolves when the agent has left. Throws AgentRefused when the coordinator does not want it. */
@@ -88,10 +91,12 @@ export class Agent {
     const keeper = this.#leaseKeeper(hello);
     this.#drop(keeper, hello.drop);
     for (const spool of left) this.#deliver(keeper, new Delivery(spool, this.#deliveryOptions(keeper), true));
+    const whileStaying = AbortSignal.any([this.#end.signal, this.#leaving.signal]);
     const loops = [
       keeper.run(this.#end.signal),
       keeper.listen(this.#end.signal),
-      this.#replicas.run(AbortSignal.any([this.#end.signal, this.#leaving.signal])),
+      this.#replicas.run(whileStaying),
+      this.#fingerprints.run(whileStaying),
     ];
     await this.#claimUntilLeft(keeper);
     await Promise.race([Promise.allSettled([...this.#delivering]), delayed(LAST_DELIVERY_MS)]);
@@ -142,6 +147,7 @@ export class Agent {
         onDrop: (names) => this.#drop(keeper, names),
         onReplicate: () => this.#replicas.wake(),
         onCopied: () => this.parts.lateCopies.wake(),
+        onFingerprints: () => this.#fingerprints.wake(),
         onRefused: (error) => {
           this.#refusal ??= error;
           this.stopNow('stale');

@@ -56,6 +56,8 @@ export class CoordinatorConfig {
   readonly replicas!: number;
   /** Longest time that a job waits for copies that are behind; then it goes on without until they have caught up. 0: not at all. */
   readonly replicaWaitMs!: number;
+  /** How long the answer to a fingerprint command holds for further submissions that ask the same. */
+  readonly fingerprintMs!: number;
   readonly keepFinishedMs!: number;
   readonly keepFailedMs!: number;
   readonly keepArtifactsMs!: number;
@@ -155,6 +157,7 @@ const Environment = z.strictObject({
     .max(MOST_REPLICAS, `expected a number from 0 to ${MOST_REPLICAS}: each copy is one more agent’s`)
     .default(0),
   REPLICA_WAIT_SECONDS: z.coerce.number().min(0).max(86_400).default(60),
+  FINGERPRINT_SECONDS: z.coerce.number().min(0).max(86_400).default(60),
   KEEP_FINISHED_DAYS: days(1),
   KEEP_FAILED_DAYS: days(7),
   KEEP_ARTIFACTS_DAYS: days(30),
@@ -201,6 +204,7 @@ function fromEnvironment(given: Environment, complain: Complain): Settings {
     requestsPerMinute: given.REQUESTS_PER_MINUTE,
     replicas: given.REPLICAS,
     replicaWaitMs: given.REPLICA_WAIT_SECONDS * 1000,
+    fingerprintMs: given.FINGERPRINT_SECONDS * 1000,
     keepFinishedMs: given.KEEP_FINISHED_DAYS,
     keepFailedMs: given.KEEP_FAILED_DAYS,
     keepArtifactsMs: given.KEEP_ARTIFACTS_DAYS,

@@ -27,6 +27,9 @@ import { ErrorFilter } from './error.filter.js';
 import { EventFeed } from './events/event-feed.js';
 import { EventsController } from './events/events.controller.js';
 import { FarmCertificate } from './farm-certificate.js';
+import { AskFingerprints } from './fingerprints/ask-fingerprints.js';
+import { PlanFingerprints } from './fingerprints/plan-fingerprints.js';
+import { SettleKeys } from './fingerprints/settle-keys.js';
 import { AgentSessions } from './gateway/agent-sessions.js';
 import { AttemptCopies } from './gateway/attempt-copies.js';
 import { AttemptLogs } from './gateway/attempt-logs.js';
@@ -68,6 +71,7 @@ import { describeIssues } from './api/describe-issues.js';
     // Decides
     SubmitBuilds,
     PreviewBuild,
+    PlanFingerprints,
     BuildActions,
     BuildViews,
     ExplainBuild,
@@ -82,6 +86,7 @@ import { describeIssues } from './api/describe-issues.js';
     AttemptUploads,
     PeerCertificates,
     Transfers,
+    AskFingerprints,
     // Runs by itself: see loops/loops.ts
     Loops,
     Duty,
@@ -90,6 +95,7 @@ import { describeIssues } from './api/describe-issues.js';
     HandOvers,
     SendMessages,
     Replication,
+    SettleKeys,
     AttemptCopies,
     FindLost,
     CollectBuilds,

@@ -11,6 +11,8 @@ export class Changes {
   readonly wakeAgents = new Set<AgentId>();
   /** There is a checkpoint that other agents are to copy, or may be. */
   wantsReplicas = false;
+  /** Fingerprints are to be asked for, or one was answered. */
+  wantsFingerprints = false;
   /** A copy came that they are in want of. */
   readonly tellCopied = new Set<AgentId>();
 
@@ -27,6 +29,7 @@ export class Changes {
 export const EVENTS_CHANNEL = 'events';
 export const SCHEDULING_CHANNEL = 'schedule';
 export const REPLICAS_CHANNEL = 'replicas';
+export const FINGERPRINTS_CHANNEL = 'fingerprints';
 /** Where copies of checkpoints are wanted, or can be kept, may have changed. */
 export const PLACES_CHANNEL = 'places';
 export function agentChannel(agent: AgentId): string {
@@ -34,6 +37,8 @@ export function agentChannel(agent: AgentId): string {
 }
 /** To an agent's channel: there are replicas for it to fetch. Any other text: there is news in the answer to a heartbeat. */
 export const REPLICATE = 'replicate';
+/** The same: there are fingerprints for it to ask for. */
+export const FINGERPRINTS = 'fingerprints';
 /** The same: a copy came that an attempt there is in want of. */
 export const COPIED = 'copied';
 
@@ -87,6 +92,7 @@ export class Work {
     if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
     if (changes.events.some(({ type }) => MAY_COPY.has(type))) this.#wakeSoon(PLACES_CHANNEL);
     if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
+    if (changes.wantsFingerprints) this.#wakeSoon(FINGERPRINTS_CHANNEL);
     for (const agent of changes.tellCopied) void this.wakes.publish(agentChannel(agent), COPIED);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;

@@ -25,7 +25,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST enrol                          EnrolRequest   -> EnrolResponse        once, with a one-use token
  *     POST hello                          Hello          -> HelloResponse        at start; ends what this agent ran before it
  *     POST heartbeat                      Heartbeat      -> HeartbeatResponse    every `heartbeatMs`, and when woken; renews the leases
- *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; `copied`: ask for copies again; any other: send a heartbeat now
+ *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; `copied`: ask for copies again; `fingerprints`: take fingerprints; any other: send a heartbeat now
  *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
  *     POST attempts/:id/reports           Reports        -> ReportsResponse
  *     POST attempts/:id/log?offset=       raw bytes      -> LogPosition          WRONG_OFFSET says where to go on; none: asks only
@@ -34,7 +34,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
  *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
  *
- * and what checkpoint-transfer.ts and checkpoint-replicas.ts say.
+ * and what checkpoint-transfer.ts, checkpoint-replicas.ts and fingerprint-asks.ts say.
  */
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';
@@ -219,6 +219,14 @@ export const Assignment = z.strictObject({
     .nullable(),
   /** Step keys of the job's boundaries, from the first on; `null` where nobody knows. They are kept with the checkpoints. */
   keys: z.array(Sha256.nullable()).max(1001),
+  /**
+   * What the fingerprint commands of the job's steps wrote when they were asked for. Right behind such a step the agent asks again: where the answer is another, the keys of what comes behind are none. Left out
+   * where there are none, since agents of the version before know nothing of them.
+   */
+  fingerprints: z
+    .array(z.strictObject({ step: StepIndex, output: Sha256 }))
+    .max(MOST_STEPS)
+    .optional(),
   /** Checkpoints of the lineage and its ancestry that other agents hold and send: see checkpoint-transfer.ts. */
   elsewhere: z.array(Holding).max(2000),
   /**
@@ -266,6 +274,11 @@ export const ReportEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('step-ended'), step: StepIndex, outcome: StepOutcome }),
   /** Or found by an attempt that goes on from it, which the coordinator may know already. */
   z.strictObject({ type: z.literal('checkpoint-taken'), before: StepIndex.nullable(), holding: Holding }),
+  /**
+   * From the boundary behind this step on, the job's states are not what their keys say: what the step's fingerprint is of changed while it ran, or a state without a key was gone on from. Told before
+   * the step's end, and before any checkpoint behind it.
+   */
+  z.strictObject({ type: z.literal('keys-dropped'), behind: StepIndex, why: z.string().max(4000) }),
   /** A checkpoint came from another agent: `bytes` in `ms`. */
   z.strictObject({
     type: z.literal('checkpoint-fetched'),

@@ -9,6 +9,8 @@ export const EventType = z.enum([
   'build-cancelled',
   /** The build came to rest: `data.state` is succeeded, failed, paused or cancelled. */
   'build-ended',
+  /** A step's fingerprint is not to be had, `data.reason` says why: the build, or where `data.variant` is an optional one that variant, fails before its first step. */
+  'fingerprint-failed',
   'job-waiting',
   /** It did not have to run: another one, of `data.fromBuild`, had done the same. */
   'job-reused',

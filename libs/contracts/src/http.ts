@@ -79,7 +79,7 @@ export const SubmitBuild = z
     /** Take the submission even when no agent of today's farm could ever run it. */
     wait: z.boolean().default(false),
     /** Go on from what other builds of the farm, and the other variants, made of the same steps; false: everything runs. */
-    reuse: z.boolean().default(false),
+    reuse: z.boolean().default(true),
     note: textOf(500).default(''),
     /** A second submission of the same user with the same key gives back the first build. */
     idempotencyKey: textOf(200).min(1).nullable().default(null),

@@ -25,6 +25,9 @@ export const AgentId = idOf('a');
 export type AgentId = z.infer<typeof AgentId>;
 export const UploadId = idOf('u');
 export type UploadId = z.infer<typeof UploadId>;
+/** Of the ask for a fingerprint. */
+export const AskId = idOf('f');
+export type AskId = z.infer<typeof AskId>;
 export const TokenId = idOf('k');
 export type TokenId = z.infer<typeof TokenId>;
 
@@ -35,6 +38,7 @@ interface IdByPrefix {
   readonly t: AttemptId;
   readonly a: AgentId;
   readonly u: UploadId;
+  readonly f: AskId;
   readonly k: TokenId;
 }
 

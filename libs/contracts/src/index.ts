@@ -5,6 +5,7 @@ export * from './checkpoint-replicas.js';
 export * from './checkpoint-transfer.js';
 export * from './events.js';
 export * from './farm-error.js';
+export * from './fingerprint-asks.js';
 export * from './http.js';
 export * from './ids.js';
 export * from './states.js';

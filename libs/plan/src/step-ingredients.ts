@@ -6,7 +6,7 @@ import type { PlannedStep } from './plan.js';
 export interface KeyWorld {
   /** Seconds since 1970. */
   readonly sourceDateEpoch: number;
-  /** Digests of what the steps' fingerprint commands wrote, by step name. */
+  /** `fingerprintOf` the steps that declare a fingerprint, by step name. */
   readonly fingerprints: ReadonlyMap<string, string>;
   /** Versions that a required tool may have where the step runs, by its name. */
   readonly toolVersions: ReadonlyMap<string, readonly string[]>;
@@ -99,6 +99,34 @@ function variablesOf(
     seen.push([name, value]);
   }
   return seen;
+}
+
+/**
+ * What of a fingerprint enters the key: what was asked, and the answer.
+ *
+ * @param program digest of the command's program where that is a file that lies with the manifest, as `ScriptSource.digest`; `null`: a program of the steps' PATH
+ * @param output digest of what it wrote
+ */
+export function fingerprintOf(command: readonly string[], program: string | null, output: string): string {
+  return digestOf('fingerprint', command, program, output);
+}
+
+/**
+ * What the answer to a fingerprint depends on and a farm knows: two of the same digest, asked at the same time, have the same answer. `null`: the step sees what nobody knows, so it has no key
+ * anyhow.
+ */
+export function fingerprintQuestion(
+  step: PlannedStep,
+  manifest: Manifest,
+  world: KeyWorld,
+  { command, program }: { readonly command: readonly string[]; readonly program: string | null },
+  contentOf = contentsOf(manifest),
+): string | null {
+  const answered = { ...world, fingerprints: new Map([[step.name, '']]) };
+  const ingredients = stepIngredients(step, manifest, answered, contentOf);
+  if (ingredients === null) return null;
+  const { reads, variables, tools, sourceDateEpoch } = ingredients;
+  return digestOf('question', command, program, reads, variables, tools, sourceDateEpoch);
 }
 
 /** SHA-256 (hex) of values whose JSON is the same wherever it is made: lists of text and numbers, and objects of one shape. */

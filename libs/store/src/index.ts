@@ -11,6 +11,7 @@ export * from './enrolments.js';
 export * from './events.js';
 export type * from './farm-database.js';
 export * from './fetch-times.js';
+export * from './fingerprints.js';
 export * from './jobs.js';
 export * from './json.js';
 export * from './log-chunks.js';

@@ -92,6 +92,7 @@ export interface JobUnderWay {
   readonly build: BuildId;
   readonly variant: string;
   readonly trusted: Flag;
+  readonly endKey: string | null;
 }
 
 export async function reusingJobsUnderWay(db: Db): Promise<readonly JobUnderWay[]> {
@@ -99,7 +100,13 @@ export async function reusingJobsUnderWay(db: Db): Promise<readonly JobUnderWay[
     .selectFrom('jobs')
     .innerJoin('builds', 'builds.id', 'jobs.build_id')
     .innerJoin('variants', 'variants.id', 'jobs.variant_id')
-    .select(['jobs.id as job', 'jobs.build_id as build', 'variants.name as variant', 'builds.trusted'])
+    .select([
+      'jobs.id as job',
+      'jobs.build_id as build',
+      'variants.name as variant',
+      'builds.trusted',
+      'jobs.end_key as endKey',
+    ])
     .where('jobs.state', 'in', ['assigned', 'running'])
     .where('builds.reuse', '=', 1)
     .execute();

@@ -3,6 +3,7 @@ import type {
   AgentFacts,
   AgentId,
   AgentLoad,
+  AskId,
   AttemptEnd,
   AttemptId,
   AttemptState,
@@ -44,6 +45,8 @@ export interface Schema {
   readonly boundary_keys: BoundaryKeysTable;
   readonly pins: PinsTable;
   readonly steps: StepsTable;
+  readonly fingerprint_asks: FingerprintAsksTable;
+  readonly step_fingerprints: StepFingerprintsTable;
   readonly attempts: AttemptsTable;
   readonly attempt_steps: AttemptStepsTable;
   readonly step_times: StepTimesTable;
@@ -203,6 +206,8 @@ export interface VariantsTable {
   readonly plan_content_sha256: string;
   /** 1: the build can succeed without it. */
   readonly optional: number;
+  /** Its step keys are not known yet, since fingerprints are being asked for: no job of its build begins to wait for an agent. */
+  readonly keys_wait: Flag;
 }
 
 /** Where the checkpoint is that a job ended at, when another job took it. */
@@ -309,6 +314,48 @@ export interface StepsTable {
   readonly attempt_id: AttemptId | null;
   /** The build whose step did the same, so that this one did not have to run. */
   readonly reused_from: BuildId | null;
+}
+
+/** What an agent has to know to run a fingerprint command, and who may. */
+export interface FingerprintRequestRecord {
+  readonly manifestSha256: string;
+  readonly manifestPath: string;
+  readonly files: readonly SubmittedFileRecord[];
+  readonly variant: string;
+  readonly step: string;
+  readonly sourceDateEpoch: number;
+  readonly planContentSha256: string;
+  readonly requires: JobRequirements;
+  /** Only this agent. */
+  readonly onAgent: AgentId | null;
+}
+
+/** Asks for fingerprints: each is answered once, by one agent. */
+export interface FingerprintAsksTable {
+  readonly id: AskId;
+  /** Equal for asks that have the same answer at the same time. */
+  readonly digest: string;
+  readonly request: Json<FingerprintRequestRecord>;
+  readonly asked_at: number;
+  /** Who took it last, and when; only that agent's answer counts. */
+  readonly agent_id: AgentId | null;
+  readonly taken_at: number | null;
+  /** Why that agent could not run it. */
+  readonly unable: string | null;
+  readonly answered_at: number | null;
+  /** Digest of what the command wrote. */
+  readonly output: string | null;
+  /** Or why there is none, as a sentence. */
+  readonly failure: string | null;
+}
+
+/** Which ask says what a step's fingerprint is; several steps may share one. */
+export interface StepFingerprintsTable {
+  readonly variant_id: VariantId;
+  /** Index of the step in the plan. */
+  readonly index: number;
+  readonly step: string;
+  readonly ask_id: AskId;
 }
 
 export interface AttemptsTable {

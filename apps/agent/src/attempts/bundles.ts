@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import type { WantedBlob } from '../blobs/blob-cache.js';
 import { KeyedMutex } from '../keyed-mutex.js';
 
+type Submitted = Pick<Assignment, 'files' | 'manifest' | 'manifestPath'>;
+
 /** The files of submissions as folders, each by the digest of what is in it. Steps only read them. */
 export class Bundles {
   readonly #mutex = new KeyedMutex();
@@ -20,7 +22,7 @@ export class Bundles {
   }
 
   /** The folder with the assignment's files and manifest, made when it is not there, or not as it was made. */
-  async open(assignment: Assignment, fetch: (blob: WantedBlob) => Promise<string>): Promise<string> {
+  async open(assignment: Submitted, fetch: (blob: WantedBlob) => Promise<string>): Promise<string> {
     const digest = digestOf(assignment);
     return await this.#mutex.run(digest, async () => {
       const path = join(this.folder, digest);
@@ -38,7 +40,7 @@ export class Bundles {
   }
 }
 
-function digestOf({ files, manifest, manifestPath }: Assignment): string {
+function digestOf({ files, manifest, manifestPath }: Submitted): string {
   const list = files.map(({ path, executable, sha256 }) => [path, executable, sha256]);
   return createHash('sha256')
     .update(JSON.stringify([list, manifestPath, manifest]))
@@ -47,7 +49,7 @@ function digestOf({ files, manifest, manifestPath }: Assignment): string {
 
 async function fill(
   folder: string,
-  { files, manifest, manifestPath }: Assignment,
+  { files, manifest, manifestPath }: Submitted,
   fetch: (blob: WantedBlob) => Promise<string>,
 ): Promise<void> {
   await chmod(folder, 0o755);
@@ -69,7 +71,7 @@ async function makeFolders(path: string): Promise<void> {
   for (let at = path; first !== undefined && at.startsWith(first); at = dirname(at)) await chmod(at, 0o755);
 }
 
-async function isWhole(folder: string, { files, manifest, manifestPath }: Assignment): Promise<boolean> {
+async function isWhole(folder: string, { files, manifest, manifestPath }: Submitted): Promise<boolean> {
   const wanted = [
     ...files.filter(({ path }) => path !== manifestPath),
     { path: manifestPath, sha256: createHash('sha256').update(manifest).digest('hex') },

@@ -4,6 +4,7 @@ import {
   findVariant,
   formatProblem,
   parseManifest,
+  fingerprintProgram,
   scriptPath,
   type Manifest,
 } from '#libs/manifest';
@@ -30,7 +31,26 @@ export async function loadAssignment(
   bundle: string,
   manifestFile: string,
 ): Promise<LoadedAssignment> {
+  const { manifest, plan } = await loadVariant(assignment, bundle, manifestFile);
+  const job = plan.jobs[assignment.jobIndex];
+  if (job === undefined) throw new AttemptFault('agent', `the plan has no job ${assignment.jobIndex}`);
+  return { manifest, plan, job };
+}
+
+type VariantRequest = Pick<Assignment, 'manifest' | 'variant' | 'planContentSha256'>;
+
+/** The same without a job. */
+export async function loadVariant(
+  assignment: VariantRequest,
+  bundle: string,
+  manifestFile: string,
+): Promise<Pick<LoadedAssignment, 'manifest' | 'plan'>> {
   const manifest = readManifest(assignment, manifestFile);
+  for (const { fingerprint } of manifest.steps) {
+    const program = fingerprint === null ? null : fingerprintProgram(manifestFile, fingerprint);
+    if (program !== null && !program.startsWith(bundle + sep))
+      throw new AttemptFault('agent', `the fingerprint program ${program} is none of the submission's files`);
+  }
   const sources = await Promise.all(
     manifest.steps.map(({ script }) => sourceOf(scriptPath(manifestFile, script), script, bundle)),
   );
@@ -41,12 +61,10 @@ export async function loadAssignment(
       `this agent reads the manifest differently: its content is ${plan.digests.content}, the coordinator says ${assignment.planContentSha256}; give both the same version`,
     );
   }
-  const job = plan.jobs[assignment.jobIndex];
-  if (job === undefined) throw new AttemptFault('agent', `the plan has no job ${assignment.jobIndex}`);
-  return { manifest, plan, job };
+  return { manifest, plan };
 }
 
-function readManifest(assignment: Assignment, file: string): Manifest {
+function readManifest(assignment: VariantRequest, file: string): Manifest {
   const parsed = parseManifest(assignment.manifest, {
     file,
     now: new Date(),

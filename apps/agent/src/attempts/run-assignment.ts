@@ -8,15 +8,20 @@ import type {
   PackedTree,
   ReportEvent,
 } from '#libs/contracts';
-import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
+import {
+  OutputError,
+  runJob,
+  type BuildEvent,
+  type BuildResult,
+  type StepRunner,
+  type Workspace,
+} from '#libs/engine';
 import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
   type Checkpoint,
   type HeldBoundary,
-  type Job,
-  type Plan,
   type PlannedStep,
 } from '#libs/plan';
 import {
@@ -40,6 +45,8 @@ import { fetchCheckpoint, type Receiving } from '../transfers/checkpoint-fetcher
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import { bringForeign, heldElsewhereHere } from './foreign-states.js';
 import { FetchedOutputs } from './fetched-outputs.js';
+import { askFingerprint } from '../fingerprints/ask-fingerprint.js';
+import { FingerprintWatch } from '../fingerprints/fingerprint-watch.js';
 import type { LateCopies } from '../replicas/late-copies.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
 import { holdingOf, logEvent, reportOf } from './note-event.js';
@@ -286,9 +293,10 @@ async function runSteps(work: Work): Promise<BuildResult> {
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
   const runner = await stepRunner(work);
+  const keys = new AttemptKeys(work);
   const request = {
     build: assignment.lineage,
-    keys: keysByBoundary(plan, job, assignment.keys),
+    keys: keys.byBoundary,
     resumeFrom: chain,
     base: base?.checkpoint ?? null,
     startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
@@ -310,7 +318,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   };
   const ports = {
     store: area.store,
-    runner,
+    runner: watchFingerprints(runner, work, keys),
     outputs: new FetchedOutputs(assignment.imports, fetch, control.signal),
     report,
     now: () => new Date(),
@@ -318,14 +326,51 @@ async function runSteps(work: Work): Promise<BuildResult> {
   return await runJob(plan, job, request, ports, control.signal);
 }
 
-/** As the engine wants them, from those of the job's boundaries. */
-function keysByBoundary(
-  { boundaries }: Plan,
-  { index }: Job,
-  keys: Assignment['keys'],
-): readonly (string | null)[] {
-  const first = boundaries.findIndex(({ job }) => job === index);
-  return boundaries.map(({ job }, at) => (job === index ? (keys[at - first] ?? null) : null));
+/** Step keys as the engine wants them, which reads one when it takes a checkpoint. They may turn out to be wrong while the job runs; from there on there are none. */
+class AttemptKeys {
+  readonly byBoundary: (string | null)[];
+
+  constructor(private readonly work: Work) {
+    const { plan, job } = work.loaded;
+    const { keys } = work.attempt.assignment;
+    const first = plan.boundaries.findIndex(({ job: of }) => of === job.index);
+    this.byBoundary = plan.boundaries.map(({ job: of }, at) =>
+      of === job.index ? (keys[at - first] ?? null) : null,
+    );
+    const from = work.chain.at(-1);
+    const after = from?.boundary.after ?? null;
+    // Another attempt found out, and may have lost its job before it could say so.
+    if (from?.facts.key === '' && after !== null && this.byBoundary[from.boundary.index] !== null)
+      this.drop(after, `nobody knows what the checkpoint ${from.boundary.label} is equal to`);
+  }
+
+  /** Told before any checkpoint behind the step is. */
+  drop(behind: PlannedStep, why: string): void {
+    const { log, report } = this.work.attempt;
+    const { boundaries } = this.work.loaded.plan;
+    for (const { index, after } of boundaries)
+      if (after !== null && after.index >= behind.index) this.byBoundary[index] = null;
+    log.note(behind.name, `Warning: ${why}; what it made, and the steps behind it, is not reused`);
+    report({ type: 'keys-dropped', behind: behind.index, why });
+  }
+}
+
+function watchFingerprints(runner: StepRunner, work: Work, keys: AttemptKeys): StepRunner {
+  const { assignment, log } = work.attempt;
+  const { manifest } = work.loaded;
+  const { sourceDateEpoch, fingerprints = [] } = assignment;
+  if (fingerprints.length === 0) return runner;
+  return new FingerprintWatch(runner, {
+    expected: new Map(fingerprints.map(({ step, output }) => [step, output])),
+    ask: async (step, signal) =>
+      await askFingerprint(
+        { manifest, step, sourceDateEpoch },
+        work.workshop,
+        (text) => log.note(step.name, text),
+        signal,
+      ),
+    onMoved: (step, why) => keys.drop(step, why),
+  });
 }
 
 async function makeEmpty(folder: string): Promise<void> {

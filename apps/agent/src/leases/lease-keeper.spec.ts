@@ -33,6 +33,7 @@ function setUp() {
       space: () => Promise.resolve({ freeBytes: 1, usedBytes: 1 }),
       onReplicate: () => undefined,
       onCopied: () => undefined,
+      onFingerprints: () => undefined,
       onDrop: () => {},
       onRefused,
       log: pino({ level: 'silent' }),

@@ -19,6 +19,8 @@ export interface LeaseKeeperOptions {
   readonly onReplicate: () => void;
   /** A copy came that an attempt may wait for. */
   readonly onCopied: () => void;
+  /** There may be fingerprints to ask for. */
+  readonly onFingerprints: () => void;
   /** Another process uses this agent's key, or the key is no longer good. */
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
@@ -94,6 +96,7 @@ export class LeaseKeeper {
           this.options.log.debug({ hint: hint.event }, 'woken');
           if (hint.event === REPLICATE_HINT) this.options.onReplicate();
           else if (hint.event === COPIED_HINT) this.options.onCopied();
+          else if (hint.event === FINGERPRINTS_HINT) this.options.onFingerprints();
           else this.beatNow();
         }
       } catch (error) {
@@ -170,6 +173,7 @@ export class LeaseKeeper {
 
 const REPLICATE_HINT = 'replicate';
 const COPIED_HINT = 'copied';
+const FINGERPRINTS_HINT = 'fingerprints';
 const MOST_DROPPED = 1000;
 const RECONNECT_MS = 1_000;
 

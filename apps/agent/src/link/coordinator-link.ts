@@ -11,19 +11,23 @@ import {
   PeerCertificate,
   RedeemedTicket,
   ReportsResponse,
+  TakenFingerprints,
   TransferTicket,
   UploadState,
   WantedReplicas,
+  type AskId,
   type AskPeerCertificate,
   type AskTransfer,
   type AttemptId,
   type EnrolRequest,
+  type FingerprintAnswer,
   type Heartbeat,
   type AskCopies,
   type HeldReplica,
   type Hello,
   type Report,
   type StartUpload,
+  type TakeFingerprints,
   type UploadId,
 } from '#libs/contracts';
 import { ApiError, type Download, type HttpClient, type ServerEvent } from '#libs/http-client';
@@ -151,6 +155,20 @@ export class CoordinatorLink {
 
   async heldReplica(body: HeldReplica, signal: AbortSignal): Promise<void> {
     await this.http.json('POST', '/agent/v1/replicas', body, { signal });
+  }
+
+  /** What this agent is to ask for; it is this agent's from here on. */
+  async takeFingerprints(body: TakeFingerprints, signal: AbortSignal): Promise<TakenFingerprints> {
+    return TakenFingerprints.parse(await this.http.json('POST', '/agent/v1/fingerprints', body, { signal }));
+  }
+
+  async answerFingerprint(ask: AskId, body: FingerprintAnswer, signal: AbortSignal): Promise<void> {
+    await this.http.json('POST', `/agent/v1/fingerprints/${ask}`, body, { signal });
+  }
+
+  /** A file of a submission for which this agent asks. */
+  async askedBlob(sha256: string, offset: number, signal: AbortSignal): Promise<Download> {
+    return await this.http.download(`/agent/v1/blobs/${sha256}`, { offset, signal });
   }
 
   /** What another agent's ticket is for; it is used up then. */

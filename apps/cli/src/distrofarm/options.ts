@@ -33,6 +33,14 @@ export function matrixOption(): Option {
     .conflicts('variant');
 }
 
+/** For commander: reuse is what a farm does by itself, and `--reuse` says so all the same. Neither: `undefined`. */
+export function reuseOptions(): readonly [Option, Option] {
+  return [
+    new Option('--reuse', 'as without it: what is the same is not run again').hideHelp(),
+    new Option('--no-reuse', 'run every step, also those that other builds or variants have made already'),
+  ];
+}
+
 /** For commander: `axis=value,value`, or `axis` for all its values; given several times, the union. */
 export function matrix(text: string, before: Matrix = {}): Matrix {
   const match = /^([A-Za-z]\w*)(?:=([\w-]+(?:,[\w-]+)*))?$/.exec(text);

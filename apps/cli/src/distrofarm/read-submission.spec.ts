@@ -57,6 +57,7 @@ describe('readSubmission', () => {
     const submission = await read(file);
     expect(submission).toMatchObject({ root: REPOSITORY, manifestPath: `examples/${name}` });
     expect(paths(submission)).toContain('finalizers/common/step.sh');
+    expect(paths(submission)).toContain('finalizers/debian/repository-state');
     expect(submission.files.find(({ path }) => path === 'finalizers/debian/im-pop')).toMatchObject({
       executable: true,
     });
@@ -83,6 +84,9 @@ describe('readSubmission', () => {
       onAgent: 'agent-a',
       priority: 'high',
     });
+    expect(SubmitBuild.parse(body)).toMatchObject({ reuse: true });
+    const without = submissionBody(await read('images/live.xml'), { reuse: false });
+    expect(SubmitBuild.parse(without)).toMatchObject({ reuse: false });
     const matrix = { locale: ['en', 'de'], edition: [] };
     expect(SubmitBuild.parse(submissionBody(await read('images/live.xml'), { matrix }))).toMatchObject({
       matrix,
@@ -190,6 +194,42 @@ describe('readSubmission', () => {
       ['images/a', true],
       ['three', false],
     ]);
+  });
+
+  describe('of a fingerprint', () => {
+    const withFingerprint = async (command: string): Promise<void> => {
+      const fingerprint = `<farm:fingerprint>${command}</farm:fingerprint>`;
+      const steps = `<script name="a"><checkpoint name="s0" message="m"/>${fingerprint}</script>`;
+      await put('images/live.xml', smallManifest({ steps }));
+      await put('images/a', '#!/bin/sh\n', 0o755);
+    };
+
+    it('takes the program, with what it includes, as of a script', async () => {
+      await withFingerprint('../tools/state x');
+      await put('tools/state', '#!/bin/sh\n# farm:includes: lib.sh\n', 0o755);
+      await put('tools/lib.sh', ':');
+      expect(paths(await read('images/live.xml'))).toEqual([
+        ...['images/a', 'tools/lib.sh', 'tools/state'],
+      ]);
+    });
+
+    it('takes nothing of a command that agents have', async () => {
+      await withFingerprint('sha256sum /etc/os-release');
+      expect(paths(await read('images/live.xml'))).toEqual(['a']);
+    });
+
+    it.each([
+      ['./state', /^images\/live\.xml:6: step "s0": .*images\/state does not exist; expected an executable file/],
+      ['/bin/date', /step "s0": the fingerprint program \/bin\/date has an absolute path/],
+      ['../tools/plain', /tools\/plain is not executable/],
+    ])('names %s, which it cannot take', async (command, problem) => {
+      await withFingerprint(command);
+      await put('tools/plain', '#!/bin/sh\n');
+      await expect(read('images/live.xml')).rejects.toMatchObject({
+        exit: EXIT.usage,
+        problems: [expect.stringMatching(problem)],
+      });
+    });
   });
 
   it('names every problem at its line, and exits with 2', async () => {

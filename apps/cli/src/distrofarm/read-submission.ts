@@ -1,4 +1,4 @@
-import { placeOfStep, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
+import { fingerprintProgram, placeOfStep, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
 import { includedFiles } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -61,7 +61,7 @@ export async function readSubmission(request: SubmissionRequest): Promise<Submis
   const placed: PlacedFile[] = [];
   for (const included of manifest.includes) await placeIncluded(file, included, placed, problems);
   const latest = Math.max(changedAt, ...placed.map((included) => included.changedAt));
-  for (const step of manifest.steps) await placeScript(request.manifest, file, step, placed, problems);
+  for (const step of manifest.steps) await placePrograms(request.manifest, file, step, placed, problems);
   for (const extra of request.extras) await placeExtra(extra, resolve(request.cwd, extra), placed, problems);
   const files = distinct(placed, problems);
   problems.push(...sizeProblems(text, files));
@@ -97,7 +97,8 @@ async function placeIncluded(
   else placed.push(found);
 }
 
-async function placeScript(
+/** The step's script, and the program of its fingerprint where that is a file. */
+async function placePrograms(
   name: string,
   manifestFile: string,
   step: ManifestStep,
@@ -105,13 +106,35 @@ async function placeScript(
   problems: string[],
 ): Promise<void> {
   const where = `${placeOfStep(name, step)}: step "${step.name}":`;
-  if (isAbsolute(step.script)) {
+  const path = scriptPath(manifestFile, step.script);
+  await placeProgram({ where, what: `the script ${step.script}`, word: step.script, path }, placed, problems);
+  const { fingerprint } = step;
+  const program = fingerprint === null ? null : fingerprintProgram(manifestFile, fingerprint);
+  const word = fingerprint?.[0] ?? '';
+  if (program !== null)
+    await placeProgram({ where, what: `the fingerprint program ${word}`, word, path: program }, placed, problems);
+}
+
+interface Program {
+  readonly where: string;
+  readonly what: string;
+  /** As the manifest has it. */
+  readonly word: string;
+  readonly path: string;
+}
+
+/** With the files that its header includes. */
+async function placeProgram(
+  { where, what, word, path }: Program,
+  placed: PlacedFile[],
+  problems: string[],
+): Promise<void> {
+  if (isAbsolute(word)) {
     problems.push(
-      `${where} the script ${step.script} has an absolute path; on a farm, it is relative to the manifest and submitted with it`,
+      `${where} ${what} has an absolute path; on a farm, it is relative to the manifest and submitted with it`,
     );
     return;
   }
-  const path = scriptPath(manifestFile, step.script);
   const script = await readPlaced(path, path);
   if (typeof script === 'string') {
     problems.push(`${where} ${path} ${script}; expected an executable file`);

@@ -32,7 +32,7 @@ export function submissionBody(submission: Submission, options: SubmissionOption
     ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
     ...(options.waitForReplicas === true ? { waitForReplicas: true } : {}),
     wait: options.waitForAgents === true,
-    ...(options.reuse === true ? { reuse: true } : {}),
+    ...(options.reuse === undefined ? {} : { reuse: options.reuse }),
     note: options.note ?? '',
     idempotencyKey: options.idempotencyKey ?? null,
   };

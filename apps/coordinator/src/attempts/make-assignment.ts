@@ -17,6 +17,7 @@ import {
   keysOfJob,
   lineageOf,
   manifestText,
+  outputsOfFingerprints,
   outputsOfJobs,
   stepsOfJob,
   variantsOf,
@@ -55,6 +56,7 @@ export async function makeAssignment(
     upTo,
   }));
   const keys = await keysOfJob(db, job.id);
+  const fingerprints = await fingerprintsOf(db, job, keys);
   return {
     attempt: attempt.id,
     epoch: attempt.epoch,
@@ -79,6 +81,7 @@ export async function makeAssignment(
       tree: require_(treeOf(outputs, siblings, writer, path), `output ${path} of lane ${lane}`),
     })),
     keys,
+    ...(fingerprints.length === 0 ? {} : { fingerprints }),
     base: baseFor(build, variant.name, job, siblings, outputs),
     elsewhere: await toFetch(
       db,
@@ -89,6 +92,22 @@ export async function makeAssignment(
     publishEnd: publishEnd && job.end_label !== null,
     ...(build.replicas > 0 ? { copies: build.waits_for_replicas === 1 ? 'each' : 'one-behind' } : {}),
   };
+}
+
+/** Of the steps whose keys rest on one. */
+async function fingerprintsOf(
+  db: Kysely<Schema>,
+  { id, variant_id, end_key }: JobRow,
+  keys: readonly (string | null)[],
+): Promise<NonNullable<Assignment['fingerprints']>> {
+  const outputs = await outputsOfFingerprints(db, variant_id);
+  if (outputs.size === 0) return [];
+  const steps = await stepsOfJob(db, id);
+  return steps.flatMap(({ index }, at) => {
+    const output = outputs.get(index);
+    const keyBehind = keys[at + 1] ?? (at === steps.length - 1 ? end_key : null);
+    return output === undefined || keyBehind === null ? [] : [{ step: index, output }];
+  });
 }
 
 /** What the agent could fetch of these lineages. */

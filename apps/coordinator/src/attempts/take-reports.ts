@@ -12,13 +12,16 @@ import {
 import {
   advanceReports,
   attemptStepStartedAt,
+  dropKeys,
   endAttemptStep,
   findAgent,
   findAttempt,
+  findJob,
   findReportedJob,
   hasBlob,
   insertCheckpoint,
   isFurthest,
+  jobsOfVariant,
   keepFetchTime,
   lockAttempt,
   lockBuild,
@@ -38,6 +41,7 @@ import {
   type ReportedJob,
   type Schema,
 } from '#libs/store';
+import { keysToDrop } from '../decide/drop-keys.js';
 import { Work, type Changes } from '../work.js';
 import { checkpointOf } from './checkpoint-of.js';
 import { EndAttempts } from './end-attempts.js';
@@ -175,6 +179,10 @@ async function applyEvent(
       await checkpointTaken(scene, event);
       return;
     }
+    case 'keys-dropped': {
+      await keysDropped(scene, event);
+      return;
+    }
     case 'checkpoint-fetched': {
       await checkpointFetched(scene, event);
       return;
@@ -201,6 +209,27 @@ async function applyEvent(
 
 async function keepSteps({ tx, attempt, job }: Scene, proven: ProvenState): Promise<void> {
   await keepStepsInFront(tx, attempt, job.variant, proven);
+}
+
+/** What is behind the step is not what its keys say: nobody is to take it for equal to anything. */
+async function keysDropped(
+  scene: Scene,
+  { behind, why }: Extract<ReportEvent, { type: 'keys-dropped' }>,
+): Promise<void> {
+  const { tx, changes, job } = scene;
+  const name = requireOwnStep(scene, behind);
+  const own = await findJob(tx, job.id);
+  if (own === null) throw new RangeError(`there is no job ${job.id}`);
+  const jobs = await jobsOfVariant(tx, own.variant_id);
+  // Boundaries are in front of steps: that behind the first is the second.
+  const position = [...job.steps.keys()].filter((index) => index <= behind).length + 1;
+  const dropped = keysToDrop(jobs, { job: own.index, position });
+  for (const { id, index } of jobs) {
+    const from = dropped.get(index);
+    if (from !== undefined) await dropKeys(tx, id, from);
+  }
+  const text = `${why}; what ${name} made, and the steps behind it, is not reused`;
+  changes.event('warning', aboutAttempt(scene), { ...jobData(scene), text });
 }
 
 /** The steps in front of it are done, and ran in another build. */

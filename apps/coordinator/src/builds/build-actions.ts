@@ -14,12 +14,15 @@ import {
   appendAudit,
   findAgent,
   findAgentByName,
+  fingerprintsOf,
   jobsOfBuild,
   lockBuild,
   openAttempts,
   openAttemptOf,
   pinJob,
+  replaceAsk,
   resetSteps,
+  setKeysWait,
   stepsOfBuild,
   updateBuild,
   updateJob,
@@ -31,6 +34,7 @@ import {
 } from '#libs/store';
 import type { Caller } from '../access/caller.js';
 import { EndAttempts } from '../attempts/end-attempts.js';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
 import { couldEverRun } from '../decide/could-ever-run.js';
 import { planResume } from '../decide/plan-resume.js';
 import { candidateOf } from '../scheduling/candidate-agents.js';
@@ -57,6 +61,7 @@ export class BuildActions {
   constructor(
     private readonly work: Work,
     private readonly endings: EndAttempts,
+    private readonly asks: AskFingerprints,
   ) {}
 
   /** Before a named step, or as soon as each running step ends. */
@@ -118,11 +123,38 @@ export class BuildActions {
         if (fromStep !== null) await resetSteps(tx, job.id, fromStep);
         await pinJob(tx, job.id, agent);
       }
+      await this.#askAgain(
+        act,
+        resumed.map(({ job }) => job),
+      );
       const step =
         pauseBefore === null ? null : requireStepAhead({ ...act, jobs, resumed: true }, pauseBefore);
       await updateBuild(tx, id, { wish: 'run', pause_before: step, ended_at: null });
       act.changes.event('build-resumed', { build: id }, { from, variant, onAgent, by: caller.user, why });
     });
+  }
+
+  /** For the fingerprints of their variants that were not to be had. */
+  async #askAgain({ tx, changes, now, build }: Act, jobs: readonly JobRow[]): Promise<void> {
+    const variants = new Set(jobs.map(({ variant_id }) => variant_id));
+    const failed = (await fingerprintsOf(tx, [build.id])).filter(
+      ({ variantId, ask }) => variants.has(variantId) && ask.failure !== null,
+    );
+    const asks = await this.asks.ask(
+      tx,
+      changes,
+      now,
+      failed.map(({ ask }) => ask),
+    );
+    for (const { variantId: variant_id, index, ask } of failed) {
+      const again = asks.get(ask.digest);
+      if (again !== undefined) await replaceAsk(tx, { variant_id, index }, again);
+    }
+    await setKeysWait(
+      tx,
+      failed.map(({ variantId }) => variantId),
+      1,
+    );
   }
 
   /** Running steps are ended within seconds; each job can be resumed from its last checkpoint. */

@@ -34,13 +34,17 @@ import {
   type StepRow,
   type VariantRow,
 } from '#libs/store';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
 import { Store } from '../store.js';
 import { summariseBuild, type JobsAtAGlance } from './summarise-build.js';
 
 /** Builds as the API shows them. */
 @Injectable()
 export class BuildViews {
-  constructor(private readonly store: Store) {}
+  constructor(
+    private readonly store: Store,
+    private readonly asks: AskFingerprints,
+  ) {}
 
   /** An id, the start of one that only one build has, or `latest`. Throws NOT_FOUND. */
   async resolve(reference: string): Promise<BuildRow> {
@@ -81,11 +85,17 @@ export class BuildViews {
       db,
       page.map(({ id }) => id),
     );
+    const asking = await this.asks.reasons(page.map(({ id }) => id));
     const builds = await Promise.all(
       page.map(async (build) => {
         const variants = await variantsOf(db, build.id);
         const steps = counts.get(build.id) ?? { total: 0, done: 0 };
-        return toSummary(build, variants, steps, summariseBuild(build, atAGlance(build.id, glances)));
+        return toSummary(
+          build,
+          variants,
+          steps,
+          summariseBuild(build, atAGlance(build.id, glances), asking.get(build.id)),
+        );
       }),
     );
     const last = page.at(-1);
@@ -99,7 +109,7 @@ export class BuildViews {
     const eventSeq = await lastEventSeq(db);
     const build = await findBuild(db, id);
     if (build === null) throw new FarmError('NOT_FOUND', `there is no build "${id}"`);
-    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances] = await Promise.all([
+    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances, reasons] = await Promise.all([
       variantsOf(db, id),
       jobsOfBuild(db, id),
       stepsOfBuild(db, id),
@@ -108,6 +118,7 @@ export class BuildViews {
       listAgents(db),
       usualStepTimes(db, build.name),
       glanceAtJobs(db, [id]),
+      this.asks.reasons([id]),
     ]);
     const variantNames = new Map(variants.map((variant) => [variant.id, variant.name]));
     const agentNames = new Map(agents.map((agent) => [agent.id as string, agent.name]));
@@ -119,6 +130,7 @@ export class BuildViews {
       attempts: groupByJob(attempts, ({ job_id }) => job_id),
       checkpoints: groupBy(checkpoints, ({ lineage, label }) => `${lineage}@${label}`),
       usual,
+      asking: reasons.get(id),
     };
     const views = jobs.map((job) => jobView(job, sight));
     const done = steps.filter(({ state }) => state === 'succeeded').length;
@@ -127,7 +139,7 @@ export class BuildViews {
         build,
         variants,
         { total: steps.length, done },
-        summariseBuild(build, atAGlance(id, glances)),
+        summariseBuild(build, atAGlance(id, glances), reasons.get(id)),
       ),
       manifestSha256: build.manifest_sha256,
       manifestPath: build.manifest_path,
@@ -189,6 +201,8 @@ interface Sight {
   readonly attempts: ReadonlyMap<string, readonly AttemptRow[]>;
   readonly checkpoints: ReadonlyMap<string, readonly CheckpointRow[]>;
   readonly usual: ReadonlyMap<string, number>;
+  /** Why nothing of the build begins yet. */
+  readonly asking: string | undefined;
 }
 
 function jobView(job: JobRow, sight: Sight): JobView {
@@ -201,7 +215,7 @@ function jobView(job: JobRow, sight: Sight): JobView {
     index: job.index,
     lane: job.lane,
     state: job.state,
-    waitingReason: job.waiting_reason,
+    waitingReason: job.state === 'blocked' ? (sight.asking ?? job.waiting_reason) : job.waiting_reason,
     needs: [...job.needs],
     retries: job.retries,
     steps: (sight.steps.get(job.id) ?? []).map((step) => stepView(step, lineage, attempts, sight)),

@@ -42,12 +42,18 @@ export async function planEarlier(
 export function whyOtherwise(
   step: string,
   now: { readonly variant: PlannedVariant; readonly world: KeyWorld },
-  earlier: { readonly variants: readonly PlannedVariant[]; readonly world: KeyWorld; readonly build: string },
+  earlier: {
+    readonly variants: readonly PlannedVariant[];
+    readonly worldOf: (variant: PlannedVariant) => KeyWorld;
+    readonly build: string;
+  },
 ): string {
   const like = earlier.variants.find(({ name }) => name === now.variant.name) ?? earlier.variants[0];
+  if (like === undefined || like.plan.steps.every(({ name }) => name !== step))
+    return `${earlier.build} had no such step`;
   const own = ingredientsOf(step, now.variant, now.world);
-  const before = like === undefined ? null : ingredientsOf(step, like, earlier.world);
-  if (before === null || own === null) return `${earlier.build} had no such step`;
+  const before = ingredientsOf(step, like, earlier.worldOf(like));
+  if (before === null || own === null) return `nobody knows the fingerprint that it had in ${earlier.build}`;
   const changes = ingredientChanges(before, own);
   return changes.length === 0 ? '' : `since ${earlier.build}, ${changes.join('; ')}`;
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Explanation } from '#libs/contracts';
 import { jobsOfBuild, stepsOfJob, variantsOf, type BuildRow, type JobRow } from '#libs/store';
 import { explainJob } from '../decide/explain-job.js';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
 import { Replication } from '../scheduling/replication.js';
 import { ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { Store } from '../store.js';
@@ -13,6 +14,7 @@ export class ExplainBuild {
     private readonly store: Store,
     private readonly schedule: ScheduleJobs,
     private readonly replication: Replication,
+    private readonly asks: AskFingerprints,
   ) {}
 
   async explain(build: BuildRow): Promise<Explanation> {
@@ -20,6 +22,7 @@ export class ExplainBuild {
     const jobs = await jobsOfBuild(db, build.id);
     const names = new Map((await variantsOf(db, build.id)).map(({ id, name }) => [id, name]));
     const input = await this.schedule.readInput();
+    const asking = (await this.asks.reasons([build.id])).get(build.id) ?? null;
     const explained = jobs
       .filter(({ state }) => state !== 'succeeded' && state !== 'running')
       .map(async (job) => {
@@ -29,7 +32,7 @@ export class ExplainBuild {
           variant: names.get(job.variant_id) ?? '',
           lane: job.lane,
           state: job.state,
-          reason: explanation?.reason ?? (await this.#reasonOf(job, jobs)),
+          reason: explanation?.reason ?? (await this.#reasonOf(job, jobs, asking)),
           agents: [...(explanation?.agents ?? [])],
         };
       });
@@ -37,8 +40,10 @@ export class ExplainBuild {
     return { build: build.id, state: build.state, jobs: await Promise.all(explained), lacking };
   }
 
-  async #reasonOf(job: JobRow, jobs: readonly JobRow[]): Promise<string> {
+  /** @param asking why nothing of the build begins yet */
+  async #reasonOf(job: JobRow, jobs: readonly JobRow[], asking: string | null): Promise<string> {
     if (job.state === 'blocked') {
+      if (asking !== null) return asking;
       const missing = jobs.filter(
         (other) =>
           other.variant_id === job.variant_id &&

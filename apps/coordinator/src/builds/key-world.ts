@@ -1,7 +1,7 @@
-import type { KeyWorld } from '#libs/plan';
+import { fingerprintOf, type KeyWorld } from '#libs/plan';
 import type { AgentRow } from '#libs/store';
 import { createHash } from 'node:crypto';
-import type { PlannedSubmission } from './plan-submission.js';
+import type { PlannedSubmission, PlannedVariant } from './plan-submission.js';
 
 /**
  * What the submission's step keys depend on besides its manifest. Of a tool count all versions that agents have, since any of these agents may run the step: with a tool's upgrade on the
@@ -32,4 +32,20 @@ export function keyWorldOf(
     toolVersions,
     filesDigest: createHash('sha256').update(JSON.stringify(others)).digest('hex'),
   };
+}
+
+/** With what the commands of the variant's steps wrote, by index of the step; those that are not known are left out. */
+export function withFingerprints(
+  world: KeyWorld,
+  { plan, fingerprints }: Pick<PlannedVariant, 'plan' | 'fingerprints'>,
+  outputs: ReadonlyMap<number, string>,
+): KeyWorld {
+  const known = fingerprints.flatMap(({ step, command, program }) => {
+    const output = outputs.get(step);
+    const name = plan.steps[step]?.name;
+    return output === undefined || name === undefined
+      ? []
+      : [[name, fingerprintOf(command, program, output)] as const];
+  });
+  return { ...world, fingerprints: new Map(known) };
 }

@@ -32,6 +32,7 @@ export function planRows(
     name,
     plan_content_sha256: plan.digests.content,
     optional: isOptional ? 1 : 0,
+    keys_wait: 0,
   };
   const jobs = plan.jobs.map((job): JobRow => {
     return {
@@ -74,15 +75,24 @@ export function planRows(
       reused_from: null,
     })),
   );
-  const boundaryKeys = plan.jobs.flatMap(({ index }, position) =>
-    plan.boundaries
-      .filter(({ job }) => job === index)
-      .flatMap(({ index: boundary }, at): readonly BoundaryKeyRow[] => {
-        const key = keys.boundaries[boundary] ?? null;
-        return key === null ? [] : [{ job_id: (jobs[position] as JobRow).id, position: at + 1, key }];
-      }),
+  const boundaryKeys = plan.jobs.flatMap((job, position) =>
+    boundaryPositions(plan, job, keys).map((each) => ({ job_id: (jobs[position] as JobRow).id, ...each })),
   );
   return { variant, jobs, steps, keys: boundaryKeys };
+}
+
+/** The keys that are known of a job's boundaries, in their order. */
+export function boundaryPositions(
+  plan: Plan,
+  { index }: Job,
+  keys: PlanKeys,
+): readonly Pick<BoundaryKeyRow, 'position' | 'key'>[] {
+  return plan.boundaries
+    .filter(({ job }) => job === index)
+    .flatMap(({ index: boundary }, at) => {
+      const key = keys.boundaries[boundary] ?? null;
+      return key === null ? [] : [{ position: at + 1, key }];
+    });
 }
 
 /** The job whose end it goes on from, and those whose outputs it brings in. */

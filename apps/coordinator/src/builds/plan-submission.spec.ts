@@ -111,6 +111,37 @@ describe('planSubmission', () => {
     });
   });
 
+  const fingerprint = (command: string): string =>
+    `<script name="a"><checkpoint name="a"/><farm:fingerprint>${command}</farm:fingerprint></script>`;
+
+  it('reads the programs of fingerprints as scripts, and names those that are not of the submission', async () => {
+    const given = (command: string, files = {}) =>
+      plan(submission(manifestOf(fingerprint(command)), { 'images/a': '#!/bin/sh\n', ...files }));
+    const own = await given('../tools/state x', { 'tools/state': '#!/bin/sh\n' });
+    expect(own.scripts.map(({ path }) => path)).toEqual(['images/a', 'tools/state']);
+    expect(own.commands).toEqual([]);
+    expect(own.variants[0]!.fingerprints).toEqual([
+      { step: 0, command: ['../tools/state', 'x'], program: own.scripts[1]!.sha256 },
+    ]);
+    const theirs = await given('curl http://mirror');
+    expect(theirs.commands).toEqual([{ step: 'a', program: 'curl' }]);
+    expect(theirs.variants[0]!.fingerprints).toEqual([
+      { step: 0, command: ['curl', 'http://mirror'], program: null },
+    ]);
+  });
+
+  it.each([
+    ['./state', 'does not exist; expected an executable file among the submitted ones'],
+    ['/bin/date', 'lies outside of the submission; expected a path below its root'],
+    ['../../date', 'lies outside of the submission; expected a path below its root'],
+  ])('refuses the fingerprint program %s', async (command, why) => {
+    const accepted = submission(manifestOf(fingerprint(command)), { 'images/a': '#!/bin/sh\n' });
+    await expect(plan(accepted)).rejects.toMatchObject({
+      code: 'MANIFEST_INVALID',
+      problems: [`images/m.xml:3: step "a": fingerprint program ${command} ${why}`],
+    });
+  });
+
   const AXES = `<farm:variants>
 <farm:axis name="locale"><farm:value name="en"/><farm:value name="de"><farm:package remove="p"/><farm:package add="q"/></farm:value></farm:axis>
 <farm:axis name="edition"><farm:value name="base"/><farm:value name="odd"><farm:set path="img_params/packages/pkg[name=p]/name" value="r"/></farm:value></farm:axis>

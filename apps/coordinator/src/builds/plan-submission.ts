@@ -1,6 +1,7 @@
 import { FarmError, type AcceptedSubmission, type SubmittedFile } from '#libs/contracts';
 import {
   chooseVariants,
+  fingerprintProgram,
   formatProblem,
   parseManifest,
   placeOfStep,
@@ -8,6 +9,7 @@ import {
   scriptPath,
   type Manifest,
   type ManifestProblem,
+  type ManifestStep,
   type Variant,
 } from '#libs/manifest';
 import { findStep, planBuild, type Plan, type ScriptSource } from '#libs/plan';
@@ -27,8 +29,10 @@ export interface PlannedSubmission {
   readonly replicas: number | null;
   readonly waitsForReplicas: boolean;
   readonly files: readonly PlannedFile[];
-  /** Scripts that the steps are, by path in the submission; digests are of the catalogue's kind. */
+  /** What the steps and their fingerprint commands run of the submission, by path in it; digests are of the catalogue's kind. */
   readonly scripts: readonly { readonly path: string; readonly sha256: string }[];
+  /** Fingerprint commands that are programs of the agent's. */
+  readonly commands: readonly { readonly step: string; readonly program: string }[];
   /** Step names at which a pause was asked for exist in every variant that has steps. */
   readonly notes: readonly string[];
 }
@@ -38,6 +42,15 @@ export interface PlannedVariant {
   readonly isOptional: boolean;
   readonly manifest: Manifest;
   readonly plan: Plan;
+  readonly fingerprints: readonly PlannedFingerprint[];
+}
+
+export interface PlannedFingerprint {
+  /** Index of the step. */
+  readonly step: number;
+  readonly command: readonly string[];
+  /** Digest of its program; `null`: one of the steps' PATH. */
+  readonly program: string | null;
 }
 
 export interface PlannedFile {
@@ -81,14 +94,15 @@ export async function planSubmission(
     if (!parsed.ok) throw manifestInvalid(parsed.problems, submission.manifestPath);
     const { manifest } = parsed;
     const variants = await resolvedVariants(manifest, submission);
-    const scripts = await readScripts(variants, file, root, submission.manifestPath);
+    const scripts = await readPrograms(variants, file, root, submission.manifestPath);
     const planned: PlannedVariant[] = [];
     for (const [index, { variant, manifest: resolved }] of variants.entries()) {
       if (index % VARIANTS_AT_A_TIME === 0) await setImmediate();
       const sources = resolved.steps.map((step) => sourceOf(scripts, scriptPath(file, step.script)));
       const plan = planBuild(resolved, submission.manifest, sources);
       const { name, isOptional } = variant;
-      planned.push({ name, isOptional, manifest: resolved, plan });
+      const fingerprints = fingerprintsOf(resolved, scripts, file);
+      planned.push({ name, isOptional, manifest: resolved, plan, fingerprints });
     }
     for (const { name, plan } of planned) requireStep(plan, submission.pauseBefore, name);
     return {
@@ -100,6 +114,7 @@ export async function planSubmission(
       waitsForReplicas: manifest.waitsForReplicas,
       files,
       scripts: [...scripts].map(([path, { digest }]) => ({ path: relative(root, path), sha256: digest })),
+      commands: commandsOf(variants, file),
       notes: manifest.notes.map(formatProblem),
     };
   } finally {
@@ -176,8 +191,8 @@ async function resolvedVariants(
   return resolved;
 }
 
-/** By absolute path; every step's script once, whatever the number of variants. */
-async function readScripts(
+/** By absolute path; every step's script and fingerprint program once, whatever the number of variants. */
+async function readPrograms(
   variants: readonly { readonly manifest: Manifest }[],
   manifestFile: string,
   root: string,
@@ -185,10 +200,10 @@ async function readScripts(
 ): Promise<ReadonlyMap<string, ScriptFile>> {
   const found = new Map<string, ScriptFile>();
   const problems = new Set<string>();
-  for (const step of variants.flatMap(({ manifest }) => manifest.steps)) {
-    const path = scriptPath(manifestFile, step.script);
+  const all = variants.flatMap(({ manifest }) => manifest.steps.flatMap((step) => programsOf(step, manifestFile)));
+  for (const { step, path, what } of all) {
     if (found.has(path)) continue;
-    const where = `${placeOfStep(manifestPath, step)}: step "${step.name}": script ${step.script}`;
+    const where = `${placeOfStep(manifestPath, step)}: step "${step.name}": ${what}`;
     if (!path.startsWith(`${root}/`)) {
       problems.add(`${where} lies outside of the submission; expected a path below its root`);
       continue;
@@ -204,6 +219,41 @@ async function readScripts(
     null,
     [...problems],
   );
+}
+
+/** What is to lie with the manifest for the step. */
+function programsOf(
+  step: ManifestStep,
+  manifestFile: string,
+): readonly { readonly step: ManifestStep; readonly path: string; readonly what: string }[] {
+  const script = { step, path: scriptPath(manifestFile, step.script), what: `script ${step.script}` };
+  const path = step.fingerprint === null ? null : fingerprintProgram(manifestFile, step.fingerprint);
+  return path === null
+    ? [script]
+    : [script, { step, path, what: `fingerprint program ${step.fingerprint?.[0] ?? ''}` }];
+}
+
+function fingerprintsOf(
+  { steps }: Manifest,
+  programs: ReadonlyMap<string, ScriptFile>,
+  manifestFile: string,
+): readonly PlannedFingerprint[] {
+  return steps.flatMap(({ index, fingerprint: command }) => {
+    if (command === null) return [];
+    const path = fingerprintProgram(manifestFile, command);
+    return [{ step: index, command, program: path === null ? null : sourceOf(programs, path).digest }];
+  });
+}
+
+function commandsOf(
+  variants: readonly ResolvedSubmission[],
+  manifestFile: string,
+): PlannedSubmission['commands'] {
+  const byStep = new Map<string, string>();
+  for (const { name, fingerprint } of variants.flatMap(({ manifest }) => manifest.steps))
+    if (fingerprint !== null && fingerprintProgram(manifestFile, fingerprint) === null)
+      byStep.set(name, fingerprint[0] ?? '');
+  return [...byStep].map(([step, program]) => ({ step, program }));
 }
 
 function sourceOf(scripts: ReadonlyMap<string, ScriptFile>, path: string): ScriptSource {

@@ -1,9 +1,10 @@
 import { BlobStore } from '#libs/artifacts';
 import { newId, type AcceptedSubmission, type BuildId, type PlanPreview } from '#libs/contracts';
-import { planKeys } from '#libs/plan';
+import { planKeys, type KeyWorld } from '#libs/plan';
 import {
   checkpointsOfKeys,
   findBuild,
+  fingerprintsOf,
   listAgents,
   newestReusableBuild,
   resultsOfKeys,
@@ -15,11 +16,13 @@ import { join } from 'node:path';
 import type { Caller } from '../access/caller.js';
 import { CoordinatorConfig } from '../config.js';
 import { couldEverRun } from '../decide/could-ever-run.js';
+import { AskedFingerprints, PlanFingerprints } from '../fingerprints/plan-fingerprints.js';
 import { planReuse, type AtHand, type KeyedVariant, type StepFate } from '../decide/plan-reuse.js';
 import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { planEarlier, whyOtherwise } from './earlier-plan.js';
-import { keyWorldOf } from './key-world.js';
+import type { PlannedVariant } from './plan-submission.js';
+import { keyWorldOf, withFingerprints } from './key-world.js';
 import { planRows } from './plan-rows.js';
 import { SubmitBuilds, trustOf, type Proposal } from './submit-builds.js';
 
@@ -32,22 +35,27 @@ export class PreviewBuild {
     private readonly store: Store,
     private readonly blobs: BlobStore,
     private readonly submissions: SubmitBuilds,
+    private readonly fingerprints: PlanFingerprints,
     private readonly config: CoordinatorConfig,
     private readonly clock: Clock,
   ) {}
 
   async preview(submission: AcceptedSubmission, caller: Caller): Promise<PlanPreview> {
     const proposal = await this.submissions.propose(submission, caller);
-    const { planned, onAgent, world, notes } = proposal;
+    const { planned, onAgent } = proposal;
     const { db } = this.store;
+    const asked = await this.fingerprints.find(proposal);
+    const worldOf = (variant: PlannedVariant): KeyWorld =>
+      withFingerprints(proposal.world, variant, asked.outputsOf(variant.name));
+    const notes = [...proposal.notes, ...asked.notes];
     const agents = (await listAgents(db)).map((agent) => candidateOf(agent, [], this.clock.now()));
     const usual = await usualStepTimes(db, planned.name);
     const keyed = planned.variants.map((variant): KeyedVariant => ({
       ...variant,
-      keys: planKeys(variant.plan, variant.manifest, world),
+      keys: planKeys(variant.plan, variant.manifest, worldOf(variant)),
     }));
     const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
-    const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : (): Reason => NO_REASON;
+    const whyRuns = submission.reuse ? await this.#whyRuns(proposal, worldOf) : (): Reason => NO_REASON;
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
@@ -65,13 +73,17 @@ export class PreviewBuild {
               name,
               message,
               usualMs: usual.get(name) ?? null,
-              ...inWords(fates.get(variant.name)?.get(index), () => whyRuns(variant.name, name)),
+              ...inWords(
+                fates.get(variant.name)?.get(index),
+                asked.whyUnknown(variant.name, name),
+                () => whyRuns(variant.name, name),
+              ),
             })),
           placement: couldEverRun({ requires: job.requires, onAgent }, agents).sentence,
         })),
       };
     });
-    return { name: planned.name, notes: [...notes], variants };
+    return { name: planned.name, notes, variants };
   }
 
   async #atHand(variants: readonly KeyedVariant[], trusted: Flag): Promise<AtHand> {
@@ -86,22 +98,27 @@ export class PreviewBuild {
   }
 
   /** Compared with the newest build of the distribution. */
-  async #whyRuns({ planned, world }: Proposal): Promise<(variant: string, step: string) => Reason> {
+  async #whyRuns(
+    { planned }: Proposal,
+    worldOf: (variant: PlannedVariant) => KeyWorld,
+  ): Promise<(variant: string, step: string) => Reason> {
     const { db } = this.store;
     const newest = await newestReusableBuild(db, planned.name);
     const build = newest === null ? null : await findBuild(db, newest.build);
     if (build === null) return only('no build of this distribution is there to compare with');
     const earlier = await planEarlier(db, this.blobs, build, join(this.config.dataFolder, 'scratch'));
     if (earlier === null) return only(`${build.id} cannot be compared with: something of it is gone`);
+    const world = keyWorldOf(earlier, build.source_date_epoch, await listAgents(db));
+    const asked = new AskedFingerprints(await fingerprintsOf(db, [build.id]));
     const then = {
       variants: earlier.variants,
-      world: keyWorldOf(earlier, build.source_date_epoch, await listAgents(db)),
+      worldOf: (variant: PlannedVariant) => withFingerprints(world, variant, asked.outputsOf(variant.name)),
       build: build.id,
     };
     return (name, step) => {
       const variant = planned.variants.find((each) => each.name === name);
       return {
-        own: variant === undefined ? '' : whyOtherwise(step, { variant, world }, then),
+        own: variant === undefined ? '' : whyOtherwise(step, { variant, world: worldOf(variant) }, then),
         else: `what ${build.id} made of it is gone`,
       };
     };
@@ -124,14 +141,20 @@ function only(text: string): () => Reason {
   return () => ({ own: '', else: text });
 }
 
-function inWords(fate: StepFate | undefined, why: () => Reason): Pick<Step, 'fate' | 'of' | 'why'> {
+/** @param unknown why its fingerprint is not known; `null`: it declares none, or it is */
+function inWords(
+  fate: StepFate | undefined,
+  unknown: string | null,
+  why: () => Reason,
+): Pick<Step, 'fate' | 'of' | 'why'> {
   switch (fate?.kind) {
     case 'reused':
       return { fate: 'reused', of: fate.from, why: '' };
     case 'shared':
       return { fate: 'shared', of: fate.with, why: '' };
     case 'runs':
-      if (fate.isUnknown) return { fate: 'runs', of: null, why: 'nobody knows its fingerprint' };
+      if (unknown !== null) return { fate: 'runs', of: null, why: unknown };
+      if (fate.isUnknown && fate.isBehind) return { fate: 'runs', of: null, why: '' };
       return { fate: 'runs', of: null, why: why().own || (fate.isBehind ? '' : why().else) };
     case undefined:
       return { fate: 'runs', of: null, why: '' };

@@ -44,7 +44,10 @@ export async function settleBuild(
           tx,
           jobs.map((job) => job.id),
         );
-  const names = new Map((await variantsOf(tx, id)).map((row) => [row.id, row.name]));
+  const variants = await variantsOf(tx, id);
+  const names = new Map(variants.map((row) => [row.id, row.name]));
+  // As long as nobody knows what could be reused, nothing begins; what is held by a pause is held all the same.
+  const keysWait = variants.some(({ keys_wait }) => keys_wait === 1);
   const stepsOf = groupBy(steps, ({ job_id }) => job_id);
   for (const ofVariant of groupBy(jobs, ({ variant_id }) => variant_id).values()) {
     const own = ofVariant.flatMap((job) => stepsOf.get(job.id) ?? []);
@@ -60,7 +63,7 @@ export async function settleBuild(
             ? 'the build is paused'
             : `the build is to pause before ${build.pause_before ?? ''}`;
         await updateJob(tx, job.id, { state: 'paused', waiting_reason: reason, waiting_since: null });
-      } else {
+      } else if (!keysWait) {
         await updateJob(tx, job.id, { state: 'waiting', waiting_reason: '', waiting_since: now });
         changes.event('job-waiting', about, data);
       }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Transaction } from 'kysely';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -21,19 +22,24 @@ import {
   insertBuild,
   insertJobs,
   insertManifest,
+  insertStepFingerprints,
+  setKeysWait,
   isUniqueViolation,
   listAgents,
   newestReusableBuild,
   type BuildRow,
   type Flag,
+  type Schema,
 } from '#libs/store';
 import type { Caller } from '../access/caller.js';
 import { CoordinatorConfig } from '../config.js';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
+import { wantedFingerprints, type WantedFingerprint } from '../fingerprints/wanted-fingerprints.js';
 import { couldEverRun } from '../decide/could-ever-run.js';
 import type { CandidateAgent } from '../decide/placement-input.js';
 import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
-import { Work } from '../work.js';
+import { Work, type Changes } from '../work.js';
 import { BuildViews } from './build-views.js';
 import { Gate } from './gate.js';
 import { keyWorldOf } from './key-world.js';
@@ -46,11 +52,15 @@ const AT_A_TIME = 6;
 
 export interface Proposal {
   readonly planned: PlannedSubmission;
+  /** Its text. */
+  readonly manifest: string;
   readonly onAgent: AgentId | null;
   /** The images' time, in seconds since 1970. */
   readonly epoch: number;
   readonly world: KeyWorld;
   readonly notes: readonly string[];
+  /** What is to be asked for before all keys are known; nothing where nothing is to be reused. */
+  readonly wanted: readonly WantedFingerprint[];
 }
 
 /** From a submission to a build on record, or a refusal that leaves nothing behind. */
@@ -63,6 +73,7 @@ export class SubmitBuilds {
     private readonly blobs: BlobStore,
     private readonly work: Work,
     private readonly views: BuildViews,
+    private readonly asks: AskFingerprints,
     private readonly config: CoordinatorConfig,
     private readonly clock: Clock,
   ) {}
@@ -74,16 +85,16 @@ export class SubmitBuilds {
   async #submit(submission: AcceptedSubmission, caller: Caller): Promise<SubmittedBuild> {
     const earlier = await this.#earlier(submission, caller);
     if (earlier !== null) return earlier;
-    const { planned, onAgent, epoch, world, notes } = await this.propose(submission, caller);
+    const { planned, onAgent, epoch, world, notes, wanted } = await this.propose(submission, caller);
     const build = this.#buildRow(submission, planned, caller, onAgent, epoch);
     const variants = planned.variants.map((variant) =>
       planRows(build.id, variant, planKeys(variant.plan, variant.manifest, world)),
     );
     if (!submission.wait) await this.#requirePlaceable(variants, onAgent);
     this.#requireRoom(caller, await countOpenVariants(this.store.db, caller.user), variants.length);
-    await this.#keepFiles(planned.files);
+    await this.keepFiles(planned.files);
     try {
-      await this.#record(build, submission, planned, variants, caller);
+      await this.#record(build, submission, planned, variants, wanted, caller);
     } catch (error) {
       // Two submissions with one key at the same time: the other one was first.
       const first = isUniqueViolation(error) ? await this.#earlier(submission, caller) : null;
@@ -99,7 +110,11 @@ export class SubmitBuilds {
     const onAgent = await this.#agentOf(submission.onAgent);
     const { epoch, notes } = await this.#imageTime(submission, planned);
     const world = keyWorldOf(planned, epoch, await listAgents(this.store.db));
-    return { planned, onAgent, epoch, world, notes: [...planned.notes, ...notes] };
+    const wanted = submission.reuse
+      ? wantedFingerprints(planned, world, { onAgent, trusted: trustOf(caller) })
+      : [];
+    const { manifest } = submission;
+    return { planned, manifest, onAgent, epoch, world, notes: [...planned.notes, ...notes], wanted };
   }
 
   /** An edit of the manifest changes its file's time, too: were that the image's, no step would ever be the same as before. */
@@ -135,12 +150,18 @@ export class SubmitBuilds {
       planned.scripts.map(({ sha256 }) => sha256),
     );
     const own = planned.scripts.filter(({ sha256 }) => !known.has(sha256));
-    if (own.length === 0) return;
+    if (own.length === 0 && planned.commands.length === 0) return;
     throw new FarmError(
       'SCRIPT_NOT_CATALOGUED',
       `${caller.user} may use catalogued scripts only, since a step is root on an agent`,
       'An admin catalogues them: distrofarm scripts add FILE. Or gives a token the right "scripts".',
-      own.map(({ path, sha256 }) => `${path} (${sha256}) is not in the catalogue`),
+      [
+        ...own.map(({ path, sha256 }) => `${path} (${sha256}) is not in the catalogue`),
+        ...planned.commands.map(
+          ({ step, program }) =>
+            `step "${step}": its fingerprint runs ${program}, which is no catalogued script; expected one that lies with the manifest`,
+        ),
+      ],
     );
   }
 
@@ -183,7 +204,8 @@ export class SubmitBuilds {
     );
   }
 
-  async #keepFiles(files: readonly PlannedFile[]): Promise<void> {
+  /** Before anything on record refers to them. */
+  async keepFiles(files: readonly PlannedFile[]): Promise<void> {
     for (const { bytes } of files) await this.blobs.put(bytes);
     await this.work.change(async (tx, _, now) => {
       for (const { sha256, bytes } of files) await insertBlob(tx, { sha256, bytes: bytes.length }, now);
@@ -237,6 +259,7 @@ export class SubmitBuilds {
     submission: AcceptedSubmission,
     planned: PlannedSubmission,
     variants: readonly VariantRows[],
+    wanted: readonly WantedFingerprint[],
     caller: Caller,
   ): Promise<void> {
     await this.work.change(async (tx, changes, now) => {
@@ -252,6 +275,7 @@ export class SubmitBuilds {
         variants.flatMap(({ steps }) => steps),
         variants.flatMap(({ keys }) => keys),
       );
+      await this.#askFor(tx, changes, now, variants, wanted);
       changes.event('build-submitted', { build: build.id }, { name: build.name, user: build.user });
       await settleBuild(tx, changes, now, build.id, null);
       await appendAudit(tx, now, {
@@ -266,6 +290,25 @@ export class SubmitBuilds {
       const open = (await countOpenVariants(tx, caller.user)) - variants.length;
       this.#requireRoom(caller, open, variants.length);
     });
+  }
+
+  /** Until the answers are there, nothing of the build begins. */
+  async #askFor(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    now: number,
+    variants: readonly VariantRows[],
+    wanted: readonly WantedFingerprint[],
+  ): Promise<void> {
+    if (wanted.length === 0) return;
+    const asks = await this.asks.ask(tx, changes, now, wanted);
+    const ids = new Map(variants.map(({ variant }) => [variant.name, variant.id]));
+    const rows = wanted.flatMap(({ variant, index, step, digest }) => {
+      const [variant_id, ask_id] = [ids.get(variant.name), asks.get(digest)];
+      return variant_id === undefined || ask_id === undefined ? [] : [{ variant_id, index, step, ask_id }];
+    });
+    await insertStepFingerprints(tx, rows);
+    await setKeysWait(tx, [...new Set(rows.map(({ variant_id }) => variant_id))], 1);
   }
 }
 

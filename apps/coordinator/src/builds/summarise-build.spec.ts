@@ -14,6 +14,7 @@ function summary(
   jobs: readonly Job[],
   wish: Wish = 'run',
   pauseBefore: string | null = null,
+  asking?: string,
 ) {
   const counts = new Map<JobState, number>();
   for (const job of jobs) counts.set(job.state, (counts.get(job.state) ?? 0) + 1);
@@ -23,7 +24,7 @@ function summary(
       ? null
       : { lane: job.lane ?? 'main', reason: job.reason ?? '', step: job.step ?? null };
   };
-  return summariseBuild({ state, wish, pause_before: pauseBefore }, { counts, example });
+  return summariseBuild({ state, wish, pause_before: pauseBefore }, { counts, example }, asking);
 }
 
 describe('summariseBuild', () => {
@@ -37,6 +38,7 @@ describe('summariseBuild', () => {
     [summary('running', [{ state: 'running', step: 'a' }], 'pause'), 'runs a; pauses when they end'],
     [summary('running', [{ state: 'running', step: 'a' }], 'cancel'), 'runs a; is being cancelled'],
     [summary('waiting', [{ state: 'waiting', reason: '0 of 2 agents match' }]), '0 of 2 agents match'],
+    [summary('waiting', [{ state: 'blocked' }], 'run', null, 'waits for x'), 'waits for x'],
     [summary('failed', [{ state: 'failed', step: 'iso' }]), 'failed in iso'],
     [summary('failed', [{ state: 'failed', reason: 'lost; given up' }]), 'lost; given up'],
     [summary('paused', [{ state: 'paused' }]), 'paused'],

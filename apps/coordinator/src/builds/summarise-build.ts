@@ -9,10 +9,15 @@ export interface JobsAtAGlance {
   ) => { readonly lane: string; readonly reason: string; readonly step: string | null } | null;
 }
 
-/** One sentence on what goes on with a build, for a line of a list. Pure. */
+/**
+ * One sentence on what goes on with a build, for a line of a list. Pure.
+ *
+ * @param asking why nothing of it begins yet
+ */
 export function summariseBuild(
   build: Pick<BuildRow, 'state' | 'wish' | 'pause_before'>,
   { counts, example }: JobsAtAGlance,
+  asking = '',
 ): string {
   const active = example('running') ?? example('assigned');
   if (active !== null) {
@@ -35,7 +40,7 @@ export function summariseBuild(
       return build.pause_before === null ? 'paused' : `paused before ${build.pause_before}`;
     case 'waiting':
     case 'running':
-      return example('waiting')?.reason ?? '';
+      return example('waiting')?.reason ?? asking;
   }
 }
 

@@ -30,6 +30,7 @@ import {
   removeCheckpointsOfArea,
   removeDropping,
   renewLeases,
+  releaseAsks,
   replaceCheckpoints,
   uncollectedBuilds,
   addDropping,
@@ -116,6 +117,7 @@ export class AgentSessions {
       );
       const forgotten = await this.#renewSpooled(tx, agent, hello, now);
       if (!isRepeated) {
+        await releaseAsks(tx, agent.id);
         await replaceCheckpoints(
           tx,
           agent.id,

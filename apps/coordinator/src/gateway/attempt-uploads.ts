@@ -22,6 +22,7 @@ import {
   type BlobRow,
 } from '#libs/store';
 import { requireOwnAttempt, type AttemptClaim } from '../attempts/own-attempt.js';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
 import { limitBytes } from './limit-bytes.js';
 import { Clock, Store } from '../store.js';
 
@@ -31,6 +32,7 @@ export class AttemptUploads {
   constructor(
     private readonly store: Store,
     private readonly blobs: BlobStore,
+    private readonly asks: AskFingerprints,
     private readonly clock: Clock,
   ) {}
 
@@ -66,11 +68,12 @@ export class AttemptUploads {
     return { upload: null, offset: bytes, committed: true };
   }
 
-  /** A blob that a running attempt of the agent has as input. Throws NOT_FOUND for all others: a blob's digest opens nothing. */
+  /** A blob that a running attempt of the agent has as input, or a fingerprint that it asks for. Throws NOT_FOUND for all others: a blob's digest opens nothing. */
   async inputOf(agent: AgentRow, sha256: Sha256): Promise<BlobRow> {
     const blob = await findBlob(this.store.db, sha256);
-    if (blob !== null && (await this.#isInput(agent, sha256))) return blob;
-    throw new FarmError('NOT_FOUND', `no running attempt of agent ${agent.name} has the input ${sha256}`);
+    if (blob !== null && ((await this.#isInput(agent, sha256)) || (await this.asks.isInput(agent, sha256))))
+      return blob;
+    throw new FarmError('NOT_FOUND', `nothing that agent ${agent.name} runs has the input ${sha256}`);
   }
 
   async #isInput(agent: AgentRow, sha256: Sha256): Promise<boolean> {

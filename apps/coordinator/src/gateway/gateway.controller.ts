@@ -15,6 +15,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import {
   AskCopies,
+  AskId,
   AskPeerCertificate,
   AskTransfer,
   ATTEMPT_TOKEN_HEADER,
@@ -23,6 +24,7 @@ import {
   EnrolRequest,
   EPOCH_HEADER,
   FarmError,
+  FingerprintAnswer,
   Heartbeat,
   HeldReplica,
   Hello,
@@ -30,6 +32,7 @@ import {
   Reports,
   Sha256,
   StartUpload,
+  TakeFingerprints,
   UploadId,
   type EnrolResponse,
   type HeartbeatResponse,
@@ -41,6 +44,7 @@ import {
   type TransferTicket,
   type UploadState,
   type CopiesAnswer,
+  type TakenFingerprints,
   type WantedReplicas,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
@@ -52,7 +56,8 @@ import type { AttemptClaim } from '../attempts/own-attempt.js';
 import { TakeReports } from '../attempts/take-reports.js';
 import { EventStream } from '../events/event-stream.js';
 import { Replication } from '../scheduling/replication.js';
-import { agentChannel, COPIED, REPLICATE } from '../work.js';
+import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
+import { agentChannel, COPIED, FINGERPRINTS, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
 import { AttemptCopies } from './attempt-copies.js';
@@ -66,9 +71,11 @@ const ALIVE_MS = 10_000;
 const WAKE_HINT = { event: 'wake', data: {} };
 const REPLICATE_HINT = { event: REPLICATE, data: {} };
 const COPIED_HINT = { event: COPIED, data: {} };
+const FINGERPRINTS_HINT = { event: FINGERPRINTS, data: {} };
 const HINTS: Readonly<Record<string, typeof WAKE_HINT>> = {
   [REPLICATE]: REPLICATE_HINT,
   [COPIED]: COPIED_HINT,
+  [FINGERPRINTS]: FINGERPRINTS_HINT,
 };
 
 /** What agents call: libs/contracts agent-protocol.ts says what each call means. */
@@ -86,6 +93,7 @@ export class GatewayController {
     private readonly transfers: Transfers,
     private readonly replication: Replication,
     private readonly copies: AttemptCopies,
+    private readonly fingerprints: AskFingerprints,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -128,7 +136,7 @@ export class GatewayController {
       void stream.send([HINTS[text] ?? WAKE_HINT]);
     });
     // What was wished while it was not connected, nobody has told it.
-    void stream.send([WAKE_HINT, REPLICATE_HINT, COPIED_HINT]);
+    void stream.send([WAKE_HINT, REPLICATE_HINT, COPIED_HINT, FINGERPRINTS_HINT]);
     const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
     stream.signal.addEventListener('abort', () => {
       clearInterval(alive);
@@ -268,6 +276,25 @@ export class GatewayController {
     @Body({ schema: AskCopies }) { checkpoint }: AskCopies,
   ): Promise<CopiesAnswer> {
     return await this.copies.ask(claimOf(agent, attempt, headers), checkpoint);
+  }
+
+  @Post('fingerprints')
+  @HttpCode(200)
+  async takeFingerprints(
+    @TheAgent() agent: AgentRow,
+    @Body({ schema: TakeFingerprints }) { most }: TakeFingerprints,
+  ): Promise<TakenFingerprints> {
+    return await this.fingerprints.take(agent, most);
+  }
+
+  @Post('fingerprints/:ask')
+  @HttpCode(204)
+  async answerFingerprint(
+    @TheAgent() agent: AgentRow,
+    @Param('ask', { schema: AskId }) ask: AskId,
+    @Body({ schema: FingerprintAnswer }) body: FingerprintAnswer,
+  ): Promise<void> {
+    await this.fingerprints.answer(agent, ask, body);
   }
 
   @Get('blobs/:sha256')

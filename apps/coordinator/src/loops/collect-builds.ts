@@ -3,6 +3,7 @@ import { BlobStore, LogStore } from '#libs/artifacts';
 import {
   addDropping,
   buildsGoneOnFrom,
+  forgetAsks,
   attemptsOfBuild,
   checkpointsOfReplicated,
   groupBy,
@@ -38,6 +39,8 @@ import { Work } from '../work.js';
 const YOUNG_BLOB_MS = 6 * 3_600_000;
 const STALE_UPLOAD_MS = 24 * 3_600_000;
 const BLOBS_PER_PASS = 500;
+/** Of what was only planned. */
+const OLD_ASK_MS = 24 * 3_600_000;
 
 /** Retention: decides (collectBuilds) and removes. */
 @Injectable()
@@ -127,6 +130,7 @@ export class CollectBuilds {
     const { db } = this.store;
     const now = this.clock.now();
     await trimEvents(db, now - this.config.keepEventsMs);
+    await forgetAsks(db, now - OLD_ASK_MS);
     for (const { id } of await staleUploads(db, now - STALE_UPLOAD_MS)) {
       await this.blobs.abandon(id);
       await removeUpload(db, id);

@@ -3,10 +3,11 @@ import { Log } from '../log.js';
 import { FarmRedis, Sweeps, Wakes } from '#libs/queue';
 import { CoordinatorConfig } from '../config.js';
 import { Duty, DUTY_RENEWAL_MS } from '../scheduling/duty.js';
+import { SettleKeys } from '../fingerprints/settle-keys.js';
 import { Replication } from '../scheduling/replication.js';
 import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
-import { PLACES_CHANNEL, REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
+import { FINGERPRINTS_CHANNEL, PLACES_CHANNEL, REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
 import { ForgetInboxes } from './forget-inboxes.js';
 import { FindLost } from './find-lost.js';
@@ -29,6 +30,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly schedule: ScheduleJobs,
     private readonly messages: SendMessages,
     private readonly replication: Replication,
+    private readonly keys: SettleKeys,
     private readonly lost: FindLost,
     private readonly collect: CollectBuilds,
     private readonly inboxes: ForgetInboxes,
@@ -52,10 +54,15 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     const replicas = this.#start('replicas', 5 * SECOND_MS, async () => {
       if (this.duty.since !== null) await this.replication.pass();
     });
+    const fingerprints = this.#start('fingerprints', 5 * SECOND_MS, async () => {
+      if (this.duty.since !== null) await this.keys.pass(this.duty.holder);
+    });
     const wakings = [
       this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
       this.wakes.subscribe(REPLICAS_CHANNEL, () => replicas.wake()),
+      this.wakes.subscribe(FINGERPRINTS_CHANNEL, () => fingerprints.wake()),
       this.wakes.subscribe(PLACES_CHANNEL, () => {
+        fingerprints.wake();
         if (this.replication.isWanted) replicas.wake();
       }),
     ];

@@ -19,7 +19,7 @@ export interface ReuseInSight {
 
 /** What jobs that wait have in common with what is there, and with what is being made. */
 export class ReusableStates {
-  /** Of the jobs that waited or ran lately: a job's keys never change. */
+  /** Of the jobs that waited or ran lately: once a job waits, its keys change no more, but that they may be dropped, and its end's with them. */
   #keys = new Map<JobId, readonly PositionedKey[]>();
 
   constructor(private readonly store: Store) {}
@@ -30,6 +30,8 @@ export class ReusableStates {
    */
   async underWay(): Promise<UnderWay> {
     const active = await reusingJobsUnderWay(this.store.db);
+    for (const { job, endKey } of active)
+      if (endKey === null) this.#keys.delete(job);
     await this.#readKeys(active.map(({ job }) => job));
     const underWay = { trusted: new Map<string, string>(), all: new Map<string, string>() };
     for (const { job, build, variant, trusted } of active)

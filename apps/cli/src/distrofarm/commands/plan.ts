@@ -2,7 +2,7 @@ import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
 import { example } from '../example.js';
 import { formatDuration } from '../durations.js';
-import { matrixOption, several } from '../options.js';
+import { matrixOption, reuseOptions, several } from '../options.js';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
@@ -12,20 +12,26 @@ interface PlanOptions extends Pick<SubmissionOptions, 'variant' | 'matrix'> {
   readonly file?: readonly string[];
 }
 
+/** Fingerprints are asked for, which may take most of a minute; PLAN_WAIT_MS of the coordinator. */
+export const LONGEST_PLAN_MS = 120_000;
+
 export function plan(command: Command, session: Session): void {
+  const [reuse, noReuse] = reuseOptions();
   example(
     command
       .argument('<manifest>', 'the manifest file')
       .option('-V, --variant <name>', 'only this variant; may be repeated', several)
       .addOption(matrixOption())
-      .option('--reuse', 'say what would not run, since it was made before')
+      .addOption(reuse)
+      .addOption(noReuse)
       .option('--file <path>', 'take this file or folder along; may be repeated', several),
     'distrofarm plan examples/debian-live.xml',
   ).action(async (manifest: string, options: PlanOptions) => {
     const { cwd, env, now } = session.io;
     const submission = await readSubmission({ manifest, extras: options.file ?? [], cwd, env, now: now() });
     const farm = await session.farm();
-    const preview = await farm.post<PlanPreview>('/builds/plan', submissionBody(submission, options));
+    const body = submissionBody(submission, options);
+    const preview = await farm.post<PlanPreview>('/builds/plan', body, { timeoutMs: LONGEST_PLAN_MS });
     await session.show(preview, (shown) => planLines(session, shown));
   });
 }

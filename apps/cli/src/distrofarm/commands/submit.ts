@@ -1,11 +1,11 @@
 import type { BuildDetail, PlanPreview, Priority, SubmittedBuild } from '#libs/contracts';
 import { type Command, Option } from 'commander';
 import { example } from '../example.js';
-import { duration, matrixOption, replicas, several } from '../options.js';
+import { duration, matrixOption, replicas, reuseOptions, several } from '../options.js';
 import { readSubmission, type Submission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
-import { planLines } from './plan.js';
+import { LONGEST_PLAN_MS, planLines } from './plan.js';
 
 interface SubmitOptions extends SubmissionOptions {
   readonly list?: boolean;
@@ -21,6 +21,7 @@ interface SubmitOptions extends SubmissionOptions {
 }
 
 export function submit(command: Command, session: Session): void {
+  const [reuse, noReuse] = reuseOptions();
   example(
     command
       .argument('<manifest>', 'the manifest file; its scripts, and the files they include, are sent along')
@@ -58,7 +59,8 @@ export function submit(command: Command, session: Session): void {
         'start no step before the copies of the checkpoint in front of it are there',
       )
       .option('--wait-for-agents', 'submit it even when no agent of today could run it')
-      .option('--reuse', 'go on from what other builds, and other variants, made of the same steps')
+      .addOption(reuse)
+      .addOption(noReuse)
       .option('--note <text>', 'a note to know it by')
       .option('--idempotency-key <key>', 'submitted again with the same key, it is the same build')
       .option('--file <path>', 'send this file or folder too; may be repeated', several)
@@ -88,7 +90,8 @@ export function submit(command: Command, session: Session): void {
 
 async function preview(session: Session, submission: Submission, options: SubmitOptions): Promise<void> {
   const farm = await session.farm();
-  const answer = await farm.post<PlanPreview>('/builds/plan', submissionBody(submission, options));
+  const body = submissionBody(submission, options);
+  const answer = await farm.post<PlanPreview>('/builds/plan', body, { timeoutMs: LONGEST_PLAN_MS });
   await session.show(answer, (shown) => planLines(session, shown));
 }
 
