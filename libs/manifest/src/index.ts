@@ -23,3 +23,4 @@ export { keyNodepath, splitNodepaths } from './nodepath.js';
 export { readsCover } from './reads-cover.js';
 export { manifestContent, readContent } from './manifest-content.js';
 export { scriptPath } from './script-path.js';
+export { fingerprintProgram } from './fingerprint-program.js';

@@ -5,7 +5,7 @@ export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundar
 export { imageArchitecture } from './image-architecture.js';
 export { ingredientChanges } from './ingredient-changes.js';
 export { planKeys, type PlanKeys } from './step-keys.js';
-export { seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
+export { fingerprintOf, seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
 export { factsOfTree, findBase, type KnownBase } from './find-base.js';
 export {
   chainTo,

@@ -6,7 +6,7 @@ import type { PlannedStep } from './plan.js';
 export interface KeyWorld {
   /** Seconds since 1970. */
   readonly sourceDateEpoch: number;
-  /** Digests of what the steps' fingerprint commands wrote, by step name. */
+  /** `fingerprintOf` the steps that declare a fingerprint, by step name. */
   readonly fingerprints: ReadonlyMap<string, string>;
   /** Versions that a required tool may have where the step runs, by its name. */
   readonly toolVersions: ReadonlyMap<string, readonly string[]>;
@@ -99,6 +99,16 @@ function variablesOf(
     seen.push([name, value]);
   }
   return seen;
+}
+
+/**
+ * What of a fingerprint enters the key: what was asked, and the answer.
+ *
+ * @param program digest of the command's program where that is a file that lies with the manifest, as `ScriptSource.digest`; `null`: a program of the steps' PATH
+ * @param output digest of what it wrote
+ */
+export function fingerprintOf(command: readonly string[], program: string | null, output: string): string {
+  return digestOf('fingerprint', command, program, output);
 }
 
 /** SHA-256 (hex) of values whose JSON is the same wherever it is made: lists of text and numbers, and objects of one shape. */

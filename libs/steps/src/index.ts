@@ -19,3 +19,11 @@ export {
   SYSTEM_PATH,
   type EnvironmentSource,
 } from './step-environment.js';
+export {
+  FINGERPRINT_LIMIT_BYTES,
+  FINGERPRINT_LIMIT_MS,
+  runFingerprint,
+  type FingerprintFailure,
+  type FingerprintResult,
+  type FingerprintRun,
+} from './run-fingerprint.js';
