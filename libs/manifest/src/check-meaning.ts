@@ -16,6 +16,7 @@ export function checkMeaning(root: Place): Finding[] {
     snapshotNamesFit,
     quotesAreClosed,
     argumentsStandOnce,
+    fingerprintsHaveAProgram,
     readsAreNodepaths,
     outputsBelongToOneLane,
     localeIsListed,
@@ -143,6 +144,18 @@ function argumentsStandOnce(root: Place): Finding[] {
       ),
     ];
   });
+}
+
+function fingerprintsHaveAProgram(root: Place): Finding[] {
+  return stepPlaces(root)
+    .flatMap((script) => placesAt(script, 'farm:fingerprint'))
+    .flatMap((place) => {
+      const split = splitWords(place.element.text);
+      const [first] = placesAt(place, 'farm:arg').map(({ element }) => element.text);
+      const program = first ?? (split.ok ? split.words[0] : 'what quotesAreClosed reports');
+      if (program !== undefined && program !== '') return [];
+      return [atElement(place, 'no program', 'a program and its arguments, such as sha256sum /etc/os-release')];
+    });
 }
 
 function readsAreNodepaths(root: Place): Finding[] {
