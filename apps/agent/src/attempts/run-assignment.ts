@@ -13,6 +13,7 @@ import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
+  type Boundary,
   type Checkpoint,
   type HeldBoundary,
   type Job,
@@ -288,7 +289,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const runner = await stepRunner(work);
   const request = {
     build: assignment.lineage,
-    keys: keysByBoundary(plan, job, assignment.keys),
+    keyOf: (boundary: Boundary) => keyAt(plan, job, assignment.keys, boundary),
     resumeFrom: chain,
     base: base?.checkpoint ?? null,
     startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
@@ -318,14 +319,16 @@ async function runSteps(work: Work): Promise<BuildResult> {
   return await runJob(plan, job, request, ports, control.signal);
 }
 
-/** As the engine wants them, from those of the job's boundaries. */
-function keysByBoundary(
+/** @param keys of the job's boundaries, in their order */
+function keyAt(
   { boundaries }: Plan,
-  { index }: Job,
+  job: Job,
   keys: Assignment['keys'],
-): readonly (string | null)[] {
-  const first = boundaries.findIndex(({ job }) => job === index);
-  return boundaries.map(({ job }, at) => (job === index ? (keys[at - first] ?? null) : null));
+  boundary: Boundary,
+): string | null {
+  const first = boundaries.find((each) => each.job === job.index);
+  if (first === undefined || boundary.job !== job.index) return null;
+  return keys[boundary.index - first.index] ?? null;
 }
 
 async function makeEmpty(folder: string): Promise<void> {
