@@ -47,6 +47,17 @@ export async function statesAtHand(
   });
 }
 
+/** Why a state is not what it was; `null`: it is. Read-only. */
+export async function flawOf(
+  { checkpoint, media }: HeldState,
+  store: SnapshotStore,
+  mediaPath: string,
+): Promise<string | null> {
+  if (!(await store.isAsTaken(checkpoint))) return `the checkpoint ${checkpoint.label} was altered since it was taken`;
+  const altered = await findAltered(mediaPath, media);
+  return altered === null ? null : `media/${altered} was altered or removed since it was written`;
+}
+
 export interface LocalReuseOptions {
   readonly build: string;
   /** Name; empty: the manifest as it is. */
@@ -102,7 +113,7 @@ export class LocalReuse {
     const states = await statesAtHand(store, record, boundary.workspace);
     const state = states.find((each) => each.checkpoint.id === checkpoint.id);
     const isOwn = state !== undefined && state.key === this.#keys.boundaries[boundary.index];
-    this.#isUnknown = !isOwn || (await findAltered(mediaPath, state.media)) !== null;
+    this.#isUnknown = !isOwn || (await flawOf(state, store, mediaPath)) !== null;
     await this.#trail.begin(state?.media ?? []);
   }
 
@@ -112,9 +123,9 @@ export class LocalReuse {
     const states = resumeFrom.length > 0 ? [] : await statesAtHand(store, record, job.workspace);
     const start = { job, pauseBefore, made: this.#made };
     for (const { boundary, state } of statesToBeginWith(plan, this.#keys, start, states)) {
-      const altered = await findAltered(mediaPath, state.media);
-      if (altered !== null) {
-        note(`checkpoint ${state.label} is not gone to: media/${altered} is not what belongs to it`);
+      const flaw = await flawOf(state, store, mediaPath);
+      if (flaw !== null) {
+        note(`checkpoint ${state.label} is not gone to: ${flaw}`);
         continue;
       }
       await this.#trail.begin(state.media);

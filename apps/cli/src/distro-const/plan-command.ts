@@ -1,4 +1,4 @@
-import { areaPath, findAltered, findBuildArea, type FoundArea } from '#libs/build-area';
+import { areaPath, findBuildArea, type FoundArea } from '#libs/build-area';
 import {
   foreseeReuse,
   planKeys,
@@ -15,7 +15,7 @@ import { describeFate, sumLine, type FatedStep } from '../distrofarm/step-fates.
 import type { PlanCommandLine } from './command-line.js';
 import { EXIT, type ExitStatus } from './exit-status.js';
 import { loadBuild, type LoadedBuild } from './load-build.js';
-import { statesAtHand, type HeldState } from './local-reuse.js';
+import { flawOf, statesAtHand, type HeldState } from './local-reuse.js';
 import { lookAround, type ReuseSite } from './reuse-site.js';
 
 export interface PlanCommand {
@@ -83,11 +83,11 @@ function withoutCheckpoints(manifestFile: string): string {
   return `Checkpointing is not available: checkpoint_enable is false in ${manifestFile}.\nWithout checkpoints every build runs all steps.`;
 }
 
-/** States of the build area, and what is wrong with the media of those that cannot be gone to. */
+/** States of the build area, and what is wrong with those that cannot be gone to. */
 interface AreaStates {
   readonly whole: ReadonlyMap<string, readonly HeldState[]>;
-  /** By step key, the file or folder. */
-  readonly altered: ReadonlyMap<string, string>;
+  /** By step key. */
+  readonly flaws: ReadonlyMap<string, string>;
 }
 
 async function planHere(variants: readonly LookedAt[], found: FoundArea): Promise<LocalPlan> {
@@ -113,20 +113,20 @@ async function lookAtStates(variants: readonly LookedAt[], found: FoundArea): Pr
   const record = variants[0]?.site.record;
   const path = await areaPath(found);
   const whole = new Map<string, readonly HeldState[]>();
-  const altered = new Map<string, string>();
-  if (record === undefined || path === null) return { whole, altered };
+  const flaws = new Map<string, string>();
+  if (record === undefined || path === null) return { whole, flaws };
   const wanted = new Set(variants.flatMap(({ keys }) => keys.boundaries));
   const workspaces = new Set(variants.flatMap(({ plan }) => plan.jobs.map(({ workspace }) => workspace)));
   for (const workspace of workspaces) {
     const states: HeldState[] = [];
     for (const state of await statesAtHand(found.store, record, workspace)) {
-      const other = wanted.has(state.key) ? await findAltered(join(path, 'media'), state.media) : null;
-      if (other === null) states.push(state);
-      else altered.set(state.key, other);
+      const flaw = wanted.has(state.key) ? await flawOf(state, found.store, join(path, 'media')) : null;
+      if (flaw === null) states.push(state);
+      else flaws.set(state.key, flaw);
     }
     whole.set(workspace, states);
   }
-  return { whole, altered };
+  return { whole, flaws };
 }
 
 function fateOf(
@@ -151,7 +151,7 @@ function whyRuns(
   { isBehind, isUnknown }: Extract<ForeseenStep, { kind: 'runs' }>,
   step: PlannedStep,
   { name, loaded, site, plan, keys }: LookedAt,
-  { altered }: AreaStates,
+  { flaws }: AreaStates,
 ): string {
   const { record, world } = site;
   const ingredients = stepIngredients(step, loaded.manifest, world);
@@ -166,10 +166,8 @@ function whyRuns(
   if (changes.length > 0) return `since ${earlier.build}, ${changes.join('; ')}`;
   if (isBehind) return '';
   const behind = plan.boundaries.find(({ after }) => after?.index === step.index);
-  const other = behind === undefined ? undefined : altered.get(keys.boundaries[behind.index] ?? '');
-  return other === undefined
-    ? `what ${earlier.build} made of it is gone`
-    : `media/${other} is not what ${earlier.build} wrote`;
+  const flaw = behind === undefined ? undefined : flaws.get(keys.boundaries[behind.index] ?? '');
+  return flaw ?? `what ${earlier.build} made of it is gone`;
 }
 
 function planLines({ name, variants, notes }: LocalPlan): readonly string[] {
