@@ -67,6 +67,13 @@ function datasetArea(dataset: DatasetName): FoundArea {
   };
 }
 
+/** Where it is in the file system; `null`: it is not there, or not mounted. */
+export async function areaPath(found: FoundArea): Promise<string | null> {
+  if (found.kind === 'folder') return found.path;
+  const info = await datasetInfo(found.dataset);
+  return info?.mounted === true ? info.mountpoint : null;
+}
+
 /** Makes what is missing of the area; what is there stays as it is. Safe to repeat. */
 export async function openBuildArea(found: FoundArea): Promise<BuildArea> {
   return found.kind === 'dataset'

@@ -11,6 +11,8 @@ export type BuildEvent =
       readonly path: string;
       readonly digest: string;
     }
+  /** Nothing of it has to run: the state that it ends in is at hand. */
+  | { readonly type: 'job-reused'; readonly job: Job; readonly checkpoint: Checkpoint }
   | { readonly type: 'resumed'; readonly before: PlannedStep; readonly checkpoint: Checkpoint }
   | { readonly type: 'step-started'; readonly step: PlannedStep }
   | { readonly type: 'step-ended'; readonly step: PlannedStep; readonly outcome: StepOutcome }

@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  decodeFacts,
   findResumable,
   findResumableInJob,
+  type Boundary,
   type HeldBoundary,
+  type Job,
   type OutputImport,
+  type Plan,
   type PlannedStep,
 } from '#libs/plan';
 import { DirectorySnapshotStore } from '#libs/snapshots';
@@ -64,6 +68,7 @@ interface Outcome {
 const succeed = (): StepOutcome => ({ kind: 'succeeded' });
 
 interface RunOptions {
+  readonly plan?: Plan;
   readonly behave?: ConstructorParameters<typeof FunctionRunner>[0];
   readonly request?: Partial<BuildRequest>;
   readonly store?: SnapshotStore;
@@ -85,7 +90,7 @@ async function run(steps: readonly string[], options: RunOptions = {}): Promise<
   };
   const report = (event: BuildEvent): void => void events.push(describeEvent(event));
   const ports = { store, runner, outputs, report, now: () => new Date(0) };
-  const result = await runPlan(planOf(steps), { ...defaults, ...request }, ports, signal);
+  const result = await runPlan(options.plan ?? planOf(steps), { ...defaults, ...request }, ports, signal);
   return { result, ran: runner.ran, events, carried: outputs.carried };
 }
 
@@ -93,6 +98,8 @@ function describeEvent(event: BuildEvent): string {
   switch (event.type) {
     case 'job-started':
       return `job ${event.job.lane}`;
+    case 'job-reused':
+      return `as in ${event.checkpoint.workspace}${event.checkpoint.label}`;
     case 'output-imported':
       return `import ${event.path}`;
     case 'resumed':
@@ -294,4 +301,91 @@ describe('runJob', () => {
     expect(result).toMatchObject({ kind: 'paused', before: { name: 'b' } });
     expect(ran).toEqual(['a']);
   });
+});
+
+describe('a run that may go to checkpoints at hand', () => {
+  const STEPS = ['a', 'l:b>tmp/x', 'c', 'd'];
+  const plan = planOf(STEPS, { everyEnd: true });
+
+  /** Goes to the checkpoint of that label, where a job has it. */
+  async function goTo(labels: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    const store = options.store ?? new DirectorySnapshotStore({ root, layout: [] });
+    const furthestAtHand = async (job: Job): Promise<HeldBoundary | null> => {
+      const checkpoints = await store.list(job.workspace);
+      const found = plan.boundaries.flatMap((boundary) => {
+        const checkpoint = checkpoints.find(({ label }) => label === boundary.label);
+        if (boundary.job !== job.index || checkpoint === undefined || !labels.includes(boundary.label)) return [];
+        return [{ boundary, checkpoint, facts: decodeFacts(checkpoint.facts)! }];
+      });
+      return found.at(-1) ?? null;
+    };
+    return await run(STEPS, { ...options, plan, store, request: { furthestAtHand, ...options.request } });
+  }
+
+  const trace = async (workspace: string): Promise<string> =>
+    (await readFile(join(root, workspace, 'trace'), 'utf8')).replaceAll('\n', '');
+
+  it('runs all where none is', async () => {
+    expect((await goTo(['.end_a'])).ran).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('runs nothing where all ends are, and leaves the workspaces as they end', async () => {
+    await goTo([]);
+    await writeFile(join(root, 'build_data/trace'), 'spoilt');
+    await writeFile(join(root, 'build_data.l/trace'), 'spoilt');
+    const { result, ran, events } = await goTo(['.end_a', '.end_b', '.end_d'], { request: { build: 'b2' } });
+    expect({ result, ran }).toEqual({ result: { kind: 'finished' }, ran: [] });
+    expect(events).toEqual(['as in build_data.end_a', 'as in build_data.l.end_b', 'as in build_data.end_d']);
+    expect(await trace('build_data')).toBe('acd');
+    expect(await trace('build_data.l')).toBe('ab');
+  });
+
+  it('goes on within a job, and keeps the chain', async () => {
+    await goTo([]);
+    const { ran, events } = await goTo(['.end_a', '.end_b', '.step_d'], { request: { build: 'b2' } });
+    expect(ran).toEqual(['d']);
+    expect(events.slice(2)).toEqual([
+      'job main',
+      'resumed d',
+      'start d',
+      'end d succeeded',
+      'checkpoint build_data.end_d',
+    ]);
+    expect(await trace('build_data')).toBe('acd');
+    expect(await held(plan)).toHaveLength(plan.boundaries.length);
+  });
+
+  it('runs a lane again from the checkpoint that it is forked from, and brings it in again', async () => {
+    await goTo([]);
+    const { ran, carried } = await goTo(['.end_a'], { request: { build: 'b2' } });
+    expect(ran).toEqual(['b', 'c', 'd']);
+    expect(carried).toEqual(['build_data.l/tmp/x -> build_data']);
+    expect(await trace('build_data')).toBe('acd');
+  });
+
+  it('looks for none behind a failed step', async () => {
+    await goTo([]);
+    const behave = ({ name }: PlannedStep): StepOutcome =>
+      name === 'b' ? { kind: 'exited', status: 1 } : { kind: 'succeeded' };
+    const { result, ran } = await goTo(['.end_a', '.end_d'], {
+      behave,
+      request: { build: 'b2', stopOnError: false },
+    });
+    expect(result).toMatchObject({ kind: 'failed' });
+    expect(ran).toEqual(['b', 'c', 'd']);
+  });
+
+  it('keeps with a checkpoint the key that its state has then', async () => {
+    const keyOf = ({ label }: Boundary): string | null => (label === '.step_d' ? null : `key of ${label}`);
+    const store = new DirectorySnapshotStore({ root, layout: [] });
+    await goTo([], { store, request: { keyOf } });
+    const keys = (await store.list('build_data')).map(({ facts }) => decodeFacts(facts)?.key);
+    expect(keys).toEqual(['key of .step_a', 'key of .end_a', 'key of .step_c', '', 'key of .end_d']);
+  });
+
+  async function held(of: Plan): Promise<readonly HeldBoundary[]> {
+    const store = new DirectorySnapshotStore({ root, layout: [] });
+    const all = await Promise.all(['build_data', 'build_data.l'].map((name) => store.list(name)));
+    return findResumable(of, all.flat()).held;
+  }
 });

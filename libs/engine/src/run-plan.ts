@@ -16,8 +16,10 @@ import type { StepOutcome, StepRunner } from './step-runner.js';
 export interface BuildRequest {
   /** Identifies this run in the facts of its checkpoints. */
   readonly build: string;
-  /** Step keys by index of boundary, kept with the checkpoints; left out: none are known. */
-  readonly keys?: readonly (string | null)[];
+  /** Step key of a state, asked when its checkpoint is taken and kept with that; left out, or `null`: it is not known. */
+  readonly keyOf?: (boundary: Boundary) => string | null;
+  /** The furthest checkpoint at hand whose key is that of the job's own state there, asked when the job begins; left out, or `null`: there is none, and the job runs from its start. */
+  readonly furthestAtHand?: (job: Job) => Promise<HeldBoundary | null>;
   /** The checkpoints from the first boundary up to the one to resume from; empty: start from nothing. */
   readonly resumeFrom: readonly HeldBoundary[];
   /** Asked in front of each step, with its checkpoint taken: the answer may change while the build runs. */
@@ -141,10 +143,13 @@ function resultOf({ failures }: Run): BuildResult {
 /** `null`: the job ended and the build goes on. */
 async function runSteps(run: Run, job: Job): Promise<BuildResult | null> {
   const { request, ports, signal } = run;
-  const steps = stepsToRun(run, job);
-  let at = steps[0] ?? job.steps.at(-1);
+  let at = job.steps[0];
   if (at === undefined) return null;
   try {
+    const reached = await furthestAtHand(run, job);
+    if (reached !== null && reached.boundary.before === null) return await passOver(run, job, reached);
+    const steps = stepsToRun(run, job);
+    at = steps[0] ?? job.steps.at(-1) ?? at;
     ports.report({ type: 'job-started', job });
     const workspace = await openWorkspace(run, job);
     for (const step of steps) {
@@ -165,6 +170,26 @@ async function runSteps(run: Run, job: Job): Promise<BuildResult | null> {
       ? { kind: 'failed', failures: run.failures }
       : { kind: 'stopped', at, error };
   }
+}
+
+/** "A checkpoint with this step's key is at hand? Go to it, run nothing": the job begins there. */
+async function furthestAtHand(run: Run, job: Job): Promise<HeldBoundary | null> {
+  if (run.failures.length > 0 || run.last?.boundary.job === job.index) return null;
+  const reached = (await run.request.furthestAtHand?.(job)) ?? null;
+  if (reached === null) return null;
+  run.held.set(reached.boundary.index, reached.checkpoint);
+  run.last = reached;
+  return reached;
+}
+
+/** Nothing of the job has to run. Its workspace stays as it is for now when it goes on in a later job: going back would drop what that one may go to. */
+async function passOver(run: Run, job: Job, end: HeldBoundary): Promise<null> {
+  const { plan, ports } = run;
+  ports.report({ type: 'job-reused', job, checkpoint: end.checkpoint });
+  if (plan.jobs.some(({ index, workspace }) => index > job.index && workspace === job.workspace)) return null;
+  const workspace = await ports.store.startFrom(end.checkpoint, job.workspace);
+  run.live.set(job.workspace, { workspace, at: end.boundary });
+  return null;
 }
 
 /** All of the job, or what lies behind the checkpoint it resumes from. */
@@ -250,7 +275,7 @@ async function takeCheckpoint(run: Run, boundary: Boundary | null, workspace: Wo
     boundary !== null && failures.length === 0 && (request.checkpoints || isForkedFrom(plan, boundary));
   run.live.set(workspace.name, { workspace, at: boundary });
   if (!wanted) return;
-  const key = request.keys?.[boundary.index] ?? null;
+  const key = request.keyOf?.(boundary) ?? null;
   const facts = factsAt(boundary, last?.checkpoint.id ?? '', plan.digests, request.build, ports.now(), key);
   const checkpoint = await ports.store.take(workspace.name, boundary.label, encodeFacts(facts));
   run.last = { boundary, checkpoint };

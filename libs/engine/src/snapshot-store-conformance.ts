@@ -153,6 +153,15 @@ export function snapshotStoreConformance(
           expect(await area.reopen().list('main')).toEqual(taken);
         });
 
+        it('knows one as it was taken for as long as it is there', async () => {
+          await store.startEmpty('main');
+          const [a, b] = await takeAll('main', 'a', 'b');
+          await store.startFrom(a!, 'main');
+          expect([await store.isAsTaken(a!), await store.isAsTaken(b!)]).toEqual([true, false]);
+          const again = await store.take('main', 'b', {});
+          expect([await store.isAsTaken(b!), await area.reopen().isAsTaken(again)]).toEqual([false, true]);
+        });
+
         it.each<[string, Readonly<Record<string, string>>]>([
           ['none', {}],
           ['plain', { a: '1', 'with-dash-0': 'two' }],

@@ -40,6 +40,9 @@ export abstract class SnapshotStore {
   /** Our checkpoints of the workspace, oldest first. Read-only; an absent workspace has none. */
   abstract list(workspace: string): Promise<readonly Checkpoint[]>;
 
+  /** Whether the checkpoint is there, and is what was taken, as far as that shows without reading all of it. Read-only. */
+  abstract isAsTaken(checkpoint: Checkpoint): Promise<boolean>;
+
   /** Removes the workspace, its checkpoints and our own forks of them. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY. */
   abstract destroy(workspace: string): Promise<void>;
 

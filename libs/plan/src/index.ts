@@ -1,11 +1,23 @@
 export type { Checkpoint, CheckpointFacts } from './checkpoint.js';
 export type { Boundary, Job, JobBase, ManifestDigests, OutputImport, Plan, PlannedStep } from './plan.js';
-export { planBuild, type ScriptSource } from './plan-build.js';
+export { planBuild, type PlanOptions, type ScriptSource } from './plan-build.js';
 export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundary-facts.js';
 export { imageArchitecture } from './image-architecture.js';
 export { ingredientChanges } from './ingredient-changes.js';
+export { filesDigest, type FileContent } from './files-digest.js';
+export { statesToBeginWith, type JobStart, type ReachedBoundary, type StateAtHand } from './state-at-hand.js';
+export { foreseeReuse, type ForeseenStep, type VariantToBuild } from './foresee-reuse.js';
+export { recordedStep, stepChanges, type RecordedStep } from './recorded-step.js';
 export { planKeys, type PlanKeys } from './step-keys.js';
-export { contentsOf, fingerprintOf, fingerprintQuestion, seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
+export {
+  contentsOf,
+  fingerprintOf,
+  fingerprintQuestion,
+  seesVariable,
+  stepIngredients,
+  type KeyWorld,
+  type StepIngredients,
+} from './step-ingredients.js';
 export { factsOfTree, findBase, type KnownBase } from './find-base.js';
 export {
   chainTo,

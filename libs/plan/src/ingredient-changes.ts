@@ -57,6 +57,23 @@ function belowFirst(path: string): string {
   return at < 0 ? '' : path.slice(at);
 }
 
+/** A text that `readContent` or `manifestContent` made, without what nobody may see. */
+export function withoutSecrets(json: string): string {
+  const parsed = JSON.parse(json) as Content | readonly (string | Content)[];
+  if (isContent(parsed)) return JSON.stringify(hideIn(parsed, ''));
+  return JSON.stringify(parsed.map((node) => (typeof node === 'string' ? node : hideIn(node, ''))));
+}
+
+function hideIn([name, attributes, values, children]: Content, above: string): Content {
+  const path = above === '' ? name : `${above}/${name}`;
+  return [
+    name,
+    attributes,
+    SECRET.test(path) ? [] : values,
+    children.map((child) => hideIn(child, path)),
+  ];
+}
+
 interface Leaf {
   readonly path: string;
   readonly value: string;
@@ -72,9 +89,12 @@ type Content = readonly [
 
 function leavesOf(json: string): readonly Leaf[] {
   const parsed = JSON.parse(json) as Content | readonly (string | Content)[];
-  const isOne = typeof parsed[0] === 'string' && Array.isArray(parsed[1]);
-  const nodes = isOne ? [parsed as Content] : (parsed as readonly (string | Content)[]);
+  const nodes = isContent(parsed) ? [parsed] : parsed;
   return nodes.flatMap((node) => (typeof node === 'string' ? [leaf('', node)] : leavesBelow(node, '')));
+}
+
+function isContent(parsed: Content | readonly (string | Content)[]): parsed is Content {
+  return typeof parsed[0] === 'string' && Array.isArray(parsed[1]);
 }
 
 function leavesBelow([name, attributes, values, children]: Content, above: string): readonly Leaf[] {

@@ -95,4 +95,15 @@ describe('planBuild', () => {
       ['tmp/c'],
     ]);
   });
+
+  it('gives every job an end where that is asked for', () => {
+    const plan = planOf(['a', 'l:b', 'l:c'], { everyEnd: true });
+    expect(boundaries(plan)).toEqual([
+      'build_data@.step_a',
+      'build_data@.end_a',
+      'build_data.l@.step_b',
+      'build_data.l@.step_c',
+      'build_data.l@.end_c',
+    ]);
+  });
 });

@@ -14,11 +14,16 @@ export interface ScriptSource {
   readonly environment: readonly string[];
 }
 
-const MAIN_LANE = 'main';
+export const MAIN_LANE = 'main';
 
 /** Name of the workspace a lane works in; `build_data` is the one of distro_const. */
 function workspaceOfLane(lane: string): string {
   return lane === MAIN_LANE ? 'build_data' : `build_data.${lane}`;
+}
+
+export interface PlanOptions {
+  /** Also behind the last step of a job that no other job starts from: where nothing has changed, that state is gone back to. */
+  readonly everyEnd?: boolean;
 }
 
 /**
@@ -27,7 +32,12 @@ function workspaceOfLane(lane: string): string {
  *
  * @param scripts one per step, same order
  */
-export function planBuild(manifest: Manifest, manifestText: string, scripts: readonly ScriptSource[]): Plan {
+export function planBuild(
+  manifest: Manifest,
+  manifestText: string,
+  scripts: readonly ScriptSource[],
+  { everyEnd = false }: PlanOptions = {},
+): Plan {
   const steps = manifest.steps.map((step, index) => planStep(step, scripts[index]));
   const runs = consecutiveRuns(steps);
   const jobs: Job[] = [];
@@ -35,7 +45,8 @@ export function planBuild(manifest: Manifest, manifestText: string, scripts: rea
   for (const [index, run] of runs.entries()) {
     const job = planJob(index, run, runs, jobs, boundaries);
     jobs.push(job);
-    boundaries.push(...boundariesOf(job, runs, boundaries.length));
+    const withEnd = everyEnd || endIsNeeded(job, runs);
+    boundaries.push(...boundariesOf(job, withEnd, boundaries.length));
   }
   return {
     distribution: manifest.name,
@@ -117,7 +128,7 @@ function importsFrom(lane: string, runs: readonly Run[]): readonly OutputImport[
   return [...paths].map((path) => ({ lane, workspace: workspaceOfLane(lane), path }));
 }
 
-function boundariesOf(job: Job, runs: readonly Run[], firstIndex: number): readonly Boundary[] {
+function boundariesOf(job: Job, withEnd: boolean, firstIndex: number): readonly Boundary[] {
   const common = { job: job.index, workspace: job.workspace };
   const inFront = job.steps.map((step, i) => ({
     ...common,
@@ -127,7 +138,7 @@ function boundariesOf(job: Job, runs: readonly Run[], firstIndex: number): reado
     after: job.steps[i - 1] ?? null,
   }));
   const last = job.steps.at(-1);
-  if (last === undefined || !endIsNeeded(job, runs)) return inFront;
+  if (last === undefined || !withEnd) return inFront;
   const end = {
     ...common,
     index: firstIndex + inFront.length,

@@ -10,8 +10,10 @@ export interface KeyWorld {
   readonly fingerprints: ReadonlyMap<string, string>;
   /** Versions that a required tool may have where the step runs, by its name. */
   readonly toolVersions: ReadonlyMap<string, readonly string[]>;
-  /** Digest of the files that lie with the manifest; `null`: unknown. */
+  /** Digest of the files that lie with the manifest (`filesDigest`); `null`: unknown. */
   readonly filesDigest: string | null;
+  /** All jobs write to the same media folder, as on one machine; on a farm, each has its own. */
+  readonly oneMediaFolder?: boolean;
 }
 
 /**

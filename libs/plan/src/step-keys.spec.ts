@@ -92,6 +92,22 @@ const CHAIN: readonly Step[] = [
 ];
 
 describe('planKeys', () => {
+  it('has in the key of main what lanes before it could have written to a media folder that all share', () => {
+    const steps = (arg: string): readonly Step[] => [
+      { name: 'pop', reads: 'name' },
+      { name: 'usb', reads: 'name', lane: 'usb', args: [arg] },
+      { name: 'iso', reads: 'name', lane: 'iso' },
+      { name: 'sums', reads: 'name' },
+    ];
+    const keysWith = (arg: string, oneMediaFolder: boolean) => keysOf(steps(arg), {}, { oneMediaFolder }).ends;
+    const changed = (oneMediaFolder: boolean) => {
+      const [one, other] = [keysWith('a', oneMediaFolder), keysWith('b', oneMediaFolder)];
+      return one.map((key, job) => key !== other[job]);
+    };
+    expect(changed(false)).toEqual([false, true, false, false]);
+    expect(changed(true)).toEqual([false, true, false, true]);
+  });
+
   it('gives each boundary and each end a key of its own', () => {
     const { boundaries, ends } = keysOf(CHAIN);
     expect(new Set([...boundaries, ...ends]).size).toBe(5);

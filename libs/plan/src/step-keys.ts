@@ -1,6 +1,7 @@
 import type { Manifest } from '#libs/manifest';
 import { imageArchitecture } from './image-architecture.js';
 import type { Job, Plan } from './plan.js';
+import { MAIN_LANE } from './plan-build.js';
 import { contentsOf, digestOf, stepIngredients, type KeyWorld } from './step-ingredients.js';
 
 /** Raised when a key changes its meaning: states of another format are not the same as any of this one. */
@@ -26,13 +27,16 @@ export interface PlanKeys {
  *     key(behind a step)                 = H(key in front of it, its ingredients)
  *
  * An output enters by the key of the state that it is taken from, not by its digest: so the keys are known before the lane has run.
+ *
+ * @param world with `oneMediaFolder`, what the lanes have written there is with what `main` goes on with, too, as if all of it were outputs
  */
 export function planKeys(plan: Plan, manifest: Manifest, world: KeyWorld): PlanKeys {
   const contentOf = contentsOf(manifest);
   const boundaries: (string | null)[] = plan.boundaries.map(() => null);
   const ends: (string | null)[] = [];
   for (const job of plan.jobs) {
-    let key = withImports(job, plan.jobs, ends, startOf(job, ends));
+    const start = withImports(job, plan.jobs, ends, startOf(job, ends));
+    let key = world.oneMediaFolder === true ? withMedia(job, plan.jobs, ends, start) : start;
     for (const boundary of plan.boundaries.filter(({ job: index }) => index === job.index))
       if (boundary.after === null) boundaries[boundary.index] = key;
     for (const step of job.steps) {
@@ -71,4 +75,18 @@ function withImports(
     start,
     imports.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
   );
+}
+
+/** The lanes that have run since `main` last did. Lanes may run in any order: they are nothing to each other. */
+function withMedia(
+  job: Job,
+  jobs: readonly Job[],
+  ends: readonly (string | null)[],
+  start: string | null,
+): string | null {
+  if (job.lane !== MAIN_LANE || start === null) return start;
+  const previous = jobs.findLastIndex(({ index, lane }) => index < job.index && lane === job.lane);
+  const lanes = ends.slice(previous + 1, job.index);
+  if (lanes.length === 0) return start;
+  return lanes.includes(null) ? null : digestOf('media', start, lanes);
 }

@@ -14,10 +14,12 @@ export function planOf(steps: readonly string[], change: Partial<PlanChange> = {
     reads: null,
     environment: [],
   }));
-  return planBuild(manifestOf(parsed, change.content ?? 'content'), text, scripts);
+  const { everyEnd = false } = change;
+  return planBuild(manifestOf(parsed, change.content ?? 'content'), text, scripts, { everyEnd });
 }
 
 interface PlanChange {
+  readonly everyEnd: boolean;
   readonly text: string;
   readonly content: string;
   readonly scripts: Readonly<Record<string, string>>;

@@ -373,6 +373,11 @@ class StoreOfAreas extends SnapshotStore {
     return (await store.list(workspace)).map((checkpoint) => ({ ...checkpoint, workspace: name }));
   }
 
+  override async isAsTaken(checkpoint: Checkpoint): Promise<boolean> {
+    const { store, workspace } = await this.#at(checkpoint.workspace);
+    return await store.isAsTaken({ ...checkpoint, workspace });
+  }
+
   override async destroy(name: string): Promise<void> {
     const { store, workspace } = await this.#at(name);
     await store.destroy(workspace);

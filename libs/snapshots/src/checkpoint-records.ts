@@ -10,6 +10,8 @@ export interface CheckpointRecord {
   readonly id: string;
   readonly sequence: number;
   readonly facts: CheckpointFacts;
+  /** What its tree looked like when it was taken, where the store keeps that. */
+  readonly seal?: string;
 }
 
 export type LabelledRecord = CheckpointRecord & { readonly label: string };

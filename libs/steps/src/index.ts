@@ -10,6 +10,7 @@ export { includesBelow } from './includes-below.js';
 export { includedFiles, readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
 export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { spaceFloor, SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
+export { toolVersions } from './tool-versions.js';
 export { diskUsage, type DiskUsage } from './disk-usage.js';
 export type { StepStream } from './step-process.js';
 export {

@@ -55,6 +55,10 @@ class NotedStore extends SnapshotStore {
     return Promise.resolve(this.held.filter((each) => each.workspace === workspace));
   }
 
+  override isAsTaken(checkpoint: Checkpoint): Promise<boolean> {
+    return Promise.resolve(this.held.includes(checkpoint));
+  }
+
   override destroy(): Promise<void> {
     return Promise.resolve();
   }

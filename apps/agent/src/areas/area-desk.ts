@@ -328,6 +328,10 @@ class SerialStore extends SnapshotStore {
     return await this.serialise(() => this.store.list(workspace));
   }
 
+  override async isAsTaken(checkpoint: Checkpoint): Promise<boolean> {
+    return await this.serialise(() => this.store.isAsTaken(checkpoint));
+  }
+
   override async destroy(workspace: string): Promise<void> {
     await this.#alone(workspace, () => this.store.destroy(workspace));
   }

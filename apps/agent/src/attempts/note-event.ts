@@ -10,6 +10,8 @@ export function logEvent(log: AttemptLog, event: BuildEvent): void {
       return log.note('-', `lane ${event.job.lane} in ${event.job.workspace}`);
     case 'output-imported':
       return log.note('-', `${event.path} imported from lane ${event.lane}, sha256 ${event.digest}`);
+    case 'job-reused':
+      return log.note('-', `lane ${event.job.lane} as in checkpoint ${event.checkpoint.label}`);
     case 'resumed':
       return log.note(event.before.name, `resumed from checkpoint ${event.checkpoint.label}`);
     case 'step-started':
@@ -28,6 +30,7 @@ export function logEvent(log: AttemptLog, event: BuildEvent): void {
 export function reportOf(event: BuildEvent): ReportEvent | null {
   switch (event.type) {
     case 'job-started':
+    case 'job-reused':
       return null;
     case 'output-imported':
       return { type: 'output-imported', lane: event.lane, path: event.path, treeSha256: event.digest };

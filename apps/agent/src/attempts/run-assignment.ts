@@ -20,6 +20,7 @@ import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
+  type Boundary,
   type Checkpoint,
   type HeldBoundary,
   type PlannedStep,
@@ -296,7 +297,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const keys = new AttemptKeys(work);
   const request = {
     build: assignment.lineage,
-    keys: keys.byBoundary,
+    keyOf: (boundary: Boundary) => keys.of(boundary),
     resumeFrom: chain,
     base: base?.checkpoint ?? null,
     startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
@@ -328,20 +329,24 @@ async function runSteps(work: Work): Promise<BuildResult> {
 
 /** Step keys as the engine wants them, which reads one when it takes a checkpoint. They may turn out to be wrong while the job runs; from there on there are none. */
 class AttemptKeys {
-  readonly byBoundary: (string | null)[];
+  readonly #byBoundary: (string | null)[];
 
   constructor(private readonly work: Work) {
     const { plan, job } = work.loaded;
     const { keys } = work.attempt.assignment;
     const first = plan.boundaries.findIndex(({ job: of }) => of === job.index);
-    this.byBoundary = plan.boundaries.map(({ job: of }, at) =>
+    this.#byBoundary = plan.boundaries.map(({ job: of }, at) =>
       of === job.index ? (keys[at - first] ?? null) : null,
     );
     const from = work.chain.at(-1);
     const after = from?.boundary.after ?? null;
     // Another attempt found out, and may have lost its job before it could say so.
-    if (from?.facts.key === '' && after !== null && this.byBoundary[from.boundary.index] !== null)
+    if (from?.facts.key === '' && after !== null && this.#byBoundary[from.boundary.index] !== null)
       this.drop(after, `nobody knows what the checkpoint ${from.boundary.label} is equal to`);
+  }
+
+  of({ index }: Boundary): string | null {
+    return this.#byBoundary[index] ?? null;
   }
 
   /** Told before any checkpoint behind the step is. */
@@ -349,7 +354,7 @@ class AttemptKeys {
     const { log, report } = this.work.attempt;
     const { boundaries } = this.work.loaded.plan;
     for (const { index, after } of boundaries)
-      if (after !== null && after.index >= behind.index) this.byBoundary[index] = null;
+      if (after !== null && after.index >= behind.index) this.#byBoundary[index] = null;
     log.note(behind.name, `Warning: ${why}; what it made, and the steps behind it, is not reused`);
     report({ type: 'keys-dropped', behind: behind.index, why });
   }

@@ -1,11 +1,12 @@
 import type { AgentFacts, AgentLoad } from '#libs/contracts';
 import type { Areas } from '#libs/snapshots';
+import { toolVersions } from '#libs/steps';
 import { execa } from 'execa';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, freemem, hostname, loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { AgentConfig } from '../config.js';
-import { toolVersions } from './tool-versions.js';
+import { KNOWN_TOOLS } from './known-tools.js';
 
 /** Debian's words for what Node calls them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = {
@@ -24,7 +25,7 @@ export type FixedFacts = Omit<AgentFacts, 'freeBytes' | 'usedBytes'>;
 export async function fixedFacts(config: AgentConfig, areas: Areas, version: string): Promise<FixedFacts> {
   const [architectures, tools] = await Promise.all([
     config.architectures.length > 0 ? config.architectures : runnableArchitectures(config.stateFolder),
-    toolVersions(config.tools, join(config.stateFolder, 'tool-versions.json')),
+    toolVersions([...KNOWN_TOOLS, ...config.tools], join(config.stateFolder, 'tool-versions.json')),
   ]);
   return {
     version,

@@ -43,6 +43,10 @@ export class KeepingStore extends SnapshotStore {
     return await this.store.list(workspace);
   }
 
+  override async isAsTaken(checkpoint: Checkpoint): Promise<boolean> {
+    return await this.store.isAsTaken(checkpoint);
+  }
+
   override async destroy(workspace: string): Promise<void> {
     this.#kept = null;
     await this.store.destroy(workspace);

@@ -8,10 +8,12 @@ import {
   type LinePiece,
 } from '#libs/build-area';
 import { CopyOutputs } from '#libs/artifacts';
-import { runPlan, type BuildEvent, type BuildResult, type StepRunner } from '#libs/engine';
+import { runPlan, type BuildEvent, type BuildRequest, type BuildResult, type StepRunner } from '#libs/engine';
 import {
   chooseStart,
+  type Boundary,
   type HeldBoundary,
+  type Job,
   type PlannedStep,
   type StartDecision,
   type StartRequest,
@@ -30,10 +32,13 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildCommandLine } from './command-line.js';
 import { EXIT, type ExitStatus } from './exit-status.js';
+import { askFingerprint } from './key-world.js';
 import type { LoadedBuild } from './load-build.js';
+import { LocalReuse } from './local-reuse.js';
 import type { MediaFile, Progress } from './progress.js';
 import { resumableState } from './resumable-state.js';
-import { describeChange, describeRefusal, describeResult } from './wording.js';
+import { lookAround, type ReuseSite } from './reuse-site.js';
+import { describeChange, describePassedOver, describeRefusal, describeResult } from './wording.js';
 
 export interface BuildCommand {
   readonly command: BuildCommandLine;
@@ -58,10 +63,22 @@ export async function buildCommand(build: BuildCommand): Promise<ExitStatus> {
   try {
     const decision = chooseStart(loaded.plan, await resumableState(loaded.plan, found), build.start);
     if (decision.kind === 'refused') return refuse(build, decision);
-    return await runBuild(build, area, decision);
+    const site = build.command.reuse ? await siteOf(build, area) : null;
+    if (typeof site === 'string') {
+      build.complain(`${site}.\nNothing was run: without it nobody can say what may be reused.`);
+      return build.signal.aborted ? EXIT.interruptedBy(build.signal.reason) : EXIT.failed;
+    }
+    return await runBuild({ ...build, area, site, decision });
   } finally {
     lock.release();
   }
+}
+
+async function siteOf(build: BuildCommand, area: BuildArea): Promise<ReuseSite | string> {
+  const { loaded, command, binFolder, signal } = build;
+  const { manifest: manifestFile, cache } = command;
+  await makeCache(cache);
+  return await lookAround({ loaded, manifestFile, areaPath: area.path, cache, binFolder, signal });
 }
 
 function refuse(
@@ -72,8 +89,16 @@ function refuse(
   return decision.refusal.kind === 'pause-not-later' ? EXIT.usage : EXIT.failed;
 }
 
-async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDecision): Promise<ExitStatus> {
-  const { loaded, progress, command, signal } = build;
+/** A build whose area is ours. */
+interface StartedBuild extends BuildCommand {
+  readonly area: BuildArea;
+  readonly decision: Exclude<StartDecision, { kind: 'refused' }>;
+  /** `null`: it reuses nothing. */
+  readonly site: ReuseSite | null;
+}
+
+async function runBuild(build: StartedBuild): Promise<ExitStatus> {
+  const { loaded, progress, command, signal, area } = build;
   const log = BuildLog.open(area.logsPath);
   try {
     const id = buildId(new Date());
@@ -89,13 +114,12 @@ async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDec
       startedAt: new Date(),
     });
     log.note('-', `Build ${id} of ${loaded.manifest.name} started`);
-    for (const warning of warnings(build, area, decision)) {
+    for (const warning of warnings(build)) {
       progress.warning(warning);
       log.note('-', `Warning: ${warning}`);
     }
-    const resumeFrom = decision.kind === 'resume' ? decision.chain : [];
-    const result = await runLogged(build, area, log, id, resumeFrom);
-    const text = describeResult(result, command.manifest);
+    const result = await runLogged(build, log, id);
+    const text = describeResult(result, command.manifest, command.reuse ? '--reuse' : '-R');
     log.note('-', `Build ${result.kind}. ${text}`);
     progress.ended(
       result,
@@ -109,41 +133,41 @@ async function runBuild(build: BuildCommand, area: BuildArea, decision: StartDec
   }
 }
 
-function warnings(
-  { loaded, command }: BuildCommand,
-  area: BuildArea,
-  decision: StartDecision,
-): readonly string[] {
+function warnings({ loaded, command, area, decision, site }: StartedBuild): readonly string[] {
   const change = decision.kind === 'resume' ? describeChange(decision.change, command.manifest) : null;
   const notes = loaded.manifest.notes.map(({ path, found, expected }) => `${path}: ${found}; ${expected}`);
-  return [...area.notes, ...notes, ...(change === null ? [] : [change])];
+  return [...area.notes, ...notes, ...(site?.notes ?? []), ...(change === null ? [] : [change])];
 }
 
-async function runLogged(
-  build: BuildCommand,
-  area: BuildArea,
-  log: BuildLog,
-  id: string,
-  resumeFrom: readonly HeldBoundary[],
-): Promise<BuildResult> {
-  const { loaded, progress, signal } = build;
+async function runLogged(build: StartedBuild, log: BuildLog, id: string): Promise<BuildResult> {
+  const { loaded, progress, signal, area, decision } = build;
   const show: ShowPieces = (step, pieces) => {
     for (const { bytes } of pieces) progress.line(step, Buffer.from(bytes).toString());
   };
-  const request = {
+  const resumeFrom = decision.kind === 'resume' ? decision.chain : [];
+  const reuse = await openReuse(build, log, id, resumeFrom);
+  const request: BuildRequest = {
     build: id,
     resumeFrom,
     pausesBefore: (step: PlannedStep) => step.index === build.start.pauseBefore?.index,
     checkpoints: loaded.manifest.checkpointing,
     stopOnError: loaded.manifest.stopOnError,
+    ...(reuse === null
+      ? {}
+      : {
+          keyOf: (boundary: Boundary) => reuse.keyOf(boundary),
+          furthestAtHand: async (job: Job) => await reuse.furthestAtHand(job),
+        }),
   };
+  const runner = await stepRunner(build, log, show);
   const ports = {
     store: area.store,
-    runner: await stepRunner(build, area, log, show),
+    runner: reuse?.watch(runner) ?? runner,
     outputs: new CopyOutputs(),
     now: () => new Date(),
     report: (event: BuildEvent) => {
       if (event.type === 'step-ended') show(event.step, log.endOfStep(event.step.name));
+      reuse?.see(event);
       logEvent(log, event);
       progress.event(event);
     },
@@ -151,27 +175,54 @@ async function runLogged(
   return await runPlan(loaded.plan, request, ports, signal);
 }
 
+/** `null`: the build reuses nothing. */
+async function openReuse(
+  { loaded, command, area, site, start, progress }: StartedBuild,
+  log: BuildLog,
+  build: string,
+  resumeFrom: readonly HeldBoundary[],
+): Promise<LocalReuse | null> {
+  if (site === null) return null;
+  const reuse = new LocalReuse({
+    build,
+    variant: command.variant ?? '',
+    manifest: loaded.manifest,
+    plan: loaded.plan,
+    world: site.world,
+    store: area.store,
+    record: site.record,
+    mediaPath: area.mediaPath,
+    pauseBefore: start.pauseBefore,
+    resumeFrom,
+    fingerprintOf: async (step) => await askFingerprint(step, site.here),
+    note: (text) => log.note('-', text),
+    warn: (text) => {
+      progress.warning(text);
+      log.note('-', `Warning: ${text}`);
+    },
+  });
+  await reuse.begin();
+  return reuse;
+}
+
 /** Shows what a script wrote to stderr. */
 type ShowPieces = (step: PlannedStep, pieces: readonly LinePiece[]) => void;
 
-async function stepRunner(
-  build: BuildCommand,
-  area: BuildArea,
-  log: BuildLog,
-  show: ShowPieces,
-): Promise<StepRunner> {
-  const { loaded, command } = build;
+async function stepRunner(build: StartedBuild, log: BuildLog, show: ShowPieces): Promise<StepRunner> {
+  const { loaded, command, area } = build;
   await makeCache(command.cache);
   const runner = new ScriptRunner({
     answerFor: (step) => answerFromManifest(loaded.manifest, step, (note) => log.note(step.name, note)),
     mediaPath: area.mediaPath,
     variablesOf: (step) => ownVariables(step, loaded.manifest),
-    environment: stepEnvironment({
-      sourceDateEpoch: sourceDateEpoch(process.env, loaded.manifestChangedAt),
-      binFolder: build.binFolder,
-      cacheFolder: command.cache,
-      caller: process.env,
-    }),
+    environment:
+      build.site?.here.environment ??
+      stepEnvironment({
+        sourceDateEpoch: sourceDateEpoch(process.env, loaded.manifestChangedAt),
+        binFolder: build.binFolder,
+        cacheFolder: command.cache,
+        caller: process.env,
+      }),
     workingFolder: process.cwd(),
     onCommand: (step, argv) => log.detailNote(step.name, `exec ${JSON.stringify(argv)}`),
     onOutput: (step, stream, bytes) => show(step, log.output(step.name, stream, bytes)),
@@ -202,6 +253,8 @@ function logEvent(log: BuildLog, event: BuildEvent): void {
       return log.note(event.step.name, `==== ${event.step.name}: ${event.step.message}`);
     case 'step-ended':
       return log.note(event.step.name, `${event.step.name} ${JSON.stringify(event.outcome)}`);
+    case 'job-reused':
+      return log.note('-', describePassedOver(event.job, event.checkpoint));
     case 'resumed':
       return log.note(event.before.name, `resumed from checkpoint ${event.checkpoint.label}`);
     case 'checkpoint-taken':

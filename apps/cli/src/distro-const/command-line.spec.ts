@@ -9,6 +9,7 @@ const PLAIN = {
   resumeAt: null,
   pauseBefore: null,
   variant: null,
+  reuse: false,
   json: false,
   ifChanged: 'warn',
   buildArea: null,
@@ -35,6 +36,8 @@ describe('parseCommandLine', () => {
     ['build -- m.xml', {}],
     ['build --json m.xml', { json: true }],
     ['build m.xml --variant locale-de', { variant: 'locale-de' }],
+    ['build --reuse m.xml', { reuse: true }],
+    ['build -r im-mod --reuse m.xml', { resumeAt: 'im-mod', reuse: true }],
     ['build --if-changed refuse m.xml', { ifChanged: 'refuse' }],
     ['build --build-area=tank/x m.xml', { buildArea: 'tank/x' }],
     ['build --build-area /dc/ m.xml', { buildArea: '/dc' }],
@@ -43,9 +46,20 @@ describe('parseCommandLine', () => {
     expect(parseCommandLine(words(line))).toEqual({ ...PLAIN, ...change });
   });
 
+  it('reads what to plan, any number of variants', () => {
+    expect(parseCommandLine(words('plan --variant a m.xml --variant b --json --reuse'))).toEqual({
+      kind: 'plan',
+      manifest: 'm.xml',
+      variants: ['a', 'b'],
+      json: true,
+      buildArea: null,
+      cache: '/var/cache/distrofarm',
+    });
+  });
+
   it.each([
-    ['', 'invalid or missing subcommand; expected "build"'],
-    ['bild m.xml', 'invalid or missing subcommand; expected "build", found "bild"'],
+    ['', 'invalid or missing subcommand; expected "build" or "plan"'],
+    ['bild m.xml', 'invalid or missing subcommand; expected "build" or "plan", found "bild"'],
     ['build', 'no manifest file named'],
     ['build -x m.xml', 'unknown option -x'],
     ['build --list m.xml', 'unknown option --list'],
@@ -59,6 +73,13 @@ describe('parseCommandLine', () => {
     ['build -l -R m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l -p iso m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l -r nosuch m.xml', '-l cannot be used with -R, -r or -p'],
+    [
+      'build -l --reuse m.xml',
+      '-l cannot be used with --reuse; distro_const plan says what would be reused',
+    ],
+    ['plan -r a m.xml', '-r cannot be used with plan'],
+    ['plan m.xml -l', '-l cannot be used with plan'],
+    ['plan', 'no manifest file named'],
     ['build -l m.xml other.xml', 'one manifest file expected, but also found: other.xml'],
     [
       'build --build-area tank m.xml',

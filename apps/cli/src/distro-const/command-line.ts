@@ -6,7 +6,8 @@ export type CommandLine =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'usage-error'; readonly message: string }
-  | BuildCommandLine;
+  | BuildCommandLine
+  | PlanCommandLine;
 
 export interface BuildCommandLine {
   readonly kind: 'build';
@@ -20,11 +21,25 @@ export interface BuildCommandLine {
   readonly pauseBefore: string | null;
   /** Of the manifest, or a combination of its axes; `null`: the manifest as it is. */
   readonly variant: string | null;
+  /** Begin at the furthest checkpoint that equals what the manifest says now. */
+  readonly reuse: boolean;
   readonly json: boolean;
   readonly ifChanged: ChangePolicy;
   /** Replaces the manifest's build area. */
   readonly buildArea: string | null;
   /** Folder for what steps may keep between builds (downloads). */
+  readonly cache: string;
+}
+
+/** What builds with `--reuse` would do, one after the other. */
+export interface PlanCommandLine {
+  readonly kind: 'plan';
+  readonly manifest: string;
+  /** Empty: the manifest as it is. */
+  readonly variants: readonly string[];
+  readonly json: boolean;
+  /** Replaces the manifest's build area. */
+  readonly buildArea: string | null;
   readonly cache: string;
 }
 
@@ -35,12 +50,16 @@ Usage:
     distro_const build -r <step name or number> <manifest-file>
     distro_const build -p <step name or number> <manifest-file>
     distro_const build -l <manifest-file>
+    distro_const build --reuse <manifest-file>
+    distro_const plan <manifest-file>
 
   -l          list the steps, and mark those a build can resume at
   -p step     pause just before this step
   -r step     resume at this step, from its checkpoint
   -R          resume where the last build stopped
 
+  --reuse     begin at the furthest checkpoint that equals what the manifest says now; where nothing
+              has changed, run nothing
   --variant name
               build this variant of the manifest, or combination of its axes, instead of the manifest as it is
   --if-changed warn|refuse|restart
@@ -54,12 +73,17 @@ Usage:
   -h, --help  show this
   --version   show the version
 
+plan says what build --reuse would do, and why each step runs; it takes several --variant, --build-area, --cache
+and --json.
+
 Options may stand anywhere. docs/operations.md has the exit statuses.
 `;
 
 const DEFAULT_CACHE = '/var/cache/distrofarm';
-const WITHOUT_VALUE = new Set(['-l', '-R', '-h', '-?', '--help', '--version', '--json']);
+const WITHOUT_VALUE = new Set(['-l', '-R', '-h', '-?', '--help', '--version', '--json', '--reuse']);
 const WITH_VALUE = new Set(['-r', '-p', '--variant', '--if-changed', '--build-area', '--cache']);
+/** Options of `build` that say nothing to `plan`. */
+const NOT_FOR_PLAN = ['-l', '-R', '-r', '-p', '--if-changed'];
 const CHANGE_POLICIES = new Set<string>(['warn', 'refuse', 'restart'] satisfies ChangePolicy[]);
 
 /** Reads the arguments behind the program's name. distro_const stopped reading at the manifest; here no option is ever ignored. */
@@ -70,7 +94,8 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const given = (name: string): boolean => options.some((option) => option.name === name);
   if (given('-h') || given('-?') || given('--help')) return { kind: 'help' };
   if (given('--version')) return { kind: 'version' };
-  const message = operandProblem(operands) ?? optionProblem(options);
+  const isPlan = operands[0] === 'plan';
+  const message = operandProblem(operands) ?? optionProblem(options, isPlan);
   if (message !== null) return { kind: 'usage-error', message };
   const value = (name: string): string | null =>
     options.find((option) => option.name === name)?.value ?? null;
@@ -82,18 +107,26 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       message: `--build-area: found "${area ?? ''}", expected ${buildArea.expected}`,
     };
   }
+  const common = {
+    manifest: operands[1] ?? '',
+    json: given('--json'),
+    buildArea: buildArea?.buildArea ?? null,
+    cache: value('--cache') ?? DEFAULT_CACHE,
+  };
+  if (isPlan) {
+    const named = options.filter(({ name }) => name === '--variant');
+    return { kind: 'plan', ...common, variants: named.map((option) => option.value ?? '') };
+  }
   return {
     kind: 'build',
-    manifest: operands[1] ?? '',
+    ...common,
     list: given('-l'),
     resumeLatest: given('-R'),
     resumeAt: value('-r'),
     pauseBefore: value('-p'),
     variant: value('--variant'),
-    json: given('--json'),
+    reuse: given('--reuse'),
     ifChanged: (value('--if-changed') ?? 'warn') as ChangePolicy,
-    buildArea: buildArea?.buildArea ?? null,
-    cache: value('--cache') ?? DEFAULT_CACHE,
   };
 }
 
@@ -153,7 +186,8 @@ function splitOnce(text: string, separator: string): [string, string | null] {
 }
 
 function operandProblem([subcommand, manifest, ...more]: readonly string[]): string | null {
-  if (subcommand !== 'build') return `invalid or missing subcommand; expected "build"${found(subcommand)}`;
+  if (subcommand !== 'build' && subcommand !== 'plan')
+    return `invalid or missing subcommand; expected "build" or "plan"${found(subcommand)}`;
   if (manifest === undefined) return 'no manifest file named';
   return more.length === 0 ? null : `one manifest file expected, but also found: ${more.join(' ')}`;
 }
@@ -162,12 +196,17 @@ function found(word: string | undefined): string {
   return word === undefined ? '' : `, found "${word}"`;
 }
 
-function optionProblem(options: readonly Option[]): string | null {
+function optionProblem(options: readonly Option[], isPlan: boolean): string | null {
   const count = (name: string): number => options.filter((option) => option.name === name).length;
-  for (const name of WITH_VALUE) if (count(name) > 1) return `${name} given more than once`;
+  const misplaced = isPlan ? NOT_FOR_PLAN.find((name) => count(name) > 0) : undefined;
+  if (misplaced !== undefined) return `${misplaced} cannot be used with plan`;
+  for (const name of WITH_VALUE)
+    if (count(name) > 1 && !(isPlan && name === '--variant')) return `${name} given more than once`;
   if (count('-R') > 0 && count('-r') > 0) return '-R and -r cannot be used together';
   if (count('-l') > 0 && count('-R') + count('-r') + count('-p') > 0)
     return '-l cannot be used with -R, -r or -p';
+  if (count('-l') + count('--reuse') > 1 && count('-l') > 0)
+    return '-l cannot be used with --reuse; distro_const plan says what would be reused';
   const policy = options.find(({ name }) => name === '--if-changed')?.value ?? 'warn';
   return CHANGE_POLICIES.has(policy) ? null : `--if-changed takes warn, refuse or restart, not "${policy}"`;
 }

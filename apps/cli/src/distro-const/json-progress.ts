@@ -22,6 +22,8 @@ export class JsonProgress implements Progress {
         });
       case 'output-imported':
         return this.#print(event.type, { lane: event.lane, path: event.path, sha256: event.digest });
+      case 'job-reused':
+        return this.#print(event.type, { lane: event.job.lane, checkpoint: event.checkpoint.id });
       case 'resumed':
         return this.#print(event.type, { before: event.before.name, checkpoint: event.checkpoint.id });
       case 'step-started':

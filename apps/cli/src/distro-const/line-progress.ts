@@ -3,6 +3,7 @@ import { describeOutcome } from '#libs/engine';
 import type { PlannedStep } from '#libs/plan';
 import { neutralise } from './neutralise.js';
 import type { BuildHeader, MediaFile, Progress } from './progress.js';
+import { describePassedOver } from './wording.js';
 
 /** For pipes and log files: one line per change, in the words of distro_const where it had some. */
 export class LineProgress implements Progress {
@@ -23,6 +24,9 @@ export class LineProgress implements Progress {
         break;
       case 'output-imported':
         this.#print(`${event.path} from lane ${event.lane}, sha256 ${event.digest}`);
+        break;
+      case 'job-reused':
+        this.#print(describePassedOver(event.job, event.checkpoint));
         break;
       case 'resumed':
         this.#print(`Resuming at ${event.before.name}`);

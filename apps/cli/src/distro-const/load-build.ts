@@ -8,7 +8,7 @@ import {
   type Manifest,
   type ManifestProblem,
 } from '#libs/manifest';
-import { planBuild, type Plan, type ScriptSource } from '#libs/plan';
+import { planBuild, type Plan, type PlanOptions, type ScriptSource } from '#libs/plan';
 import { includesBelow, missingTools, readScript, SYSTEM_PATH } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -26,8 +26,16 @@ export interface LoadedBuild {
 export type LoadResult =
   { readonly ok: true; readonly loaded: LoadedBuild } | { readonly ok: false; readonly message: string };
 
-/** @param variant name; `null`: the manifest as it is */
-export async function loadBuild(file: string, variant: string | null, now: Date): Promise<LoadResult> {
+/**
+ * @param variant name; `null`: the manifest as it is
+ * @param options of the plan
+ */
+export async function loadBuild(
+  file: string,
+  variant: string | null,
+  now: Date,
+  options: PlanOptions = {},
+): Promise<LoadResult> {
   const text = await readManifest(file);
   if (typeof text === 'string') return { ok: false, message: text };
   const parsed = parseManifest(text.content, { file, now, included: includesBelow(dirname(file)) });
@@ -53,7 +61,7 @@ export async function loadBuild(file: string, variant: string | null, now: Date)
     ];
   });
   const hostProblems = (await Promise.all(problems)).flat();
-  const plan = planBuild(manifest, text.content, sources);
+  const plan = planBuild(manifest, text.content, sources, options);
   const manifestChangedAt = await lastChange(file, text.changedAt, manifest.includes);
   return { ok: true, loaded: { manifest, plan, manifestChangedAt, hostProblems } };
 }

@@ -4,7 +4,7 @@ import { findStep, type StartRequest } from '#libs/plan';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parseCommandLine, USAGE, type BuildCommandLine } from './command-line.js';
+import { parseCommandLine, USAGE, type BuildCommandLine, type PlanCommandLine } from './command-line.js';
 import { EXIT, Interruption, type ExitStatus } from './exit-status.js';
 import { JsonProgress } from './json-progress.js';
 import { LineProgress } from './line-progress.js';
@@ -16,6 +16,7 @@ import { TerminalProgress } from './terminal-progress.js';
 import { describeBreak, describeUnknownStep } from './wording.js';
 
 const INSTALL_ROOT = installRoot(import.meta.dirname);
+const BIN_FOLDER = join(INSTALL_ROOT, 'bin');
 
 /** `distro_const`: builds an image on this machine. Resolves to the exit status. */
 export async function main(args: readonly string[]): Promise<ExitStatus> {
@@ -37,8 +38,13 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   }
 }
 
-async function run(command: BuildCommandLine): Promise<ExitStatus> {
-  const result = await loadBuild(command.manifest, command.variant, new Date());
+async function run(command: BuildCommandLine | PlanCommandLine): Promise<ExitStatus> {
+  if (command.kind === 'plan') {
+    const { planCommand } = await import('./plan-command.js');
+    return await planCommand({ command, binFolder: BIN_FOLDER, print, complain, signal: interruptible() });
+  }
+  const { manifest, variant, reuse } = command;
+  const result = await loadBuild(manifest, variant, new Date(), { everyEnd: reuse });
   if (!result.ok) return complain(result.message, EXIT.failed);
   const { loaded } = result;
   const withoutCheckpoints = loaded.manifest.checkpointing ? null : checkpointOption(command);
@@ -52,6 +58,7 @@ async function run(command: BuildCommandLine): Promise<ExitStatus> {
 }
 
 function checkpointOption(command: BuildCommandLine): string | null {
+  if (command.reuse) return '--reuse';
   if (command.list) return '-l';
   if (command.resumeLatest) return '-R';
   if (command.resumeAt !== null) return '-r';
@@ -99,7 +106,7 @@ async function build(command: BuildCommandLine, loaded: LoadedBuild): Promise<Ex
     start,
     progress: progressFor(command),
     complain: (text) => void complain(text, EXIT.failed),
-    binFolder: join(INSTALL_ROOT, 'bin'),
+    binFolder: BIN_FOLDER,
     signal: interruptible(),
   });
 }

@@ -4,6 +4,7 @@ import type { PlannedStep } from '#libs/plan';
 import picocolors from 'picocolors';
 import { neutralise } from './neutralise.js';
 import type { BuildHeader, MediaFile, Progress } from './progress.js';
+import { describePassedOver } from './wording.js';
 
 /** The part of a terminal this needs; `process.stderr` is one. */
 export interface Terminal {
@@ -38,6 +39,8 @@ export class TerminalProgress implements Progress {
         return this.#start(event.step);
       case 'step-ended':
         return this.#end(event.step, event.outcome);
+      case 'job-reused':
+        return this.#print(pc.dim(describePassedOver(event.job, event.checkpoint)));
       case 'resumed':
         return this.#print(pc.dim(`resumed at ${event.before.name}, from its checkpoint`));
       case 'output-imported':

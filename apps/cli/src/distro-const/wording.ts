@@ -1,5 +1,5 @@
 import { describeOutcome, type BuildResult } from '#libs/engine';
-import type { ChainBreak, ManifestChange, Plan, PlannedStep, StartRefusal } from '#libs/plan';
+import type { ChainBreak, Checkpoint, Job, ManifestChange, Plan, PlannedStep, StartRefusal } from '#libs/plan';
 
 /** What went wrong, and what to do next; the sentences of the command line. */
 export function describeRefusal(refusal: StartRefusal, manifest: string): string {
@@ -67,9 +67,19 @@ export function describeChange(change: ManifestChange, manifest: string): string
   );
 }
 
-/** The last lines of a build, for people. */
-export function describeResult(result: BuildResult, manifest: string): string {
-  const again = `distro_const build -R ${manifest}`;
+/** Of a job whose end is at hand. */
+export function describePassedOver({ lane, steps }: Job, { label }: Checkpoint): string {
+  const names = steps.map(({ name }) => name).join(' ');
+  return `Nothing to run in lane ${lane} (${names}): as in checkpoint ${label}`;
+}
+
+/**
+ * The last lines of a build, for people.
+ *
+ * @param option of the command that goes on with it: `-R`, or `--reuse`
+ */
+export function describeResult(result: BuildResult, manifest: string, option: '-R' | '--reuse'): string {
+  const again = `distro_const build ${option} ${manifest}`;
   switch (result.kind) {
     case 'finished':
       return 'Build is successful.';

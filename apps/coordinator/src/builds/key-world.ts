@@ -1,6 +1,5 @@
-import { fingerprintOf, type KeyWorld } from '#libs/plan';
+import { filesDigest, fingerprintOf, type KeyWorld } from '#libs/plan';
 import type { AgentRow } from '#libs/store';
-import { createHash } from 'node:crypto';
 import type { PlannedSubmission, PlannedVariant } from './plan-submission.js';
 
 /**
@@ -22,15 +21,12 @@ export function keyWorldOf(
   }
   // Steps have scripts in their keys already, each its own.
   const known = new Set([manifestPath, ...scripts.map(({ path }) => path)]);
-  const others = files
-    .filter(({ path }) => !known.has(path))
-    .map(({ path, executable, sha256 }) => [path, executable, sha256] as const)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const others = files.filter(({ path }) => !known.has(path));
   return {
     sourceDateEpoch,
     fingerprints: new Map(),
     toolVersions,
-    filesDigest: createHash('sha256').update(JSON.stringify(others)).digest('hex'),
+    filesDigest: filesDigest(others),
   };
 }
 

@@ -147,6 +147,11 @@ export class BtrfsSnapshotStore extends SnapshotStore {
     return records.map(({ id, label, facts }) => ({ id, workspace, label, facts }));
   }
 
+  /** Nobody can change one: there is no writing to a read-only subvolume. */
+  override async isAsTaken({ workspace, id }: Checkpoint): Promise<boolean> {
+    return (await this.list(workspace)).some((each) => each.id === id);
+  }
+
   override async destroy(workspace: string): Promise<void> {
     refuseBadWorkspace(workspace);
     await inStoreWords(async () => {

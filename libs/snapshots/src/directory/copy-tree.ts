@@ -1,5 +1,6 @@
 import { SnapshotStoreError } from '#libs/engine';
 import { execa, type Result } from 'execa';
+import { createHash } from 'node:crypto';
 import { nullTerminated } from './null-terminated.js';
 
 /** Messages are read. */
@@ -89,7 +90,19 @@ export async function removeEntries(folder: string, paths: readonly Buffer[]): P
 
 /** Every entry of a tree but its top, in the order of `find`: what it is, and what changes when anything about it does. */
 export async function findEntries(folder: string): Promise<Buffer> {
-  const format = '%P\\0%y %i %C@ %s\\0';
+  return await listEntries(folder, '%P\\0%y %i %C@ %s\\0');
+}
+
+/** SHA-256 (hex) of what every entry of a tree looks like from outside: cheap, and another one when somebody wrote to a file, added or removed one. A second name does not change it. */
+export async function sealOf(folder: string): Promise<string> {
+  const format = '%P\\0%y %m %U %G %s %T@ %l\\0';
+  const listing = await listEntries(folder, format);
+  const fields = listing.toString('latin1').split('\0');
+  const entries = fields.flatMap((path, at) => (at % 2 === 0 ? [`${path}\0${fields[at + 1] ?? ''}`] : []));
+  return createHash('sha256').update(entries.toSorted().join('\0'), 'latin1').digest('hex');
+}
+
+async function listEntries(folder: string, format: string): Promise<Buffer> {
   const args = [folder, '-xdev', '-mindepth', '1', '-printf', format];
   const result = await execa('find', args, {
     encoding: 'buffer',

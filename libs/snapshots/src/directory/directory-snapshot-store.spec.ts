@@ -199,6 +199,38 @@ describe('what DirectorySnapshotStore finds of an earlier process', () => {
   });
 });
 
+describe('a checkpoint of DirectorySnapshotStore', () => {
+  let area: StoreUnderTest;
+  beforeEach(async () => {
+    area = await makeStore({ layout: ['tmp'] });
+    await area.store.startEmpty('main');
+  });
+  afterEach(async () => area.cleanup());
+
+  it('is as it was taken, whatever comes after it', async () => {
+    await writeFile(join(area.root, 'main/tmp/f'), 'one');
+    const a = await area.store.take('main', 'a', {});
+    await writeFile(join(area.root, 'main/tmp/f'), 'two');
+    await area.store.take('main', 'b', {});
+    await area.store.startFrom(a, 'fork');
+    await area.store.take('fork', 'c', {});
+    await area.store.startFrom(a, 'main');
+    expect(await area.reopen().isAsTaken(a)).toBe(true);
+  });
+
+  it.each<[string, (tree: string) => Promise<unknown>]>([
+    ['a file was written to', async (tree) => writeFile(join(tree, 'tmp/f'), 'two')],
+    ['a file was added', async (tree) => writeFile(join(tree, 'tmp/g'), '')],
+    ['a file was removed', async (tree) => rm(join(tree, 'tmp/f'))],
+    ['it is gone but for its record', async (tree) => rm(tree, { recursive: true })],
+  ])('is not as it was taken when %s', async (_, change) => {
+    await writeFile(join(area.root, 'main/tmp/f'), 'one');
+    const a = await area.store.take('main', 'a', {});
+    await change(join(area.root, '.checkpoints/main/a/tree'));
+    expect(await area.reopen().isAsTaken(a)).toBe(false);
+  });
+});
+
 describe('what DirectorySnapshotStore makes of what it receives', () => {
   let here: StoreUnderTest;
   let there: StoreUnderTest;

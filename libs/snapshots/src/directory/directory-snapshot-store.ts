@@ -19,7 +19,7 @@ import {
   type CheckpointRecord,
   type LabelledRecord,
 } from '../checkpoint-records.js';
-import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees } from './copy-tree.js';
+import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees, sealOf } from './copy-tree.js';
 import {
   DirectoryRecords,
   DROPPING,
@@ -110,14 +110,16 @@ export class DirectorySnapshotStore extends SnapshotStore {
     return await inStoreWords(async () => {
       await this.#makeReceived(workspace);
       const last = (await this.#records.list(workspace)).at(-1)?.sequence ?? 0;
-      const record: CheckpointRecord = { id: randomUUID(), sequence: last + 1, facts };
-      const checkpoint = { id: record.id, workspace, label, facts };
+      const id = randomUUID();
+      const checkpoint = { id, workspace, label, facts };
       const taking = this.#records.home(workspace, TAKING);
       await removeTrees(taking);
       try {
         const listing = await this.#listing(workspace);
         await mkdir(taking, { mode: 0o700 });
         await this.#copyWorkspace(workspace, listing.entries, join(taking, TREE));
+        const seal = await sealOf(join(taking, TREE));
+        const record: CheckpointRecord = { id, sequence: last + 1, facts, seal };
         await writeJson(this.#records.recordPath(taking), record);
         // From here on the checkpoint exists: all of it, or, after a crash, none.
         await rename(taking, target);
@@ -138,6 +140,19 @@ export class DirectorySnapshotStore extends SnapshotStore {
       label,
       facts,
     }));
+  }
+
+  override async isAsTaken(checkpoint: Checkpoint): Promise<boolean> {
+    return await inStoreWords(async () => {
+      const { id, workspace, label } = checkpoint;
+      const found = (await this.#records.list(workspace)).find((each) => each.label === label);
+      if (found?.id !== id) return false;
+      const { seal } = found;
+      // Received, or taken by an older version.
+      if (seal === undefined) return true;
+      // Half a tree, or none, cannot be listed.
+      return seal === (await sealOf(this.#records.treePath(checkpoint)).catch(() => null));
+    });
   }
 
   override async destroy(workspace: string): Promise<void> {

@@ -119,6 +119,11 @@ export class ZfsSnapshotStore extends SnapshotStore {
     return ours.map(({ guid, label, facts }) => ({ id: guid, workspace, label, facts }));
   }
 
+  /** Nobody can change one: there is no writing to a snapshot. */
+  override async isAsTaken({ workspace, id }: Checkpoint): Promise<boolean> {
+    return (await this.list(workspace)).some((each) => each.id === id);
+  }
+
   override async destroy(workspace: string): Promise<void> {
     const state = await this.#stateToChange(workspace);
     if (state !== null) await this.#destroy(state);

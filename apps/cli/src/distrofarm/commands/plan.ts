@@ -1,8 +1,8 @@
 import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
 import { example } from '../example.js';
-import { formatDuration } from '../durations.js';
 import { matrixOption, reuseOptions, several } from '../options.js';
+import { describeFate, sumLine } from '../step-fates.js';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
@@ -51,31 +51,11 @@ export function planLines({ colours }: Session, { name, variants, notes }: PlanP
       return [
         `  ${colours.bold(job.lane)} on ${job.architecture}${after}: ${job.placement}`,
         ...job.steps.map((step) => {
-          const fate = fateOf(step);
+          const fate = describeFate(step);
           return `    ${step.name.padEnd(16)} ${step.message}${fate === '' ? '' : colours.dim(`  ${fate}`)}`;
         }),
       ];
     }),
   ]);
-  return [name, ...lines, ...sumLine(variants), ...notes.map((note) => `note: ${note}`)];
-}
-
-type PlannedStep = PlanPreview['variants'][number]['jobs'][number]['steps'][number];
-
-/** `as in b-…`, `with variant de`, or how long it usually takes and why it runs. */
-function fateOf({ fate, of, why, usualMs }: PlannedStep): string {
-  if (fate === 'reused') return `as in ${of ?? ''}`;
-  if (fate === 'shared') return `with variant ${of ?? ''}`;
-  const usual = usualMs === null ? [] : [`usually ${formatDuration(usualMs)}`];
-  return [...usual, ...(why === '' ? [] : [why])].join('; ');
-}
-
-/** `3 of 7 steps run, 2 min 5 s of work as usual; 4 are at hand`. Empty where nothing is reused or shared. */
-function sumLine(variants: PlanPreview['variants']): readonly string[] {
-  const steps = variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps));
-  const running = steps.filter(({ fate }) => fate === 'runs');
-  if (running.length === steps.length) return [];
-  const usual = running.reduce((sum, { usualMs }) => sum + (usualMs ?? 0), 0);
-  const work = usual === 0 ? '' : `, usually ${formatDuration(usual)} of work`;
-  return [`${running.length} of ${steps.length} steps run${work}`];
+  return [name, ...lines, ...sumLine(variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps))), ...notes.map((note) => `note: ${note}`)];
 }

@@ -1,28 +1,8 @@
-import { SYSTEM_PATH } from '#libs/steps';
 import { execa } from 'execa';
 import { readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SYSTEM_PATH } from './step-environment.js';
 
-/** What the shipped finalizers start, and what manifests may require (farm:requires). */
-const TOOLS = [
-  ...['apt-get', 'dpkg', 'mmdebstrap', 'debootstrap', 'mksquashfs', 'unsquashfs', 'cpio', 'tar'],
-  ...['gzip', 'xz', 'zstd', 'bzip2', 'lz4', 'xorriso', 'mkisofs', 'genisoimage', 'mformat', 'mcopy'],
-  ...['mke2fs', 'debugfs', 'mkfs.vfat', 'mkfs.btrfs', 'mkfs.xfs', 'sfdisk', 'sgdisk', 'parted', 'losetup'],
-  ...['grub-mkimage', 'grub-install', 'grub-mkrescue', 'isohybrid', 'syslinux', 'ukify', 'sbsign'],
-  ...[
-    'qemu-img',
-    'qemu-system-x86_64',
-    'perl',
-    'python3',
-    'zfs',
-    'zpool',
-    'pkg',
-    'rpm',
-    'dnf',
-    'git',
-    'rsync',
-  ],
-];
 /** Where `--version` is not how to ask. */
 const VERSION_FLAGS: Readonly<Record<string, string>> = {
   mksquashfs: '-version',
@@ -37,16 +17,16 @@ const VERSION_TIMEOUT_MS = 3_000;
 type Remembered = Readonly<Record<string, string>>;
 
 /**
- * The tools of this host, with the first line of what each says of its version; what is there and says nothing is `present`. Asking them all takes seconds of processor time, so
- * the answers are kept in `memory` for as long as the tools' files stay what they are.
+ * Those of these tools that this host has, with the first line of what each says of its version; what is there and says nothing is `present`. Asking many takes seconds of processor time,
+ * so the answers are kept in the file `memory` for as long as the tools' files stay what they are; `null`: they are not kept.
  */
 export async function toolVersions(
-  more: readonly string[],
-  memory: string,
+  tools: readonly string[],
+  memory: string | null,
 ): Promise<Readonly<Record<string, string>>> {
-  const remembered = await readMemory(memory);
+  const remembered = memory === null ? {} : await readMemory(memory);
   const next: Record<string, string> = {};
-  const asked = [...new Set([...TOOLS, ...more])].map(async (name) => {
+  const asked = [...new Set(tools)].map(async (name) => {
     const file = await identityOf(name);
     if (file === null) return [];
     const version = remembered[file] ?? (await versionOf(name));
@@ -54,7 +34,7 @@ export async function toolVersions(
     return [[name, version] as const];
   });
   const versions = Object.fromEntries((await Promise.all(asked)).flat());
-  await keepMemory(memory, next);
+  if (memory !== null) await keepMemory(memory, next);
   return versions;
 }
 
