@@ -12,6 +12,7 @@ import {
   attemptsPastLease,
   attemptStepStartedAt,
   blobsAmong,
+  buildsOfAreas,
   cataloguedAmong,
   checkpointsOfLineages,
   clearAgentFailures,
@@ -34,15 +35,18 @@ import {
   firstEventSeq,
   hasBlob,
   hashSecret,
+  heldAreas,
   holdsDuty,
   insertAttempt,
   insertBlob,
   insertCheckpoint,
   insertTicket,
   isUniqueViolation,
+  keepAreaSizes,
   keepFetchTime,
   lastEventSeq,
   listAgents,
+  listCheckpointPins,
   listCheckpoints,
   listScripts,
   listTokens,
@@ -52,6 +56,7 @@ import {
   outputsOfBuild,
   outputsOfJobs,
   pauseAgent,
+  pinCheckpoints,
   pinJob,
   putArtifact,
   putOutput,
@@ -59,9 +64,11 @@ import {
   readAudit,
   readEvents,
   readMeta,
+  recordAreaSizes,
   recordHeartbeat,
   recordHello,
   releaseDuty,
+  removeAreaSize,
   removeBlob,
   removeCheckpointsOfArea,
   removeDropping,
@@ -84,6 +91,7 @@ import {
   undrainAgent,
   unpauseAgent,
   unpauseDueAgents,
+  unpinCheckpoints,
   unreferencedBlobs,
   updateBuild,
   updateJob,
@@ -943,6 +951,111 @@ describeEachDatabase('the tables of record', (open) => {
       await removeCheckpointsOfArea(db, id, 'b-0000000001' as BuildId, 'default');
       expect((await listCheckpoints(db)).map((checkpoint) => checkpoint.id)).toEqual(['2', '3']);
       expect(await listCheckpoints(db, { build: other.buildId })).toEqual([row(id, '3', other)]);
+    });
+
+    it('are held by areas, with what these take', async () => {
+      const { db } = await open();
+      const { id: mill } = await anAgent(db, 'mill');
+      const { id: lime } = await anAgent(db, 'lime');
+      const [one, two] = ['b-0000000001', 'b-0000000002'] as BuildId[];
+      await transact(db, (tx) =>
+        replaceCheckpoints(tx, mill, [row(mill, '1'), row(mill, '7'), row(mill, '3', { variant: 'small' })]),
+      );
+      await insertCheckpoint(db, row(lime, '1'));
+      const size = (buildId: BuildId, variant: string, usedBytes: number) => ({
+        buildId,
+        variant,
+        usedBytes,
+      });
+      await recordAreaSizes(db, mill, [size(one!, 'default', 5), size(two!, 'default', 6_000_000_000)], 50);
+      await recordAreaSizes(db, mill, [size(one!, 'default', 7)], 60);
+      const held = async () =>
+        (await heldAreas(db))
+          .map(({ agentId, buildId, variant, checkpoints, firstAt, newestAt, usedBytes }) =>
+            [
+              agentId === mill ? 'mill' : 'lime',
+              buildId.slice(-1),
+              variant,
+              checkpoints,
+              firstAt,
+              newestAt,
+              usedBytes,
+            ].join(' '),
+          )
+          .toSorted();
+      expect(await held()).toEqual([
+        'lime 1 default 1 1 1 ',
+        'mill 1 default 2 1 7 7',
+        'mill 1 small 1 3 3 ',
+        'mill 2 default 0 50 50 6000000000',
+      ]);
+      await keepAreaSizes(db, mill, [{ buildId: one!, variant: 'default' }]);
+      await keepAreaSizes(db, lime, []);
+      await removeCheckpointsOfArea(db, mill, one!, 'small');
+      expect(await held()).toEqual(['lime 1 default 1 1 1 ', 'mill 1 default 2 1 7 7']);
+      await removeAreaSize(db, mill, one!, 'default');
+      expect(await held()).toEqual(['lime 1 default 1 1 1 ', 'mill 1 default 2 1 7 ']);
+    });
+
+    it('are of builds that took over from others', async () => {
+      const { db } = await open();
+      const [root, leaf, gone] = [
+        await aBuild(db, 'succeeded'),
+        await aBuild(db, 'running'),
+        await aBuild(db, 'succeeded', [], 9),
+      ];
+      const job = await aJob(db, leaf);
+      const step = { name: 'a', message: '', state: 'succeeded' as const, started_at: null, ended_at: null };
+      await db
+        .insertInto('steps')
+        .values(
+          [0, 1].map((index) => ({
+            job_id: job,
+            index,
+            ...step,
+            outcome: null,
+            attempt_id: null,
+            reused_from: root,
+          })),
+        )
+        .execute();
+      const origin = { build: gone, variant: 'v0', lineage: 'l', workspace: 'w', label: '.end' };
+      await db
+        .updateTable('jobs')
+        .set({ end_origin: JSON.stringify(origin) })
+        .where('id', '=', job)
+        .execute();
+      const builds = await buildsOfAreas(db);
+      expect(builds.map(({ id }) => id).toSorted()).toEqual([root, leaf].toSorted());
+      expect(builds.find(({ id }) => id === leaf)).toMatchObject({
+        name: 'live',
+        state: 'running',
+        endedAt: null,
+      });
+      expect(builds.find(({ id }) => id === leaf)?.tookFrom.toSorted()).toEqual([root, gone].toSorted());
+      expect(builds.find(({ id }) => id === root)?.tookFrom).toEqual([]);
+    });
+
+    it('are pinned as a whole or by variant, by whoever did it last', async () => {
+      const { db } = await open();
+      const [one, two] = [await aBuild(db, 'failed'), await aBuild(db, 'succeeded')];
+      const pin = { build: one, variant: null, user: 'ada', why: 'to look at', pinnedAt: 1 };
+      await pinCheckpoints(db, pin);
+      await pinCheckpoints(db, { ...pin, variant: 'de', pinnedAt: 3 });
+      await pinCheckpoints(db, { ...pin, build: two, pinnedAt: 2 });
+      await pinCheckpoints(db, { ...pin, user: 'bob', pinnedAt: 4 });
+      const pinned = async () => (await listCheckpointPins(db)).map((each) => each);
+      expect(await pinned()).toEqual([
+        { ...pin, build: two, pinnedAt: 2 },
+        { ...pin, variant: 'de', pinnedAt: 3 },
+        { ...pin, user: 'bob', pinnedAt: 4 },
+      ]);
+      expect(await unpinCheckpoints(db, one, null)).toBe(true);
+      expect(await unpinCheckpoints(db, one, null)).toBe(false);
+      expect((await pinned()).map(({ build, variant }) => [build, variant])).toEqual([
+        [two, null],
+        [one, 'de'],
+      ]);
     });
 
     it('may be many thousands', async () => {

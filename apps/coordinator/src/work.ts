@@ -11,6 +11,8 @@ export class Changes {
   readonly wakeAgents = new Set<AgentId>();
   /** There is a checkpoint that other agents are to copy, or may be. */
   wantsReplicas = false;
+  /** An agent has come to be short of space, or has dropped something and still is. */
+  wantsRoom = false;
   /** A copy came that they are in want of. */
   readonly tellCopied = new Set<AgentId>();
 
@@ -29,6 +31,8 @@ export const SCHEDULING_CHANNEL = 'schedule';
 export const REPLICAS_CHANNEL = 'replicas';
 /** Where copies of checkpoints are wanted, or can be kept, may have changed. */
 export const PLACES_CHANNEL = 'places';
+/** An agent may be short of space. */
+export const ROOM_CHANNEL = 'room';
 export function agentChannel(agent: AgentId): string {
   return `agent:${agent}`;
 }
@@ -87,6 +91,7 @@ export class Work {
     if (changes.events.some(({ type }) => MAY_PLACE.has(type))) this.#wakeSoon(SCHEDULING_CHANNEL);
     if (changes.events.some(({ type }) => MAY_COPY.has(type))) this.#wakeSoon(PLACES_CHANNEL);
     if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
+    if (changes.wantsRoom) this.#wakeSoon(ROOM_CHANNEL);
     for (const agent of changes.tellCopied) void this.wakes.publish(agentChannel(agent), COPIED);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;

@@ -16,6 +16,7 @@ import type { Request, Response } from 'express';
 import {
   AskCopies,
   AskPeerCertificate,
+  AskRoom,
   AskTransfer,
   ATTEMPT_TOKEN_HEADER,
   AttemptId,
@@ -38,6 +39,7 @@ import {
   type PeerCertificate,
   type RedeemedTicket,
   type ReportsResponse,
+  type RoomAnswer,
   type TransferTicket,
   type UploadState,
   type CopiesAnswer,
@@ -56,6 +58,7 @@ import { agentChannel, COPIED, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
 import { AttemptCopies } from './attempt-copies.js';
+import { AttemptRoom } from './attempt-room.js';
 import { AttemptLogs } from './attempt-logs.js';
 import { AttemptUploads } from './attempt-uploads.js';
 import { Claims } from './claims.js';
@@ -86,6 +89,7 @@ export class GatewayController {
     private readonly transfers: Transfers,
     private readonly replication: Replication,
     private readonly copies: AttemptCopies,
+    private readonly room: AttemptRoom,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -268,6 +272,17 @@ export class GatewayController {
     @Body({ schema: AskCopies }) { checkpoint }: AskCopies,
   ): Promise<CopiesAnswer> {
     return await this.copies.ask(claimOf(agent, attempt, headers), checkpoint);
+  }
+
+  @Post('attempts/:attempt/room')
+  @HttpCode(200)
+  async askRoom(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Body({ schema: AskRoom }) body: AskRoom,
+  ): Promise<RoomAnswer> {
+    return await this.room.ask(agent, claimOf(agent, attempt, headers), body);
   }
 
   @Get('blobs/:sha256')

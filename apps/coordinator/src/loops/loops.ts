@@ -6,8 +6,9 @@ import { Duty, DUTY_RENEWAL_MS } from '../scheduling/duty.js';
 import { Replication } from '../scheduling/replication.js';
 import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
-import { PLACES_CHANNEL, REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
+import { PLACES_CHANNEL, REPLICAS_CHANNEL, ROOM_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
+import { CollectCheckpoints } from './collect-checkpoints.js';
 import { ForgetInboxes } from './forget-inboxes.js';
 import { FindLost } from './find-lost.js';
 import { RunningLoop } from './run-loop.js';
@@ -31,6 +32,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly replication: Replication,
     private readonly lost: FindLost,
     private readonly collect: CollectBuilds,
+    private readonly checkpoints: CollectCheckpoints,
     private readonly inboxes: ForgetInboxes,
     private readonly redis: FarmRedis,
     private readonly wakes: Wakes,
@@ -52,9 +54,13 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     const replicas = this.#start('replicas', 5 * SECOND_MS, async () => {
       if (this.duty.since !== null) await this.replication.pass();
     });
+    const room = this.#start('room', 10 * MINUTE_MS, async () => {
+      if (this.duty.since !== null) await this.checkpoints.pass();
+    });
     const wakings = [
       this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
       this.wakes.subscribe(REPLICAS_CHANNEL, () => replicas.wake()),
+      this.wakes.subscribe(ROOM_CHANNEL, () => room.wake()),
       this.wakes.subscribe(PLACES_CHANNEL, () => {
         if (this.replication.isWanted) replicas.wake();
       }),
