@@ -97,6 +97,11 @@ export class Work {
     return result;
   }
 
+  /** Checkpoints should be looked at: something waits for room. */
+  wantRoom(): void {
+    this.#wakeSoon(ROOM_CHANNEL);
+  }
+
   /** Those that end together wake once: see CommitGroup. */
   #wakeSoon(channel: string): void {
     if (this.#toWake.has(channel)) return;

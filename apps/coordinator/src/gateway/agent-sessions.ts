@@ -219,10 +219,16 @@ export class AgentSessions {
     await recordAreaSizes(tx, agent.id, sizes, now);
     if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
     // That it still is short, everybody knows: what could be done about it has been.
-    changes.wantsRoom = isShort(beat) && (!isShort(agent.facts) || beat.dropped.length + sizes.length > 0);
+    const isNews = beat.dropped.length + sizes.length > 0;
+    changes.wantsRoom =
+      (isShort(beat) && (isNews || !isShort(agent.facts))) || (sizes.length > 0 && this.#hasBudget);
     if (agent.lostAt !== null) {
       changes.event('agent-connected', { agent: agent.id }, { name: agent.name, again: true });
     }
+  }
+
+  get #hasBudget(): boolean {
+    return this.config.agentBudgetBytes !== null || this.config.farmBudgetBytes !== null;
   }
 
   async #noteDropped(tx: Transaction<Schema>, agent: AgentRow, areas: readonly AreaName[]): Promise<void> {

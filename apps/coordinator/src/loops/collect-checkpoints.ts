@@ -14,6 +14,7 @@ import {
   lockBuild,
   openAttempts,
   removeCheckpointsOfArea,
+  waitingJobs,
   type AgentRow,
   type Schema,
 } from '#libs/store';
@@ -27,9 +28,10 @@ import {
 } from '../decide/collect-checkpoints.js';
 import { collectionOrder, type HeldArea, type Holdings } from '../decide/collection-order.js';
 import { isStaying } from '../decide/plan-replicas.js';
+import { roomForWaiting } from '../decide/room-for-waiting.js';
 import { spaceFloorOf } from '../decide/space-floor.js';
 import { Log } from '../log.js';
-import { conditionOf } from '../scheduling/candidate-agents.js';
+import { candidateOf, conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 
@@ -67,13 +69,17 @@ export class CollectCheckpoints {
   async plan({ agent, freeBytes = 0 }: CollectionScope): Promise<CheckpointCollection> {
     const now = this.clock.now();
     const rows = (await listAgents(this.store.db)).filter(({ revokedAt }) => revokedAt === null);
+    const candidates = rows.map((row) => candidateOf(row, [], now));
+    const waiting = roomForWaiting(await waitingJobs(this.store.db), candidates);
     const concerned = rows.filter(({ id }) => agent === undefined || id === agent.id);
     const { keepFinishedMs, keepFailedMs, keepNewestCheckpoints, agentBudgetBytes } = this.config;
     const farmBudgetBytes = agent === undefined ? this.config.farmBudgetBytes : null;
     return collectCheckpoints(
       await this.#holdings(rows, now),
       // Who asks for an agent knows what is free there just now.
-      concerned.map((row) => spaceOf(row.id === agent?.id ? agent : row, freeBytes)),
+      concerned.map((row) =>
+        spaceOf(row.id === agent?.id ? agent : row, Math.max(freeBytes, waiting.get(row.id) ?? 0)),
+      ),
       { keepFinishedMs, keepFailedMs, keepNewestCheckpoints, agentBudgetBytes, farmBudgetBytes },
       now,
     );
