@@ -14,6 +14,7 @@ import {
   blobsAmong,
   buildsOfAreas,
   cataloguedAmong,
+  checkpointsOfKeys,
   checkpointsOfLineages,
   clearAgentFailures,
   countBindingJobStates,
@@ -24,6 +25,7 @@ import {
   createToken,
   drainAgent,
   dutyHolder,
+  equalsStateOf,
   findAgent,
   findAgentByKeyHash,
   findAgentByName,
@@ -76,6 +78,9 @@ import {
   removeScript,
   removeUpload,
   replaceCheckpoints,
+  resultsOfKeys,
+  reusableResults,
+  reusableStates,
   revokeAgent,
   revokeToken,
   runningJobs,
@@ -102,6 +107,7 @@ import {
   verifyAudit,
   waitingJobs,
   type CheckpointRow,
+  type Flag,
   type Schema,
 } from '#libs/store';
 import { aBuild, aJob, anAgent, digest, FACTS } from '../support/store-rows.js';
@@ -1056,6 +1062,43 @@ describeEachDatabase('the tables of record', (open) => {
         [two, null],
         [one, 'de'],
       ]);
+    });
+
+    it.each<[maker: string, makerIs: Flag, user: string, userIs: Flag, serves: boolean]>([
+      ['an untrusted build', 0, 'an untrusted one', 0, true],
+      ['an untrusted build', 0, 'a trusted one', 1, false],
+      ['a trusted build', 1, 'an untrusted one', 0, true],
+      ['a trusted build', 1, 'a trusted one', 1, true],
+    ])('and results of %s (%d) are for %s (%d): %s', async (_, makerIs, __, userIs, serves) => {
+      const { db } = await open();
+      const { id: agent } = await anAgent(db, 'mill');
+      const [maker, user] = [await aBuild(db, 'succeeded'), await aBuild(db, 'waiting')];
+      const [done, waiting] = [await aJob(db, maker), await aJob(db, user)];
+      const [state, end] = [digest('state'), digest('end')];
+      await updateBuild(db, maker, { trusted: makerIs, reuse: 1 });
+      await updateBuild(db, user, { trusted: userIs, reuse: 1 });
+      await db.updateTable('jobs').set({ state: 'succeeded', end_key: end }).where('id', '=', done).execute();
+      await db
+        .updateTable('jobs')
+        .set({ state: 'waiting', end_key: end })
+        .where('id', '=', waiting)
+        .execute();
+      await db.insertInto('boundary_keys').values({ job_id: waiting, position: 1, key: state }).execute();
+      await insertCheckpoint(db, row(agent, '1', { buildId: maker, variant: 'v0', key: state }));
+      const found = {
+        results: (await reusableResults(db)).map(({ from }) => from),
+        states: (await reusableStates(db)).map(({ job }) => job),
+        // What an agent may fetch for it.
+        fetched: await equalsStateOf(db, [waiting], { build: maker, variant: 'v0', id: '1' }),
+        // What it is assigned, and what `plan` says.
+        assigned: (await checkpointsOfKeys(db, [state], userIs)).map(({ id }) => id),
+        planned: [...(await resultsOfKeys(db, [end], userIs)).values()],
+      };
+      expect(found).toEqual(
+        serves
+          ? { results: [done], states: [waiting], fetched: true, assigned: ['1'], planned: [maker] }
+          : { results: [], states: [], fetched: false, assigned: [], planned: [] },
+      );
     });
 
     it('may be many thousands', async () => {
