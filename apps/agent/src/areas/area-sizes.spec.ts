@@ -56,4 +56,18 @@ describe('sizes of areas', () => {
     expect(await untold(2)).toEqual([]);
     expect(asked).toEqual([TWO, ONE]);
   });
+
+  it('are not told of what goes while it is measured, nor of what was gone before', async () => {
+    let measured: (bytes: number) => void = () => undefined;
+    const usedBytes = async (name: string): Promise<number> =>
+      name === ONE ? await new Promise<number>((resolve) => (measured = resolve)) : 0;
+    sizes = new AreaSizes({ usedBytes }, pino({ level: 'silent' }), 0);
+    sizes.changed(ONE);
+    sizes.changed(TWO);
+    await new Promise((later) => setTimeout(later, 5));
+    sizes.gone(ONE);
+    measured(7);
+    await new Promise((later) => setTimeout(later, 5));
+    expect(sizes.untold()).toEqual([]);
+  });
 });

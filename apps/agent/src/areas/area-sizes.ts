@@ -12,6 +12,8 @@ export class AreaSizes {
   readonly #toMeasure = new Set<AreaName>();
   readonly #untold = new Map<AreaName, number>();
   #isMeasuring = false;
+  /** The one that is measured just now. */
+  #now: AreaName | null = null;
 
   constructor(
     private readonly areas: Pick<Areas, 'usedBytes'>,
@@ -32,6 +34,7 @@ export class AreaSizes {
   gone(area: AreaName): void {
     this.#toMeasure.delete(area);
     this.#untold.delete(area);
+    if (this.#now === area) this.#now = null;
   }
 
   /** As many as a heartbeat may tell. */
@@ -50,8 +53,11 @@ export class AreaSizes {
   async #measureAll(): Promise<void> {
     for (const area of this.#toMeasure) {
       this.#toMeasure.delete(area);
+      this.#now = area;
       try {
-        this.#untold.set(area, await this.areas.usedBytes(area));
+        const usedBytes = await this.areas.usedBytes(area);
+        // Of one that has gone meanwhile, nothing is to be told any more.
+        if (this.#now === area && usedBytes > 0) this.#untold.set(area, usedBytes);
       } catch (error) {
         this.log.warn({ err: error, area }, 'the store does not say what an area takes');
       }
