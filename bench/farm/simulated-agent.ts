@@ -80,6 +80,7 @@ export class SimulatedAgent {
         link: this.link,
         instance: this.#instance,
         space: async () => await Promise.resolve({ freeBytes: FREE_BYTES, usedBytes: GB }),
+        sizes: { untold: () => [], told: () => undefined },
         onReplicate: () => undefined,
         onCopied: () => undefined,
       onFingerprints: () => undefined,

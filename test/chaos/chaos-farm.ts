@@ -75,7 +75,11 @@ export class ChaosFarm {
     const network = await TestNetwork.open(options.hosts, { hubIsHere: true });
     await network.meetAtHub(options.hosts);
     const { database } = options;
-    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0', ...killedAtPlaces(options, 'coordinator') };
+    const env = {
+      DISTROFARM_KEEP_FINISHED_DAYS: '0',
+      DISTROFARM_KEEP_NEWEST_CHECKPOINTS: '0',
+      ...killedAtPlaces(options, 'coordinator'),
+    };
     const leaseSeconds = LEASE_MS / 1000;
     const prepare = async (root: string): Promise<void> => await mountDisk(join(root, 'coordinator'));
     const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds, env, prepare });

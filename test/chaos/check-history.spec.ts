@@ -185,6 +185,18 @@ it('takes what the next attempt found of one that was lost, whatever the record 
   expect(checkHistory(evidence(takenOver('xa', { attempt: ATTEMPT as AttemptId })))).toEqual([]);
 });
 
+it('bears a step that begins again in its attempt, but only from a checkpoint', () => {
+  const again = (...resumed: Parameters<typeof eventsWith>[1][]) =>
+    eventsWith('step-started', ['step-ended', { index: 0, outcome: { kind: 'out-of-space' } }], ...resumed, [
+      'step-started',
+      { index: 0 },
+    ]);
+  expect(
+    checkHistory(evidence({ events: again(['resumed', { checkpoint: 'x', step: 'a', index: 0 }]) })),
+  ).toEqual([]);
+  expect(checkHistory(evidence({ events: again() }))).toMatchObject([{ invariant: 4 }]);
+});
+
 const submitted = (change: Partial<Operation>): Operation =>
   operation('submit', { data: { key: 'k' }, ...change });
 

@@ -154,6 +154,26 @@ describe('distrofarm on a real farm', () => {
     expect((await readFile(join(scenario.folder, 'got/d/x'), 'utf8')).split('\n')).toHaveLength(1001);
   });
 
+  it('shows what checkpoints take, keeps what is pinned, and says what would go', async () => {
+    const id = (await said('submit', await twoSteps().write())).trim();
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+    const row = (words: string): RegExp => new RegExp(`^${id} +default +Tiny +agent0 +1 +.+ ${words}$`, 'm');
+    expect(await said('checkpoints', 'usage', '--build', id)).toMatch(row('(newest|finished)'));
+    expect(await said('checkpoints', 'pin', id, '--why', 'release')).toMatch(
+      new RegExp(`^${id} +\\(all\\) +admin +.+ release$`, 'm'),
+    );
+    expect(await said('checkpoints', 'usage', '--build', id)).toMatch(row('pinned'));
+    expect(await said('checkpoints', 'list', '--build', id)).toMatch(/ pinned$/m);
+    expect(await said('checkpoints', 'collect', '--dry-run', '--agent', 'agent0')).toBe(
+      'Nothing would go.\n',
+    );
+    const all = await said('checkpoints', 'collect', '--dry-run', '--agent', 'agent0', '--free', '900T');
+    expect(all).toMatch(/^Warning: agent0 has .* free, less than 900 TB, .*; pins keep .* there\.$/m);
+    expect(all).not.toMatch(new RegExp(`^${id} `, 'm'));
+    expect(await said('checkpoints', 'unpin', id)).toBe('Nothing is pinned.\n');
+    expect(await said('doctor')).toMatch(/✓ room +there is enough/);
+  });
+
   it('says which copies no agent can take', async () => {
     const scenario = twoSteps('hold b');
     const id = (await said('submit', await scenario.write(), '--replicas', '1')).trim();

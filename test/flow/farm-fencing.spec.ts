@@ -29,7 +29,7 @@ describe('an agent that is given up', () => {
   let farm: TestFarm;
   let line: CuttableLine;
   beforeAll(async () => {
-    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0' };
+    const env = { DISTROFARM_KEEP_FINISHED_DAYS: '0', DISTROFARM_KEEP_NEWEST_CHECKPOINTS: '0' };
     farm = await TestFarm.start({
       database: 'sqlite',
       agents: 0,

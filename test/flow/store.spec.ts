@@ -12,7 +12,9 @@ import {
   attemptsPastLease,
   attemptStepStartedAt,
   blobsAmong,
+  buildsOfAreas,
   cataloguedAmong,
+  checkpointsOfKeys,
   checkpointsOfLineages,
   clearAgentFailures,
   countBindingJobStates,
@@ -23,6 +25,7 @@ import {
   createToken,
   drainAgent,
   dutyHolder,
+  equalsStateOf,
   findAgent,
   findAgentByKeyHash,
   findAgentByName,
@@ -34,15 +37,18 @@ import {
   firstEventSeq,
   hasBlob,
   hashSecret,
+  heldAreas,
   holdsDuty,
   insertAttempt,
   insertBlob,
   insertCheckpoint,
   insertTicket,
   isUniqueViolation,
+  keepAreaSizes,
   keepFetchTime,
   lastEventSeq,
   listAgents,
+  listCheckpointPins,
   listCheckpoints,
   listScripts,
   listTokens,
@@ -52,6 +58,7 @@ import {
   outputsOfBuild,
   outputsOfJobs,
   pauseAgent,
+  pinCheckpoints,
   pinJob,
   putArtifact,
   putOutput,
@@ -59,9 +66,11 @@ import {
   readAudit,
   readEvents,
   readMeta,
+  recordAreaSizes,
   recordHeartbeat,
   recordHello,
   releaseDuty,
+  removeAreaSize,
   removeBlob,
   removeCheckpointsOfArea,
   removeDropping,
@@ -69,6 +78,9 @@ import {
   removeScript,
   removeUpload,
   replaceCheckpoints,
+  resultsOfKeys,
+  reusableResults,
+  reusableStates,
   revokeAgent,
   revokeToken,
   runningJobs,
@@ -84,6 +96,7 @@ import {
   undrainAgent,
   unpauseAgent,
   unpauseDueAgents,
+  unpinCheckpoints,
   unreferencedBlobs,
   updateBuild,
   updateJob,
@@ -94,6 +107,7 @@ import {
   verifyAudit,
   waitingJobs,
   type CheckpointRow,
+  type Flag,
   type Schema,
 } from '#libs/store';
 import { aBuild, aJob, anAgent, digest, FACTS } from '../support/store-rows.js';
@@ -943,6 +957,148 @@ describeEachDatabase('the tables of record', (open) => {
       await removeCheckpointsOfArea(db, id, 'b-0000000001' as BuildId, 'default');
       expect((await listCheckpoints(db)).map((checkpoint) => checkpoint.id)).toEqual(['2', '3']);
       expect(await listCheckpoints(db, { build: other.buildId })).toEqual([row(id, '3', other)]);
+    });
+
+    it('are held by areas, with what these take', async () => {
+      const { db } = await open();
+      const { id: mill } = await anAgent(db, 'mill');
+      const { id: lime } = await anAgent(db, 'lime');
+      const [one, two] = ['b-0000000001', 'b-0000000002'] as BuildId[];
+      await transact(db, (tx) =>
+        replaceCheckpoints(tx, mill, [row(mill, '1'), row(mill, '7'), row(mill, '3', { variant: 'small' })]),
+      );
+      await insertCheckpoint(db, row(lime, '1'));
+      const size = (buildId: BuildId, variant: string, usedBytes: number) => ({
+        buildId,
+        variant,
+        usedBytes,
+      });
+      await recordAreaSizes(db, mill, [size(one!, 'default', 5), size(two!, 'default', 6_000_000_000)], 50);
+      await recordAreaSizes(db, mill, [size(one!, 'default', 7)], 60);
+      const held = async () =>
+        (await heldAreas(db))
+          .map(({ agentId, buildId, variant, checkpoints, firstAt, newestAt, usedBytes }) =>
+            [
+              agentId === mill ? 'mill' : 'lime',
+              buildId.slice(-1),
+              variant,
+              checkpoints,
+              firstAt,
+              newestAt,
+              usedBytes,
+            ].join(' '),
+          )
+          .toSorted();
+      expect(await held()).toEqual([
+        'lime 1 default 1 1 1 ',
+        'mill 1 default 2 1 7 7',
+        'mill 1 small 1 3 3 ',
+        'mill 2 default 0 50 50 6000000000',
+      ]);
+      await keepAreaSizes(db, mill, [{ buildId: one!, variant: 'default' }]);
+      await keepAreaSizes(db, lime, []);
+      await removeCheckpointsOfArea(db, mill, one!, 'small');
+      expect(await held()).toEqual(['lime 1 default 1 1 1 ', 'mill 1 default 2 1 7 7']);
+      await removeAreaSize(db, mill, one!, 'default');
+      expect(await held()).toEqual(['lime 1 default 1 1 1 ', 'mill 1 default 2 1 7 ']);
+    });
+
+    it('are of builds that took over from others', async () => {
+      const { db } = await open();
+      const [root, leaf, gone] = [
+        await aBuild(db, 'succeeded'),
+        await aBuild(db, 'running'),
+        await aBuild(db, 'succeeded', [], 9),
+      ];
+      const job = await aJob(db, leaf);
+      const step = { name: 'a', message: '', state: 'succeeded' as const, started_at: null, ended_at: null };
+      await db
+        .insertInto('steps')
+        .values(
+          [0, 1].map((index) => ({
+            job_id: job,
+            index,
+            ...step,
+            outcome: null,
+            attempt_id: null,
+            reused_from: root,
+          })),
+        )
+        .execute();
+      const origin = { build: gone, variant: 'v0', lineage: 'l', workspace: 'w', label: '.end' };
+      await db
+        .updateTable('jobs')
+        .set({ end_origin: JSON.stringify(origin) })
+        .where('id', '=', job)
+        .execute();
+      const builds = await buildsOfAreas(db);
+      expect(builds.map(({ id }) => id).toSorted()).toEqual([root, leaf].toSorted());
+      expect(builds.find(({ id }) => id === leaf)).toMatchObject({
+        name: 'live',
+        state: 'running',
+        endedAt: null,
+      });
+      expect(builds.find(({ id }) => id === leaf)?.tookFrom.toSorted()).toEqual([root, gone].toSorted());
+      expect(builds.find(({ id }) => id === root)?.tookFrom).toEqual([]);
+    });
+
+    it('are pinned as a whole or by variant, by whoever did it last', async () => {
+      const { db } = await open();
+      const [one, two] = [await aBuild(db, 'failed'), await aBuild(db, 'succeeded')];
+      const pin = { build: one, variant: null, user: 'ada', why: 'to look at', pinnedAt: 1 };
+      await pinCheckpoints(db, pin);
+      await pinCheckpoints(db, { ...pin, variant: 'de', pinnedAt: 3 });
+      await pinCheckpoints(db, { ...pin, build: two, pinnedAt: 2 });
+      await pinCheckpoints(db, { ...pin, user: 'bob', pinnedAt: 4 });
+      const pinned = async () => (await listCheckpointPins(db)).map((each) => each);
+      expect(await pinned()).toEqual([
+        { ...pin, build: two, pinnedAt: 2 },
+        { ...pin, variant: 'de', pinnedAt: 3 },
+        { ...pin, user: 'bob', pinnedAt: 4 },
+      ]);
+      expect(await unpinCheckpoints(db, one, null)).toBe(true);
+      expect(await unpinCheckpoints(db, one, null)).toBe(false);
+      expect((await pinned()).map(({ build, variant }) => [build, variant])).toEqual([
+        [two, null],
+        [one, 'de'],
+      ]);
+    });
+
+    it.each<[maker: string, makerIs: Flag, user: string, userIs: Flag, serves: boolean]>([
+      ['an untrusted build', 0, 'an untrusted one', 0, true],
+      ['an untrusted build', 0, 'a trusted one', 1, false],
+      ['a trusted build', 1, 'an untrusted one', 0, true],
+      ['a trusted build', 1, 'a trusted one', 1, true],
+    ])('and results of %s (%d) are for %s (%d): %s', async (_, makerIs, __, userIs, serves) => {
+      const { db } = await open();
+      const { id: agent } = await anAgent(db, 'mill');
+      const [maker, user] = [await aBuild(db, 'succeeded'), await aBuild(db, 'waiting')];
+      const [done, waiting] = [await aJob(db, maker), await aJob(db, user)];
+      const [state, end] = [digest('state'), digest('end')];
+      await updateBuild(db, maker, { trusted: makerIs, reuse: 1 });
+      await updateBuild(db, user, { trusted: userIs, reuse: 1 });
+      await db.updateTable('jobs').set({ state: 'succeeded', end_key: end }).where('id', '=', done).execute();
+      await db
+        .updateTable('jobs')
+        .set({ state: 'waiting', end_key: end })
+        .where('id', '=', waiting)
+        .execute();
+      await db.insertInto('boundary_keys').values({ job_id: waiting, position: 1, key: state }).execute();
+      await insertCheckpoint(db, row(agent, '1', { buildId: maker, variant: 'v0', key: state }));
+      const found = {
+        results: (await reusableResults(db)).map(({ from }) => from),
+        states: (await reusableStates(db)).map(({ job }) => job),
+        // What an agent may fetch for it.
+        fetched: await equalsStateOf(db, [waiting], { build: maker, variant: 'v0', id: '1' }),
+        // What it is assigned, and what `plan` says.
+        assigned: (await checkpointsOfKeys(db, [state], userIs)).map(({ id }) => id),
+        planned: [...(await resultsOfKeys(db, [end], userIs)).values()],
+      };
+      expect(found).toEqual(
+        serves
+          ? { results: [done], states: [waiting], fetched: true, assigned: ['1'], planned: [maker] }
+          : { results: [], states: [], fetched: false, assigned: [], planned: [] },
+      );
     });
 
     it('may be many thousands', async () => {

@@ -8,6 +8,8 @@ export interface ScenarioStep {
   readonly name: string;
   readonly lane?: string;
   readonly outputs?: readonly string[];
+  /** Room that must be free, as the manifest has it. */
+  readonly free?: string;
   /** Bash of the step. `hold GATE` waits until the test opens the gate; `$S` is the scenario's folder. */
   readonly body?: string;
   /** Nodepaths; left out: it declares nothing. */
@@ -135,11 +137,14 @@ function manifestOf(
   steps: readonly ScenarioStep[],
   { name = 'Tiny', variants = '' }: ScenarioOptions,
 ): string {
-  const scripts = steps.map(({ name: step, lane, outputs = [], fingerprint }) => {
+  const scripts = steps.map(({ name: step, lane, outputs = [], free, fingerprint }) => {
     const attribute = lane === undefined ? '' : ` farm:lane="${lane}"`;
-    const declared = outputs.map((path) => `<farm:output path="${path}"/>`).join('');
-    const asked = fingerprint === undefined ? '' : `<farm:fingerprint>${fingerprint}</farm:fingerprint>`;
-    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="Step ${step}"/>${declared}${asked}</script>`;
+    const declared = [
+      ...outputs.map((path) => `<farm:output path="${path}"/>`),
+      free === undefined ? '' : `<farm:requires free="${free}"/>`,
+      fingerprint === undefined ? '' : `<farm:fingerprint>${fingerprint}</farm:fingerprint>`,
+    ].join('');
+    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="Step ${step}"/>${declared}</script>`;
   });
   return `<?xml version="1.0"?>
 <distribution name="${name}" xmlns:farm="urn:distrofarm:1">

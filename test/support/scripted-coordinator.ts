@@ -1,4 +1,5 @@
 import {
+  AskRoom,
   ATTEMPT_TOKEN_HEADER,
   EPOCH_HEADER,
   FARM_ERRORS,
@@ -55,6 +56,9 @@ export class ScriptedCoordinator {
   readonly blobs = new Map<string, Buffer>();
   readonly refused: string[] = [];
   drop: AreaName[] = [];
+  readonly askedRoom: AskRoom[] = [];
+  /** What may go when an attempt asks for room; once. */
+  mayGo: AreaName[] = [];
   readonly #attempts = new Map<AttemptId, AttemptState>();
   readonly #waiting: Assignment[] = [];
   readonly #uploads = new Map<string, Pending>();
@@ -226,6 +230,10 @@ export class ScriptedCoordinator {
       if (offset !== state.log.length) throw new Refusal('WRONG_OFFSET', { bytes: state.log.length });
       state.log = Buffer.concat([state.log, body]);
       return { bytes: state.log.length };
+    }
+    if (what === 'room') {
+      this.askedRoom.push(AskRoom.parse(json()));
+      return { drop: this.mayGo.splice(0) };
     }
     if (upload === undefined) return this.#startUpload(json() as { sha256: string; bytes: number });
     return commit === undefined ? this.#chunk(upload, offset, body) : this.#commit(upload);

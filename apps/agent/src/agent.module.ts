@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Agent } from './agent.js';
 import { AreaDesk } from './areas/area-desk.js';
+import { AreaSizes } from './areas/area-sizes.js';
 import { BlobCache } from './blobs/blob-cache.js';
 import { Bundles } from './attempts/bundles.js';
 import type { AgentConfig, StorePlace } from './config.js';
@@ -50,7 +51,13 @@ export class AgentModule {
           inject: [HttpClient],
         },
         { provide: Areas, useFactory: async () => openAreas(config.store, log) },
-        { provide: AreaDesk, useFactory: (areas: Areas) => new AreaDesk(areas, log), inject: [Areas] },
+        { provide: AreaSizes, useFactory: (areas: Areas) => new AreaSizes(areas, log), inject: [Areas] },
+        {
+          provide: AreaDesk,
+          useFactory: (areas: Areas, sizes: AreaSizes) =>
+            new AreaDesk(areas, log, (area) => sizes.changed(area)),
+          inject: [Areas, AreaSizes],
+        },
         { provide: LateCopies, useFactory: () => new LateCopies() },
         {
           provide: BlobCache,
@@ -76,6 +83,7 @@ export class AgentModule {
             link: CoordinatorLink,
             areas: Areas,
             desk: AreaDesk,
+            sizes: AreaSizes,
             lateCopies: LateCopies,
             blobs: BlobCache,
             bundles: Bundles,
@@ -85,6 +93,7 @@ export class AgentModule {
               link,
               areas,
               desk,
+              sizes,
               lateCopies,
               blobs,
               bundles,
@@ -98,7 +107,7 @@ export class AgentModule {
               facts: async () => await fixedFacts(config, areas, VERSION),
               log,
             }),
-          inject: [CoordinatorLink, Areas, AreaDesk, LateCopies, BlobCache, Bundles, Peers],
+          inject: [CoordinatorLink, Areas, AreaDesk, AreaSizes, LateCopies, BlobCache, Bundles, Peers],
         },
       ],
     };

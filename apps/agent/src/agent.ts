@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { AreaDesk } from './areas/area-desk.js';
+import type { AreaSizes } from './areas/area-sizes.js';
 import { AttemptControl, type StopKind } from './attempts/attempt.js';
 import { AttemptLog } from './attempts/attempt-log.js';
 import type { BlobCache } from './blobs/blob-cache.js';
@@ -28,6 +29,7 @@ export interface AgentParts {
   readonly link: CoordinatorLink;
   readonly areas: Areas;
   readonly desk: AreaDesk;
+  readonly sizes: AreaSizes;
   readonly lateCopies: LateCopies;
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
@@ -122,6 +124,7 @@ export class Agent {
   async #hello(left: readonly AttemptSpool[]): Promise<HelloResponse> {
     const { areas, link, log } = this.parts;
     const [found, facts] = await Promise.all([reconcile(areas, log), this.parts.facts()]);
+    for (const area of found.areas) this.parts.sizes.changed(area);
     const spooled = left.map(({ key: { attempt, epoch } }) => ({ attempt, epoch }));
     return await persistently(
       async () => {
@@ -144,6 +147,7 @@ export class Agent {
         log,
         instance: this.#instance,
         space: () => areas.space(),
+        sizes: this.parts.sizes,
         onDrop: (names) => this.#drop(keeper, names),
         onReplicate: () => this.#replicas.wake(),
         onCopied: () => this.parts.lateCopies.wake(),
@@ -163,7 +167,15 @@ export class Agent {
   }
 
   #drop(keeper: LeaseKeeper, names: readonly AreaName[]): void {
-    for (const name of names) void this.parts.desk.drop(name, () => keeper.reportDropped(name));
+    for (const name of names) void this.#dropArea(keeper, name);
+  }
+
+  /** Resolves when it is gone, or stays for now. */
+  async #dropArea(keeper: LeaseKeeper, name: AreaName): Promise<void> {
+    await this.parts.desk.drop(name, () => {
+      this.parts.sizes.gone(name);
+      keeper.reportDropped(name);
+    });
   }
 
   async #claimUntilLeft(keeper: LeaseKeeper): Promise<void> {
@@ -268,7 +280,11 @@ export class Agent {
   }
 
   #workshop(keeper: LeaseKeeper): Workshop {
-    return { ...this.parts, settings: () => keeper.settings };
+    return {
+      ...this.parts,
+      settings: () => keeper.settings,
+      drop: async (area) => await this.#dropArea(keeper, area),
+    };
   }
 }
 

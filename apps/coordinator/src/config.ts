@@ -60,6 +60,11 @@ export class CoordinatorConfig {
   readonly fingerprintMs!: number;
   readonly keepFinishedMs!: number;
   readonly keepFailedMs!: number;
+  /** The checkpoints of so many newest successful builds of each name stay, however old, as long as there is room. */
+  readonly keepNewestCheckpoints!: number;
+  /** What checkpoints may take on each agent, and on all together; `null`: whatever there is room for. */
+  readonly agentBudgetBytes!: number | null;
+  readonly farmBudgetBytes!: number | null;
   readonly keepArtifactsMs!: number;
   readonly keepLogsMs!: number;
   readonly keepEventsMs!: number;
@@ -111,6 +116,14 @@ const days = (fallback: number) =>
     .default(fallback)
     .transform((value) => value * DAY_MS);
 
+/** `null` when it is not set. */
+const gigabytes = z.coerce
+  .number({ error: 'expected a number of GB' })
+  .min(0)
+  .max(1_000_000_000)
+  .transform((value) => value * 1_000_000_000)
+  .optional();
+
 const flag = z
   .enum(['true', 'false'], { error: 'expected true or false' })
   .default('false')
@@ -160,6 +173,9 @@ const Environment = z.strictObject({
   FINGERPRINT_SECONDS: z.coerce.number().min(0).max(86_400).default(60),
   KEEP_FINISHED_DAYS: days(1),
   KEEP_FAILED_DAYS: days(7),
+  KEEP_NEWEST_CHECKPOINTS: z.coerce.number().int().min(0).max(1000).default(2),
+  KEEP_GB_PER_AGENT: gigabytes,
+  KEEP_GB: gigabytes,
   KEEP_ARTIFACTS_DAYS: days(30),
   KEEP_LOGS_DAYS: days(90),
   KEEP_EVENTS_DAYS: days(90),
@@ -207,6 +223,9 @@ function fromEnvironment(given: Environment, complain: Complain): Settings {
     fingerprintMs: given.FINGERPRINT_SECONDS * 1000,
     keepFinishedMs: given.KEEP_FINISHED_DAYS,
     keepFailedMs: given.KEEP_FAILED_DAYS,
+    keepNewestCheckpoints: given.KEEP_NEWEST_CHECKPOINTS,
+    agentBudgetBytes: given.KEEP_GB_PER_AGENT ?? null,
+    farmBudgetBytes: given.KEEP_GB ?? null,
     keepArtifactsMs: given.KEEP_ARTIFACTS_DAYS,
     keepLogsMs: given.KEEP_LOGS_DAYS,
     keepNewestPerName: given.KEEP_NEWEST,

@@ -12,6 +12,7 @@ import { AgentViews } from './agents/agent-views.js';
 import { AccessController } from './api/access.controller.js';
 import { AgentsController } from './api/agents.controller.js';
 import { BuildsController } from './api/builds.controller.js';
+import { CheckpointsController } from './api/checkpoints.controller.js';
 import { FarmController } from './api/farm.controller.js';
 import { LogsController } from './api/logs.controller.js';
 import { ArtifactsController } from './artifacts/artifacts.controller.js';
@@ -22,6 +23,8 @@ import { BuildViews } from './builds/build-views.js';
 import { ExplainBuild } from './builds/explain-build.js';
 import { PreviewBuild } from './builds/preview-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
+import { CheckpointViews } from './checkpoints/checkpoint-views.js';
+import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
 import { EventFeed } from './events/event-feed.js';
@@ -32,6 +35,7 @@ import { PlanFingerprints } from './fingerprints/plan-fingerprints.js';
 import { SettleKeys } from './fingerprints/settle-keys.js';
 import { AgentSessions } from './gateway/agent-sessions.js';
 import { AttemptCopies } from './gateway/attempt-copies.js';
+import { AttemptRoom } from './gateway/attempt-room.js';
 import { AttemptLogs } from './gateway/attempt-logs.js';
 import { AttemptUploads } from './gateway/attempt-uploads.js';
 import { Claims } from './gateway/claims.js';
@@ -39,6 +43,7 @@ import { PeerCertificates } from './gateway/peer-certificates.js';
 import { Transfers } from './gateway/transfers.js';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { CollectBuilds } from './loops/collect-builds.js';
+import { CollectCheckpoints } from './loops/collect-checkpoints.js';
 import { ForgetInboxes } from './loops/forget-inboxes.js';
 import { FindLost } from './loops/find-lost.js';
 import { Loops } from './loops/loops.js';
@@ -64,6 +69,7 @@ import { describeIssues } from './api/describe-issues.js';
     EventsController,
     AgentsController,
     AccessController,
+    CheckpointsController,
     FarmController,
     GatewayController,
   ],
@@ -77,12 +83,15 @@ import { describeIssues } from './api/describe-issues.js';
     ExplainBuild,
     AgentActions,
     AgentViews,
+    CheckpointViews,
+    PinCheckpoints,
     // Talks to agents
     AgentSessions,
     Claims,
     TakeReports,
     EndAttempts,
     AttemptLogs,
+    AttemptRoom,
     AttemptUploads,
     PeerCertificates,
     Transfers,
@@ -99,6 +108,7 @@ import { describeIssues } from './api/describe-issues.js';
     AttemptCopies,
     FindLost,
     CollectBuilds,
+    CollectCheckpoints,
     ForgetInboxes,
     // Carries
     Work,

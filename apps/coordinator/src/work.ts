@@ -13,6 +13,8 @@ export class Changes {
   wantsReplicas = false;
   /** Fingerprints are to be asked for, or one was answered. */
   wantsFingerprints = false;
+  /** An agent has come to be short of space, or has dropped something and still is. */
+  wantsRoom = false;
   /** A copy came that they are in want of. */
   readonly tellCopied = new Set<AgentId>();
 
@@ -32,6 +34,8 @@ export const REPLICAS_CHANNEL = 'replicas';
 export const FINGERPRINTS_CHANNEL = 'fingerprints';
 /** Where copies of checkpoints are wanted, or can be kept, may have changed. */
 export const PLACES_CHANNEL = 'places';
+/** An agent may be short of space. */
+export const ROOM_CHANNEL = 'room';
 export function agentChannel(agent: AgentId): string {
   return `agent:${agent}`;
 }
@@ -93,9 +97,15 @@ export class Work {
     if (changes.events.some(({ type }) => MAY_COPY.has(type))) this.#wakeSoon(PLACES_CHANNEL);
     if (changes.wantsReplicas) this.#wakeSoon(REPLICAS_CHANNEL);
     if (changes.wantsFingerprints) this.#wakeSoon(FINGERPRINTS_CHANNEL);
+    if (changes.wantsRoom) this.#wakeSoon(ROOM_CHANNEL);
     for (const agent of changes.tellCopied) void this.wakes.publish(agentChannel(agent), COPIED);
     for (const agent of changes.wakeAgents) void this.wakes.publish(agentChannel(agent), '');
     return result;
+  }
+
+  /** Checkpoints should be looked at: something waits for room. */
+  wantRoom(): void {
+    this.#wakeSoon(ROOM_CHANNEL);
   }
 
   /** Those that end together wake once: see CommitGroup. */

@@ -32,6 +32,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST attempts/:id/uploads           StartUpload    -> UploadState
  *     PATCH attempts/:id/uploads/:upload?offset=  raw    -> UploadState          WRONG_OFFSET likewise
  *     POST attempts/:id/uploads/:upload/commit           -> UploadState          DIGEST_MISMATCH drops the upload
+ *     POST attempts/:id/room              AskRoom        -> RoomAnswer           the store is full: what may go, at once
  *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
  *
  * and what checkpoint-transfer.ts, checkpoint-replicas.ts and fingerprint-asks.ts say.
@@ -46,6 +47,8 @@ export const MAX_CHUNK_BYTES = 8 * 1024 * 1024;
 export const MOST_LARGE_FILES = 500;
 /** States to choose from that other jobs made. */
 export const MOST_REUSABLE = 20;
+/** Areas whose size a heartbeat tells. */
+export const MOST_SIZES = 1000;
 /** Largest body of a log call; neither side holds it in memory. */
 export const MAX_LOG_CHUNK_BYTES = 32 * 1024 * 1024;
 
@@ -129,6 +132,11 @@ export const Heartbeat = z.strictObject({
     .max(256),
   /** Areas that an earlier answer told to drop, and that are gone now. */
   dropped: z.array(AreaName).max(1000),
+  /** What would be free without them, of areas that were measured anew. Left out: none, as by agents of the version before. */
+  sizes: z
+    .array(z.strictObject({ area: AreaName, usedBytes: Bytes }))
+    .max(MOST_SIZES)
+    .optional(),
   /** The agent was told to stop by its host (SIGTERM): it finishes what it has and takes nothing new. */
   leaving: z.boolean(),
 });
@@ -150,6 +158,13 @@ export const HeartbeatResponse = z.strictObject({
   drop: z.array(AreaName),
 });
 export type HeartbeatResponse = z.infer<typeof HeartbeatResponse>;
+
+/** An attempt has too little room: `freeBytes` are there, or will be when its step is undone, and `wantedBytes` should be. */
+export const AskRoom = z.strictObject({ freeBytes: Bytes, wantedBytes: Bytes });
+export type AskRoom = z.infer<typeof AskRoom>;
+/** Areas that the agent is to drop now, with those that it was told to drop before. Empty: nothing may go. */
+export const RoomAnswer = z.strictObject({ drop: z.array(AreaName) });
+export type RoomAnswer = z.infer<typeof RoomAnswer>;
 
 export const Claim = z.strictObject({ instance: Instance });
 export type Claim = z.infer<typeof Claim>;

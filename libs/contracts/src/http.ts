@@ -435,11 +435,98 @@ export const CheckpointView = z.strictObject({
   /** The step it is in front of; `null` at the end of a job. */
   before: StepName.nullable(),
   takenAt: Millis,
+  /** Somebody keeps it, whatever policies say. */
+  pinned: z.boolean(),
 });
 export type CheckpointView = z.infer<typeof CheckpointView>;
 export const CheckpointList = z
   .strictObject({ checkpoints: z.array(CheckpointView) })
   .meta({ id: 'CheckpointList' });
+
+/** Why checkpoints may go: docs/operations.md says what each means, and in which order. */
+export const CollectedAs = z.enum(['old', 'finished', 'copy', 'cancelled', 'newest', 'failed']);
+export type CollectedAs = z.infer<typeof CollectedAs>;
+
+/** What an agent holds of a variant of a build: what can go by itself. */
+export const AreaView = z.strictObject({
+  agent: AgentId,
+  agentName: Name,
+  build: BuildId,
+  variant: Name,
+  /** Distribution name of the manifest; empty when the build was collected. */
+  name: z.string(),
+  checkpoints: z.number().int(),
+  newestAt: Millis,
+  /** What would be free without it; `null`: it was not measured yet. */
+  usedBytes: Bytes.nullable(),
+  /** As what it may go; `null`: it may not. */
+  as: CollectedAs.nullable(),
+  inUse: z.boolean(),
+  /** The agent has been told to drop it. */
+  going: z.boolean(),
+  pinned: z.boolean(),
+});
+export type AreaView = z.infer<typeof AreaView>;
+/** Those that go first come first, those that may not go last. */
+export const AreaList = z.strictObject({ areas: z.array(AreaView) }).meta({ id: 'AreaList' });
+export type AreaList = z.infer<typeof AreaList>;
+
+/** Checkpoints that a person keeps. */
+export const CheckpointPinView = z.strictObject({
+  build: BuildId,
+  /** `null`: all of the build. */
+  variant: Name.nullable(),
+  user: Name,
+  why: z.string(),
+  pinnedAt: Millis,
+});
+export type CheckpointPinView = z.infer<typeof CheckpointPinView>;
+export const CheckpointPinList = z
+  .strictObject({ pins: z.array(CheckpointPinView) })
+  .meta({ id: 'CheckpointPinList' });
+export type CheckpointPinList = z.infer<typeof CheckpointPinList>;
+export const PinCheckpoints = z
+  .strictObject({ variant: Name.nullable().default(null), why: Why })
+  .meta({ id: 'PinCheckpoints' });
+
+export const CollectNow = z
+  .strictObject({
+    /** Only there (id or name); `null`: on all agents. */
+    agent: Name.nullable().default(null),
+    /** So much is to be free on each of them, where its floor is not more. */
+    freeBytes: Bytes.nullable().default(null),
+    why: Why,
+  })
+  .meta({ id: 'CollectNow' });
+export const CollectionReport = z
+  .strictObject({
+    /** Those that go first come first. */
+    removals: z.array(
+      z.strictObject({
+        agent: AgentId,
+        agentName: Name,
+        build: BuildId,
+        variant: Name,
+        as: CollectedAs,
+        usedBytes: Bytes.nullable(),
+        why: z.string(),
+      }),
+    ),
+    /** Room that is wanted and cannot be made. */
+    shortages: z.array(
+      z.strictObject({
+        /** `null`: of the farm as a whole. */
+        agent: AgentId.nullable(),
+        agentName: Name.nullable(),
+        missingBytes: Bytes,
+        /** What would be free without the pins of people. */
+        pinnedBytes: Bytes,
+        why: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'CollectionReport' });
+export type CollectionReport = z.infer<typeof CollectionReport>;
 
 /** A script that everybody may use. */
 export const CataloguedScript = z.strictObject({

@@ -1,12 +1,15 @@
 import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { checkAgainstModel } from '../../engine/src/snapshot-store-model-conformance.js';
 import type { Areas } from './areas.js';
+
+const MB = 1_000_000;
 
 export interface AreasUnderTest {
   readonly areas: Areas;
@@ -82,6 +85,20 @@ export function areasConformance(make: () => Promise<AreasUnderTest>, { modelRun
       const { path } = await areas.open(ONE);
       expect((await areas.space()).freeBytes).toBeGreaterThan(0);
       await rm(path, { recursive: true });
+    });
+
+    it('know what each of them takes', async () => {
+      const { areas } = under;
+      expect(await areas.usedBytes(ONE)).toBe(0);
+      const { path } = await (await areas.open(ONE)).store.startEmpty('build_data');
+      await areas.open(TWO);
+      await writeFile(join(path, 'tmp/a'), randomBytes(8 * MB));
+      // A store may lag behind.
+      while ((await areas.usedBytes(ONE)) < 8 * MB) await new Promise((later) => setTimeout(later, 100));
+      expect(await areas.usedBytes(ONE)).toBeLessThan(9 * MB);
+      expect(await areas.usedBytes(TWO)).toBeLessThan(MB);
+      await areas.destroy(ONE);
+      expect(await areas.usedBytes(ONE)).toBe(0);
     });
   });
 

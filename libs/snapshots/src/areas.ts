@@ -40,6 +40,12 @@ export abstract class Areas {
    */
   abstract destroy(name: string): Promise<void>;
 
+  /**
+   * Bytes that would be free without the area, as far as the store can say; 0 of an absent one. Read-only. It may take as long as a walk through all that is in it, and lags a few seconds behind
+   * what was done to it.
+   */
+  abstract usedBytes(name: string): Promise<number>;
+
   /** Bytes at hand to all areas together. */
   abstract space(): Promise<Space>;
 }

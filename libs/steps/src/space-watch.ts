@@ -36,11 +36,24 @@ const SETTLE_POLL_MS = 100;
 
 /** Runs steps through another runner, and stops one that fills the build area before the disk is so full that nothing works. */
 export class SpaceWatch extends StepRunner {
+  #freeBefore: number | null = null;
+  #isOverLimit = false;
+
   constructor(
     private readonly runner: StepRunner,
     private readonly options: SpaceWatchOptions,
   ) {
     super();
+  }
+
+  /** What was free in front of the newest step that was looked at; `null` before the first. */
+  get freeBefore(): number | null {
+    return this.#freeBefore;
+  }
+
+  /** Whether the newest step that ran filled more than the manifest allows: more room would not help it. */
+  get isOverLimit(): boolean {
+    return this.#isOverLimit;
   }
 
   override async run(step: PlannedStep, workspace: Workspace, signal: AbortSignal): Promise<StepOutcome> {
@@ -68,6 +81,7 @@ export class SpaceWatch extends StepRunner {
       await looking;
       if (signal.aborted) return outcome;
       const overLimit = await this.#overImageLimit(workspace);
+      this.#isOverLimit = overLimit !== null;
       if (overLimit !== null) return { kind: 'out-of-space', report: overLimit };
       // A script that met ENOSPC itself fails before we look: its exit status would hide the reason.
       const failedOnFullDisk =
@@ -78,10 +92,16 @@ export class SpaceWatch extends StepRunner {
     }
   }
 
+  /** What has to be free in front of the step. */
+  neededBytes(step: PlannedStep): number {
+    return Math.max(this.options.floorBytes, this.options.neededBytes(step));
+  }
+
   /** What is missing for the step, in words; `null`: it has the room that it needs. */
   async shortage(step: PlannedStep): Promise<string | null> {
-    const needed = Math.max(this.options.floorBytes, this.options.neededBytes(step));
+    const needed = this.neededBytes(step);
     const freeBytes = await this.#freeBytes(needed);
+    this.#freeBefore = freeBytes;
     if (freeBytes >= needed) return null;
     return `${megabytes(freeBytes)} are free in the build area, and ${megabytes(needed)} are needed from here on`;
   }

@@ -331,7 +331,12 @@ export async function startAttemptStep(tx: Db, id: AttemptId, index: number, at:
   await tx
     .insertInto('attempt_steps')
     .values({ attempt_id: id, index, started_at: at, ended_at: null, outcome: null })
-    .onConflict((conflict) => conflict.columns(['attempt_id', 'index']).doNothing())
+    // Within one attempt a step begins anew where room was made for it: how long it takes counts from then.
+    .onConflict((conflict) =>
+      conflict
+        .columns(['attempt_id', 'index'])
+        .doUpdateSet({ started_at: at, ended_at: null, outcome: null }),
+    )
     .execute();
 }
 

@@ -1,7 +1,6 @@
 import { sql, type Insertable, type Selectable, type Updateable } from 'kysely';
-import type { AgentId, BuildId, BuildState, JobState } from '#libs/contracts';
+import type { BuildId, BuildState, JobState } from '#libs/contracts';
 import type { Db } from './farm-database.js';
-import { groupBy } from './group-by.js';
 import { fromJson, toJson } from './json.js';
 import type { BuildsTable, SubmittedFileRecord, VariantsTable } from './schema.js';
 
@@ -197,21 +196,18 @@ export interface RestingBuild {
   readonly name: string;
   readonly state: BuildState;
   readonly endedAt: number | null;
-  readonly collected: boolean;
-  readonly heldOn: readonly AgentId[];
   readonly hasArtifacts: boolean;
   readonly hasLogs: boolean;
 }
 
 /** What retention looks at. */
 export async function restingBuilds(db: Db): Promise<readonly RestingBuild[]> {
-  const [rows, held, artifacts, logs] = await Promise.all([
+  const [rows, artifacts, logs] = await Promise.all([
     db
       .selectFrom('builds')
-      .select(['id', 'name', 'state', 'ended_at', 'collected_at'])
+      .select(['id', 'name', 'state', 'ended_at'])
       .where('state', 'in', ['succeeded', 'failed', 'cancelled', 'paused'])
       .execute(),
-    db.selectFrom('checkpoints').select(['build_id', 'agent_id']).distinct().execute(),
     db.selectFrom('artifacts').select('build_id').distinct().where('available', '=', 1).execute(),
     db
       .selectFrom('log_chunks')
@@ -220,16 +216,13 @@ export async function restingBuilds(db: Db): Promise<readonly RestingBuild[]> {
       .distinct()
       .execute(),
   ]);
-  const holders = groupBy(held, ({ build_id }) => build_id);
   const withArtifacts = new Set(artifacts.map(({ build_id }) => build_id));
   const withLogs = new Set(logs.map(({ build_id }) => build_id));
-  return rows.map(({ id, name, state, ended_at, collected_at }) => ({
+  return rows.map(({ id, name, state, ended_at }) => ({
     id,
     name,
     state,
     endedAt: ended_at,
-    collected: collected_at !== null,
-    heldOn: (holders.get(id) ?? []).map(({ agent_id }) => agent_id),
     hasArtifacts: withArtifacts.has(id),
     hasLogs: withLogs.has(id),
   }));

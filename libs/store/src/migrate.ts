@@ -11,6 +11,7 @@ import { outputPieces } from './migrations/0008-output-pieces.js';
 import { optionalVariants } from './migrations/0009-optional-variants.js';
 import { stepKeys } from './migrations/0010-step-keys.js';
 import { fingerprints } from './migrations/0011-fingerprints.js';
+import { collection } from './migrations/0012-collection.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -27,6 +28,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0009-optional-variants': optionalVariants,
   '0010-step-keys': stepKeys,
   '0011-fingerprints': fingerprints,
+  '0012-collection': collection,
 };
 
 /**

@@ -53,6 +53,8 @@ export interface Schema {
   readonly outputs: OutputsTable;
   readonly output_pieces: OutputPiecesTable;
   readonly checkpoints: CheckpointsTable;
+  readonly area_sizes: AreaSizesTable;
+  readonly checkpoint_pins: CheckpointPinsTable;
   readonly fetch_times: FetchTimesTable;
   readonly tickets: TicketsTable;
   readonly blobs: BlobsTable;
@@ -438,6 +440,26 @@ export interface CheckpointsTable {
   readonly previous: string;
   /** Step key of its state; `null`: nobody knows. */
   readonly key: string | null;
+}
+
+/** What agents said that areas take in their stores. */
+export interface AreaSizesTable {
+  readonly agent_id: AgentId;
+  readonly build_id: BuildId;
+  readonly variant: string;
+  /** What would be free without it. */
+  readonly used_bytes: number;
+  readonly measured_at: number;
+}
+
+/** Checkpoints that no policy removes, because somebody said so. */
+export interface CheckpointPinsTable {
+  readonly build_id: BuildId;
+  /** Empty: all variants. */
+  readonly variant: string;
+  readonly user: string;
+  readonly why: string;
+  readonly pinned_at: number;
 }
 
 /** How long a checkpoint took from agent to agent. */

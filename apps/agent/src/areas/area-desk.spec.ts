@@ -111,6 +111,7 @@ class OneArea extends Areas {
     this.destroyed.push(name);
     return Promise.resolve();
   };
+  override usedBytes = () => Promise.resolve(0);
   override space = () => this.store.space();
 }
 
@@ -266,6 +267,7 @@ class NotedAreas extends Areas {
   override list = () => Promise.resolve([]);
   override workspaces = () => Promise.resolve([]);
   override rest = (name: string) => this.note(`rest ${name}`);
+  override usedBytes = () => Promise.resolve(0);
   override space = () => Promise.resolve({ freeBytes: 1, usedBytes: 1 });
 
   override fork = async (from: CheckpointOfArea, to: WorkspaceOfArea) => {

@@ -54,6 +54,8 @@ export class AreaDesk {
   constructor(
     private readonly areas: Areas,
     private readonly log: Logger,
+    /** Told of an area that jobs have left. */
+    private readonly onRest: (area: string) => void = () => undefined,
   ) {}
 
   /** @param workspace the one that a job is going to work in */
@@ -174,6 +176,7 @@ export class AreaDesk {
       try {
         if (onGone === undefined) {
           await this.#dropping.run(name, () => this.areas.rest(name));
+          this.onRest(name);
           return true;
         }
         await this.#dropping.run(name, () => this.areas.destroy(name));

@@ -56,6 +56,7 @@ import { persistently } from '../link/persistently.js';
 import { ArtifactUploads } from './publish-artifacts.js';
 import { publishTrees } from './publish-trees.js';
 import { reuseState } from './reuse-state.js';
+import { Room } from './room.js';
 import { ReplicaWait } from '../replicas/replica-wait.js';
 
 /**
@@ -72,6 +73,8 @@ export interface Workshop {
   readonly blobs: BlobCache;
   readonly bundles: Bundles;
   readonly settings: () => AgentSettings;
+  /** Resolves when the area is gone, or stays for now. */
+  readonly drop: (area: AreaName) => Promise<void>;
   /** Folder of ManifestRead. */
   readonly binFolder: string;
   readonly cacheFolder: string;
@@ -179,6 +182,7 @@ interface Work {
   readonly mediaPath: string;
   readonly artifacts: ArtifactUploads;
   readonly copies: ReplicaWait | null;
+  readonly room: Room;
   /** Why the job stopped at a boundary, once it has. */
   halt: Halt | null;
 }
@@ -194,23 +198,24 @@ async function prepareWork(
   copies: ReplicaWait | null,
 ): Promise<Work> {
   const { assignment, control, log } = attempt;
-  const { plan, job } = loaded;
-  await fetchMissing(attempt, workshop, loaded, area);
-  const checkpoints = await area.store.list(job.workspace);
-  const { held } = findResumableInJob(plan, job, checkpoints, assignment);
-  const chain = await reuseState(held, {
-    assignment,
-    loaded,
-    area,
-    bring: async (from, wanted) =>
-      await bringForeign(
-        workshop.desk,
-        from,
-        wanted,
-        async (into) => await fetchNoted(attempt, workshop, into, from, wanted, null),
-      ),
-    note: (text) => log.note('-', text),
-    report: attempt.report,
+  const { job } = loaded;
+  const room = openRoom(attempt, workshop, area);
+  const chain = await room.trying(async () => {
+    await fetchMissing(attempt, workshop, loaded, area);
+    return await reuseState(await heldChain(attempt, loaded, area), {
+      assignment,
+      loaded,
+      area,
+      bring: async (from, wanted) =>
+        await bringForeign(
+          workshop.desk,
+          from,
+          wanted,
+          async (into) => await fetchNoted(attempt, workshop, into, from, wanted, null),
+        ),
+      note: (text) => log.note('-', text),
+      report: attempt.report,
+    });
   });
   // The coordinator refuses what comes of an attempt that it has given up, so it may know nothing of what that one left here.
   for (const { boundary, checkpoint } of chain) {
@@ -230,7 +235,34 @@ async function prepareWork(
       attempt.report({ type: 'warning', text });
     },
   });
-  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts, copies, halt: null };
+  return { attempt, workshop, loaded, area, inputs, chain, mediaPath, artifacts, copies, room, halt: null };
+}
+
+/** The job's checkpoints here, from its first on. */
+async function heldChain(
+  { assignment }: RunningAttempt,
+  { plan, job }: LoadedAssignment,
+  { store }: EnteredArea,
+): Promise<readonly HeldBoundary[]> {
+  return findResumableInJob(plan, job, await store.list(job.workspace), assignment).held;
+}
+
+function openRoom(
+  { control, log, report }: RunningAttempt,
+  { link, drop }: Workshop,
+  { store }: EnteredArea,
+): Room {
+  const { key, signal } = control;
+  return new Room({
+    ask: async (body) => await persistently(async () => await link.askRoom(key, body, signal), signal),
+    drop,
+    space: () => store.space(),
+    note: (text) => log.note('-', text),
+    warn: (text) => {
+      log.note('-', `Warning: ${text}`);
+      report({ type: 'warning', text });
+    },
+  });
 }
 
 /** Brings in what other agents hold beyond what is here. What cannot be had is done without: the job then goes on from an earlier state, or its start. */
@@ -282,8 +314,34 @@ async function fetchNoted(
   return checkpoint;
 }
 
+/** Where the store gets full and room can be made, the job goes on from its newest checkpoint. */
 async function runSteps(work: Work): Promise<BuildResult> {
-  const { attempt, area, inputs, chain, artifacts } = work;
+  const runner = await stepRunner(work);
+  const keys = new AttemptKeys(work);
+  for (let { chain } = work; ; chain = await heldChain(work.attempt, work.loaded, work.area)) {
+    const result = await runFrom(chain, runner, keys, work);
+    if (!(await isWorthAnotherTry(result, runner, work))) return result;
+  }
+}
+
+async function isWorthAnotherTry(
+  result: BuildResult,
+  { freeBefore, isOverLimit }: SpaceWatch,
+  { attempt: { control }, loaded: { job }, area, room }: Work,
+): Promise<boolean> {
+  if (result.kind === 'finished' || result.kind === 'paused' || isOverLimit) return false;
+  const end = endOfRun(result, job, control.stopped);
+  if (end?.kind !== 'infrastructure' || end.fault !== 'no-space') return false;
+  return await room.isWorthAnotherTry(freeBefore ?? (await area.store.space()).freeBytes, end.reason);
+}
+
+async function runFrom(
+  chain: readonly HeldBoundary[],
+  runner: SpaceWatch,
+  keys: AttemptKeys,
+  work: Work,
+): Promise<BuildResult> {
+  const { attempt, area, inputs, artifacts } = work;
   const { plan, job } = work.loaded;
   const { assignment, control, log } = attempt;
   const fetch = async (tree: PackedTree): Promise<readonly PieceFile[]> => await fetchPieces(inputs, tree);
@@ -293,8 +351,6 @@ async function runSteps(work: Work): Promise<BuildResult> {
     assignment.base === null || chain.length > 0
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
-  const runner = await stepRunner(work);
-  const keys = new AttemptKeys(work);
   const request = {
     build: assignment.lineage,
     keyOf: (boundary: Boundary) => keys.of(boundary),
@@ -399,10 +455,18 @@ async function haltBefore(work: Work, watch: SpaceWatch, step: PlannedStep): Pro
   const { control, log } = work.attempt;
   if (control.pausesNow || isPausedBefore(work, step)) return { kind: 'paused', before: step.index };
   const asked = control.handOver;
-  const reason = asked ?? (await watch.shortage(step));
+  const reason = asked ?? (await shortageOf(work, watch, step));
   if (reason === null) return null;
   log.note(step.name, `handed over in front of ${step.name}: ${reason}`);
   return { kind: 'handed-over', before: step.index, cause: asked === null ? 'no-space' : 'asked', reason };
+}
+
+/** What is missing for the step, when no more room can be made. */
+async function shortageOf({ room }: Work, watch: SpaceWatch, step: PlannedStep): Promise<string | null> {
+  const missing = await watch.shortage(step);
+  return missing !== null && (await room.reach(watch.neededBytes(step)))
+    ? await watch.shortage(step)
+    : missing;
 }
 
 /** "No step from this one on": a pause that is asked for too late still holds at the next boundary. */

@@ -31,6 +31,7 @@ function setUp() {
       link,
       instance: '0'.repeat(32),
       space: () => Promise.resolve({ freeBytes: 1, usedBytes: 1 }),
+      sizes: { untold: () => [], told: () => undefined },
       onReplicate: () => undefined,
       onCopied: () => undefined,
       onFingerprints: () => undefined,

@@ -2,6 +2,7 @@ import type { AgentSettings, AreaName, AttemptId, HeartbeatResponse } from '#lib
 import { ApiError } from '#libs/http-client';
 import type { Space } from '#libs/engine';
 import type { Logger } from 'pino';
+import type { AreaSizes } from '../areas/area-sizes.js';
 import type { AttemptControl } from '../attempts/attempt.js';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import { hostLoad } from '../host/host-facts.js';
@@ -13,6 +14,7 @@ export interface LeaseKeeperOptions {
   readonly link: CoordinatorLink;
   readonly instance: string;
   readonly space: () => Promise<Space>;
+  readonly sizes: Pick<AreaSizes, 'untold' | 'told'>;
   /** Told to remove these areas; may be told again. */
   readonly onDrop: (areas: readonly AreaName[]) => void;
   /** There may be checkpoints to copy. */
@@ -114,6 +116,7 @@ export class LeaseKeeper {
     const sentAtMs = this.#now();
     const held = [...this.#held.values()].map((lease) => ({ lease, key: lease.control.key }));
     const dropped = [...this.#dropped].slice(0, MOST_DROPPED);
+    const sizes = this.options.sizes.untold();
     try {
       const body = {
         instance,
@@ -121,11 +124,13 @@ export class LeaseKeeper {
         ...(await this.#space()),
         attempts: held.map(({ key: { attempt, epoch, token } }) => ({ attempt, epoch, token })),
         dropped,
+        sizes,
         leaving: this.leaving,
       };
       const { heartbeatMs, selfStopMs } = this.#settings;
       const answer = await link.heartbeat(body, heartbeatTimeoutMs(heartbeatMs, selfStopMs), signal);
       for (const area of dropped) this.#dropped.delete(area);
+      this.options.sizes.told(sizes);
       for (const { lease } of held) this.#apply(lease, sentAtMs, answer);
       this.#settings = answer.settings;
       if (answer.drop.length > 0) this.options.onDrop(answer.drop);

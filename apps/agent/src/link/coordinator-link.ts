@@ -11,12 +11,14 @@ import {
   PeerCertificate,
   RedeemedTicket,
   ReportsResponse,
+  RoomAnswer,
   TakenFingerprints,
   TransferTicket,
   UploadState,
   WantedReplicas,
   type AskId,
   type AskPeerCertificate,
+  type AskRoom,
   type AskTransfer,
   type AttemptId,
   type EnrolRequest,
@@ -151,6 +153,12 @@ export class CoordinatorLink {
   async askCopies(key: AttemptKey, body: AskCopies, signal: AbortSignal): Promise<CopiesAnswer> {
     const options = { signal, headers: headersOf(key) };
     return CopiesAnswer.parse(await this.http.json('POST', `${pathOf(key)}/copies`, body, options));
+  }
+
+  /** What may go from the attempt's store, which is too full for it. */
+  async askRoom(key: AttemptKey, body: AskRoom, signal: AbortSignal): Promise<RoomAnswer> {
+    const options = { signal, headers: headersOf(key) };
+    return RoomAnswer.parse(await this.http.json('POST', `${pathOf(key)}/room`, body, options));
   }
 
   async heldReplica(body: HeldReplica, signal: AbortSignal): Promise<void> {

@@ -80,7 +80,7 @@ export const COMMANDS: readonly KnownCommand[] = [
   },
   {
     name: 'checkpoints',
-    summary: 'the checkpoints that agents hold',
+    summary: 'what agents hold: list, usage, pin, collect',
     load: async () => (await import('./commands/checkpoints.js')).checkpoints,
   },
   {

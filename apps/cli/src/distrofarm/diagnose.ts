@@ -1,4 +1,11 @@
-import type { AgentView, Health, ReplicaLack, ReplicaLackList, WhoAmI } from '#libs/contracts';
+import type {
+  AgentView,
+  CollectionReport,
+  Health,
+  ReplicaLack,
+  ReplicaLackList,
+  WhoAmI,
+} from '#libs/contracts';
 import { ApiError } from '#libs/http-client';
 import { stat } from 'node:fs/promises';
 import { cleaned } from './cleaned.js';
@@ -61,6 +68,8 @@ export async function* diagnose(session: Session): AsyncGenerator<Finding> {
   yield* agents.ok ? agentFindings(cleaned(agents.value.agents)) : [agents.finding];
   const replicas = await attempt('replicas', async () => await farm.get<ReplicaLackList>('/replicas'));
   yield* replicas.ok ? replicaFindings(cleaned(replicas.value.lacking)) : [replicas.finding];
+  const room = await attempt('room', async () => await farm.get<CollectionReport>('/checkpoints/collection'));
+  yield* room.ok ? roomFindings(cleaned(room.value)) : [room.finding];
 }
 
 /** A coordinator without its database answers with 503, and says so in the same words. */
@@ -178,6 +187,22 @@ function* replicaFindings(lacking: readonly ReplicaLack[]): Generator<Finding> {
         kind === 'missing'
           ? 'See which agents are ready, and have room: distrofarm agents list'
           : 'See what the agent has to say that is to fetch it, and how fast the network between them is.',
+    };
+  }
+}
+
+function* roomFindings({ removals, shortages }: CollectionReport): Generator<Finding> {
+  if (shortages.length === 0)
+    yield ok('room', removals.length === 0 ? 'there is enough' : 'what is too old or too much goes soon');
+  for (const { why, pinnedBytes } of shortages) {
+    yield {
+      check: 'room',
+      verdict: 'warn',
+      found: why,
+      advice:
+        pinnedBytes > 0
+          ? 'See what people keep: distrofarm checkpoints pins'
+          : 'See what takes it: distrofarm checkpoints usage',
     };
   }
 }

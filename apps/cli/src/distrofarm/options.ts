@@ -15,6 +15,17 @@ export function replicas(text: string): number {
   return Number(text);
 }
 
+const SIZE_UNITS = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 } as const;
+
+/** For commander: bytes, in decimal units. */
+export function byteCount(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,3})?)([kMGT]?)B?$/.exec(text) ?? [];
+  const bytes = Math.round(Number(number) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS]);
+  if (number === '' || bytes > 1e15)
+    throw new InvalidArgumentError('Expected a size such as 500M, 20G or 1.5T.');
+  return bytes;
+}
+
 /** For commander: a duration in milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);

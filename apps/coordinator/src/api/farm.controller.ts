@@ -1,14 +1,10 @@
-import { Controller, Get, Header, Query, Res } from '@nestjs/common';
+import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import type { z } from 'zod';
-import { CheckpointList, Health, ReplicaLackList, WhoAmI } from '#libs/contracts';
+import { Health, ReplicaLackList, WhoAmI } from '#libs/contracts';
 import { FarmRedis } from '#libs/queue';
-import { dutyHolder, listAgents, listCheckpoints } from '#libs/store';
+import { dutyHolder, listAgents } from '#libs/store';
 import { Public, TheCaller, type Caller } from '../access/caller.js';
-import { AgentViews } from '../agents/agent-views.js';
-import { BuildViews } from '../builds/build-views.js';
-import { laneOf } from '../builds/lane-of.js';
 import { CoordinatorConfig } from '../config.js';
 import { Metrics } from '../metrics.js';
 import { Duty, SCHEDULE_DUTY } from '../scheduling/duty.js';
@@ -25,8 +21,6 @@ export class FarmController {
     private readonly redis: FarmRedis,
     private readonly duty: Duty,
     private readonly config: CoordinatorConfig,
-    private readonly builds: BuildViews,
-    private readonly agents: AgentViews,
     private readonly metrics: Metrics,
     private readonly replication: Replication,
   ) {}
@@ -60,32 +54,6 @@ export class FarmController {
       farm: this.config.farm,
       version: VERSION,
     };
-  }
-
-  @Get('checkpoints')
-  @ApiBearerAuth()
-  @ApiOkResponse({ standardSchema: CheckpointList })
-  async checkpoints(
-    @Query('build') build: string | undefined,
-    @Query('agent') agent: string | undefined,
-  ): Promise<z.infer<typeof CheckpointList>> {
-    const rows = await listCheckpoints(this.store.db, {
-      build: build === undefined ? undefined : (await this.builds.resolve(build)).id,
-      agent: agent === undefined ? undefined : (await this.agents.resolve(agent)).id,
-    });
-    const names = new Map((await listAgents(this.store.db)).map(({ id, name }) => [id, name]));
-    const checkpoints = rows.map((row) => ({
-      id: row.id,
-      agent: row.agentId,
-      agentName: names.get(row.agentId) ?? row.agentId,
-      build: row.buildId,
-      variant: row.variant,
-      lane: laneOf(row.workspace),
-      label: row.label,
-      before: row.label.startsWith('.step_') ? row.label.slice('.step_'.length) : null,
-      takenAt: row.takenAt,
-    }));
-    return { checkpoints };
   }
 
   /** Copies of checkpoints that builds want and that are not there. */

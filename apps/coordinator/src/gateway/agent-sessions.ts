@@ -22,11 +22,14 @@ import {
   findAttempt,
   hashSecret,
   insertAgent,
+  keepAreaSizes,
   leasesOfAgent,
   newSecret,
   openAttempts,
+  recordAreaSizes,
   recordHeartbeat,
   recordHello,
+  removeAreaSize,
   removeCheckpointsOfArea,
   removeDropping,
   renewLeases,
@@ -37,12 +40,14 @@ import {
   useEnrolment,
   type AgentLease,
   type AgentRow,
+  type AreaSize,
   type AttemptRow,
   type Schema,
 } from '#libs/store';
 import { checkpointOf } from '../attempts/checkpoint-of.js';
 import { EndAttempts } from '../attempts/end-attempts.js';
 import { CoordinatorConfig } from '../config.js';
+import { spaceFloorOf } from '../decide/space-floor.js';
 import { HandOvers } from '../scheduling/hand-overs.js';
 import { Work, type Changes } from '../work.js';
 import { agentSettings } from './agent-settings.js';
@@ -122,6 +127,11 @@ export class AgentSessions {
           tx,
           agent.id,
           hello.holdings.flatMap((holding) => checkpointOf(holding) ?? []),
+        );
+        await keepAreaSizes(
+          tx,
+          agent.id,
+          hello.areas.map((area) => sizeOf(area, 0)),
         );
         const reason = `agent ${agent.name} was restarted`;
         for (const attempt of forgotten) await this.#endLost(tx, changes, attempt, now, reason);
@@ -207,10 +217,20 @@ export class AgentSessions {
     now: number,
   ): Promise<void> {
     if ((await recordHeartbeat(tx, agent.id, beat, now)) === null) requireInstance(agent, '');
+    const sizes = (beat.sizes ?? []).map(({ area, usedBytes }) => sizeOf(area, usedBytes));
+    await recordAreaSizes(tx, agent.id, sizes, now);
     if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
+    // That it still is short, everybody knows: what could be done about it has been.
+    const isNews = beat.dropped.length + sizes.length > 0;
+    changes.wantsRoom =
+      (isShort(beat) && (isNews || !isShort(agent.facts))) || (sizes.length > 0 && this.#hasBudget);
     if (agent.lostAt !== null) {
       changes.event('agent-connected', { agent: agent.id }, { name: agent.name, again: true });
     }
+  }
+
+  get #hasBudget(): boolean {
+    return this.config.agentBudgetBytes !== null || this.config.farmBudgetBytes !== null;
   }
 
   async #noteDropped(tx: Transaction<Schema>, agent: AgentRow, areas: readonly AreaName[]): Promise<void> {
@@ -218,6 +238,7 @@ export class AgentSessions {
     for (const area of areas) {
       const { build, variant } = splitArea(area);
       await removeCheckpointsOfArea(tx, agent.id, build, variant);
+      await removeAreaSize(tx, agent.id, build, variant);
     }
   }
 
@@ -250,6 +271,15 @@ export class AgentSessions {
       });
     }
   }
+}
+
+function sizeOf(area: AreaName, usedBytes: number): AreaSize {
+  const { build: buildId, variant } = splitArea(area);
+  return { buildId, variant, usedBytes };
+}
+
+function isShort(store: { readonly freeBytes: number; readonly usedBytes: number }): boolean {
+  return store.freeBytes < spaceFloorOf(store);
 }
 
 /** Once in each such time, whichever coordinator is asked. */

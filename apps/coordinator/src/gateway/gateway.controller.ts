@@ -17,6 +17,7 @@ import {
   AskCopies,
   AskId,
   AskPeerCertificate,
+  AskRoom,
   AskTransfer,
   ATTEMPT_TOKEN_HEADER,
   AttemptId,
@@ -41,6 +42,7 @@ import {
   type PeerCertificate,
   type RedeemedTicket,
   type ReportsResponse,
+  type RoomAnswer,
   type TransferTicket,
   type UploadState,
   type CopiesAnswer,
@@ -61,6 +63,7 @@ import { agentChannel, COPIED, FINGERPRINTS, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
 import { AttemptCopies } from './attempt-copies.js';
+import { AttemptRoom } from './attempt-room.js';
 import { AttemptLogs } from './attempt-logs.js';
 import { AttemptUploads } from './attempt-uploads.js';
 import { Claims } from './claims.js';
@@ -94,6 +97,7 @@ export class GatewayController {
     private readonly replication: Replication,
     private readonly copies: AttemptCopies,
     private readonly fingerprints: AskFingerprints,
+    private readonly room: AttemptRoom,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
     private readonly limit: RequestLimit,
@@ -295,6 +299,17 @@ export class GatewayController {
     @Body({ schema: FingerprintAnswer }) body: FingerprintAnswer,
   ): Promise<void> {
     await this.fingerprints.answer(agent, ask, body);
+  }
+
+  @Post('attempts/:attempt/room')
+  @HttpCode(200)
+  async askRoom(
+    @TheAgent() agent: AgentRow,
+    @Param('attempt', { schema: AttemptId }) attempt: AttemptId,
+    @Headers() headers: Record<string, string | undefined>,
+    @Body({ schema: AskRoom }) body: AskRoom,
+  ): Promise<RoomAnswer> {
+    return await this.room.ask(agent, claimOf(agent, attempt, headers), body);
   }
 
   @Get('blobs/:sha256')

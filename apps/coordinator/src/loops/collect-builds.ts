@@ -1,19 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { BlobStore, LogStore } from '#libs/artifacts';
 import {
-  addDropping,
-  buildsGoneOnFrom,
   forgetAsks,
   attemptsOfBuild,
-  checkpointsOfReplicated,
-  groupBy,
-  listAgents,
-  listCheckpoints,
-  lockBuild,
+  buildsGoneOnFrom,
+  buildsOfAreas,
+  listCheckpointPins,
   markArtifactsUnavailable,
-  openAttempts,
   removeBlob,
-  removeCheckpointsOfArea,
   removeLogChunks,
   removeOutputsOfBuild,
   removeUpload,
@@ -22,16 +16,12 @@ import {
   trimEvents,
   unreferencedBlobs,
   updateBuild,
-  type AgentRow,
   type RestingBuild,
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
-import { collectBuilds, type AgentSpace, type Collection } from '../decide/collect-policy.js';
-import { dropReplicas, type DroppedReplica, type HeldArea } from '../decide/drop-replicas.js';
-import { isStaying } from '../decide/plan-replicas.js';
-import { spaceFloorOf } from '../decide/space-floor.js';
+import { collectBuilds, type Collection } from '../decide/collect-policy.js';
+import { oldBuilds } from '../decide/collection-order.js';
 import { Log } from '../log.js';
-import { conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work } from '../work.js';
 
@@ -42,7 +32,7 @@ const BLOBS_PER_PASS = 500;
 /** Of what was only planned. */
 const OLD_ASK_MS = 24 * 3_600_000;
 
-/** Retention: decides (collectBuilds) and removes. */
+/** Retention of artifacts, logs and what they are made of: decides (collectBuilds) and removes. Of checkpoints: CollectCheckpoints. */
 @Injectable()
 export class CollectBuilds {
   constructor(
@@ -57,72 +47,14 @@ export class CollectBuilds {
 
   async pass(): Promise<void> {
     const { db } = this.store;
-    const needed = await buildsGoneOnFrom(db);
-    const builds = (await restingBuilds(db)).map((build) => ({ ...build, pinned: needed.has(build.id) }));
+    const builds = await restingBuilds(db);
     const byId = new Map(builds.map((build) => [build.id, build]));
-    const rows = (await listAgents(db)).filter(({ revokedAt }) => revokedAt === null);
-    const agents = await this.#afterDroppingReplicas(rows, builds);
-    for (const collection of collectBuilds(builds, agents, this.config, this.clock.now())) {
+    for (const collection of collectBuilds(builds, this.config, this.clock.now())) {
       const build = byId.get(collection.build);
       if (build !== undefined) await this.#collect(build, collection);
     }
     await this.#forgetOld(builds);
     await this.#collectBlobs();
-  }
-
-  /** The room of the agents; those that give up a replica now give up nothing else. Of finished builds nothing is needed, so that goes before replicas. */
-  async #afterDroppingReplicas(
-    rows: readonly AgentRow[],
-    builds: readonly RestingBuild[],
-  ): Promise<readonly AgentSpace[]> {
-    const agents = rows.map(spaceOf);
-    const holdFinished = new Set(
-      builds.flatMap(({ state, heldOn }) => (state === 'succeeded' ? heldOn : [])),
-    );
-    const short = agents.filter((agent) => agent.freeBytes < agent.floorBytes && !holdFinished.has(agent.id));
-    if (short.length === 0) return agents;
-    const now = this.clock.now();
-    const staying = new Set(rows.filter((row) => isStaying(conditionOf(row, now))).map(({ id }) => id));
-    const dropped = dropReplicas(short, await this.#heldAreas(), staying);
-    for (const replica of dropped) await this.#dropReplica(replica);
-    const dropping = new Set(dropped.map(({ agent }) => agent));
-    return agents.map((agent) => (dropping.has(agent.id) ? { ...agent, isDropping: true } : agent));
-  }
-
-  async #heldAreas(): Promise<readonly HeldArea[]> {
-    const { db } = this.store;
-    const works = new Set(
-      (await openAttempts(db)).map(({ agent_id, build_id }) => `${agent_id} ${build_id}`),
-    );
-    const held = groupBy(
-      await checkpointsOfReplicated(db),
-      ({ agentId, buildId, variant }) => `${agentId} ${buildId}.${variant}`,
-    );
-    return [...held.values()].flatMap((checkpoints) => {
-      const [first] = checkpoints;
-      if (first === undefined) return [];
-      const { agentId: agent, buildId: build, variant } = first;
-      return {
-        ...{ agent, build, variant },
-        isInUse: works.has(`${agent} ${build}`),
-        checkpoints: checkpoints.map(({ id }) => id),
-        newestAt: Math.max(...checkpoints.map(({ takenAt }) => takenAt)),
-      };
-    });
-  }
-
-  async #dropReplica({ agent, build, variant, why }: DroppedReplica): Promise<void> {
-    const isDropped = await this.work.change(async (tx, changes) => {
-      await lockBuild(tx, build);
-      if ((await openAttempts(tx, agent)).some(({ build_id }) => build_id === build)) return false;
-      // At once: nobody is to be sent there for them.
-      await removeCheckpointsOfArea(tx, agent, build, variant);
-      await addDropping(tx, agent, [`${build}.${variant}`]);
-      changes.wakeAgents.add(agent);
-      changes.event('warning', { build, agent }, { variant, text: why });
-      return true;
-    });
-    if (isDropped) this.log.warn({ component: 'collect', build, variant, agent, why }, 'replica dropped');
   }
 
   /** What grows with time alone. */
@@ -137,16 +69,8 @@ export class CollectBuilds {
     }
   }
 
-  async #collect(build: RestingBuild, { checkpointsOn, artifacts, logs, why }: Collection): Promise<void> {
-    const { db } = this.store;
-    await this.work.change(async (tx, changes) => {
-      for (const agent of checkpointsOn) {
-        const held = await listCheckpoints(tx, { build: build.id, agent });
-        await addDropping(tx, agent, [...new Set(held.map(({ variant }) => `${build.id}.${variant}`))]);
-        changes.wakeAgents.add(agent);
-      }
-    });
-    if (artifacts) await markArtifactsUnavailable(db, build.id);
+  async #collect(build: RestingBuild, { artifacts, logs, why }: Collection): Promise<void> {
+    if (artifacts) await markArtifactsUnavailable(this.store.db, build.id);
     if (logs) await this.#removeLogs(build);
     this.log.info({ component: 'collect', build: build.id, why }, 'collected');
   }
@@ -158,12 +82,18 @@ export class CollectBuilds {
     }
   }
 
-  /** From here on a build can no longer be resumed, and the files and outputs it was made of are nobody's. */
-  async #forgetOld(builds: readonly (RestingBuild & { readonly pinned: boolean })[]): Promise<void> {
+  /**
+   * From here on a build can no longer be resumed, and the files and outputs it was made of are nobody's. Its checkpoints went with the same pass, or go when its agents are back. What a person
+   * pinned, or others go on from, is not forgotten.
+   */
+  async #forgetOld(builds: readonly RestingBuild[]): Promise<void> {
+    const { db } = this.store;
     const now = this.clock.now();
-    for (const { id, state, endedAt, collected, pinned } of builds) {
-      const keepMs = state === 'succeeded' ? this.config.keepFinishedMs : this.config.keepFailedMs;
-      if (collected || pinned || state === 'paused' || endedAt === null || now - endedAt <= keepMs) continue;
+    const old = oldBuilds(await buildsOfAreas(db), this.config, now);
+    const needed = await buildsGoneOnFrom(db);
+    const pinned = new Set((await listCheckpointPins(db)).map(({ build }) => build));
+    for (const { id, state } of builds) {
+      if (!old.has(id) || state === 'paused' || needed.has(id) || pinned.has(id)) continue;
       await this.work.change(async (tx) => {
         await removeOutputsOfBuild(tx, id);
         await updateBuild(tx, id, { collected_at: now });
@@ -179,14 +109,4 @@ export class CollectBuilds {
       if (await removeBlob(this.store.db, sha256, before)) await this.blobs.remove(sha256);
     }
   }
-}
-
-function spaceOf({ id, name, facts, dropping }: AgentRow): AgentSpace {
-  return {
-    id,
-    name,
-    freeBytes: facts.freeBytes,
-    floorBytes: spaceFloorOf(facts),
-    isDropping: dropping.length > 0,
-  };
 }

@@ -7,8 +7,15 @@ import { SettleKeys } from '../fingerprints/settle-keys.js';
 import { Replication } from '../scheduling/replication.js';
 import { MOST_PLACEMENTS, ScheduleJobs } from '../scheduling/schedule-jobs.js';
 import { SendMessages } from '../scheduling/send-messages.js';
-import { FINGERPRINTS_CHANNEL, PLACES_CHANNEL, REPLICAS_CHANNEL, SCHEDULING_CHANNEL } from '../work.js';
+import {
+  FINGERPRINTS_CHANNEL,
+  PLACES_CHANNEL,
+  REPLICAS_CHANNEL,
+  ROOM_CHANNEL,
+  SCHEDULING_CHANNEL,
+} from '../work.js';
 import { CollectBuilds } from './collect-builds.js';
+import { CollectCheckpoints } from './collect-checkpoints.js';
 import { ForgetInboxes } from './forget-inboxes.js';
 import { FindLost } from './find-lost.js';
 import { RunningLoop } from './run-loop.js';
@@ -33,6 +40,7 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly keys: SettleKeys,
     private readonly lost: FindLost,
     private readonly collect: CollectBuilds,
+    private readonly checkpoints: CollectCheckpoints,
     private readonly inboxes: ForgetInboxes,
     private readonly redis: FarmRedis,
     private readonly wakes: Wakes,
@@ -57,10 +65,14 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     const fingerprints = this.#start('fingerprints', 5 * SECOND_MS, async () => {
       if (this.duty.since !== null) await this.keys.pass(this.duty.holder);
     });
+    const room = this.#start('room', 10 * MINUTE_MS, async () => {
+      if (this.duty.since !== null) await this.checkpoints.pass();
+    });
     const wakings = [
       this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
       this.wakes.subscribe(REPLICAS_CHANNEL, () => replicas.wake()),
       this.wakes.subscribe(FINGERPRINTS_CHANNEL, () => fingerprints.wake()),
+      this.wakes.subscribe(ROOM_CHANNEL, () => room.wake()),
       this.wakes.subscribe(PLACES_CHANNEL, () => {
         fingerprints.wake();
         if (this.replication.isWanted) replicas.wake();

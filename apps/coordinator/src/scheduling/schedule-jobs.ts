@@ -33,7 +33,14 @@ import {
 import { settleState } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
 import { placeJobs, type Placement } from '../decide/place-jobs.js';
-import type { PlacementInput, Served, UnderWay, WaitingJob } from '../decide/placement-input.js';
+import type {
+  CandidateAgent,
+  PlacementInput,
+  Served,
+  UnderWay,
+  WaitingJob,
+} from '../decide/placement-input.js';
+import { roomForWaiting } from '../decide/room-for-waiting.js';
 import { Metrics } from '../metrics.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
@@ -53,6 +60,8 @@ export const MOST_PLACEMENTS = 100;
 
 const NOTHING_UNDER_WAY: UnderWay = { trusted: new Map(), all: new Map() };
 
+const NO_ROOM = '[]';
+
 /** Between the parts of a pass, of which each may take a tenth of a second on a large farm: whoever called meanwhile is answered. */
 const BREATH_MS = 10;
 
@@ -60,6 +69,8 @@ const BREATH_MS = 10;
 @Injectable()
 export class ScheduleJobs {
   #served: Served | undefined;
+  /** As JSON. */
+  #wantedRoom = NO_ROOM;
   readonly #reuse: ReusableStates;
 
   constructor(
@@ -94,6 +105,10 @@ export class ScheduleJobs {
     this.#served = result.served;
     await sleep(BREATH_MS);
     await this.#keepReasons(rows, result.waiting);
+    this.#askForRoom(
+      input.jobs.filter(({ id }) => result.waiting.has(id)),
+      input.agents,
+    );
     const names = new Map(agents.map(({ id, name }) => [id, name]));
     const byId = new Map(rows.map((row) => [row.id, row]));
     const placements = result.placements.flatMap(({ job, agent, ...how }) => {
@@ -101,6 +116,13 @@ export class ScheduleJobs {
       return row === undefined ? [] : [{ row, agent, agentName: names.get(agent) ?? agent, ...how }];
     });
     return await this.#assignAll(holder, placements);
+  }
+
+  /** Once for the same want: what could be done about it has been then. */
+  #askForRoom(jobs: readonly WaitingJob[], agents: readonly CandidateAgent[]): void {
+    const wanted = JSON.stringify([...roomForWaiting(jobs, agents)]);
+    if (wanted !== this.#wantedRoom && wanted !== NO_ROOM) this.work.wantRoom();
+    this.#wantedRoom = wanted;
   }
 
   /** What the next pass would look at. */

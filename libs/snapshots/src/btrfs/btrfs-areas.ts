@@ -110,6 +110,12 @@ export class BtrfsAreas extends Areas {
     });
   }
 
+  /** btrfs-filesystem(8), du: what only the area has, and what its files share among each other or with another area. */
+  override async usedBytes(name: string): Promise<number> {
+    if (!(await this.#isOurs(name))) return 0;
+    return parseUsage(await this.#btrfs.btrfs('filesystem', 'du', '--summarize', '--raw', this.#path(name)));
+  }
+
   override async space(): Promise<Space> {
     return await new BtrfsSnapshotStore({ root: this.#root, layout: this.#layout }).space();
   }
@@ -148,6 +154,12 @@ export class BtrfsAreas extends Areas {
     refuseBadWorkspace(name);
     return join(this.#root, name);
   }
+}
+
+/** `total exclusive set-shared path`, below a line of titles. */
+function parseUsage(output: string): number {
+  const [, exclusive = '0', shared = '0'] = /^\s*\d+\s+(\d+)\s+(\d+)\s/m.exec(output) ?? [];
+  return Number(exclusive) + Number(shared);
 }
 
 async function identifyFolder(path: string): Promise<string | null> {

@@ -7,7 +7,7 @@ import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
 import { treeUsers } from '../tree-users.js';
-import { removeTrees } from './copy-tree.js';
+import { removeTrees, treeUsage } from './copy-tree.js';
 import { DirectorySnapshotStore } from './directory-snapshot-store.js';
 import { readJson } from '../read-json.js';
 import { identifyFolder, writeJson, type FolderIdentity } from './workspace-record.js';
@@ -94,6 +94,11 @@ export class DirectoryAreas extends Areas {
     const store = this.#store(name);
     for (const workspace of await this.workspaces(name)) await store.destroy(workspace);
     await removeTrees(path);
+  }
+
+  /** What several checkpoints share counts once; what another area shares by reflinks counts as well. */
+  override async usedBytes(name: string): Promise<number> {
+    return (await this.#isOurs(name)) ? await treeUsage(this.#path(name)) : 0;
   }
 
   override async space(): Promise<Space> {

@@ -176,6 +176,12 @@ export class ZfsAreas extends Areas {
     await inStoreWords(async () => rm(path, { recursive: true, force: true }));
   }
 
+  override async usedBytes(name: string): Promise<number> {
+    if ((await this.#find(name)) !== 'ours') return 0;
+    const dataset = this.#dataset(name);
+    return Number((await readProperties(this.#zfs, dataset, 0, ['used'])).get(dataset)?.get('used') ?? 0);
+  }
+
   override async space(): Promise<Space> {
     return await this.#store(this.#root).space();
   }

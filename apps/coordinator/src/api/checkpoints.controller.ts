@@ -1,0 +1,137 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { z } from 'zod';
+import {
+  AreaList,
+  CheckpointList,
+  CheckpointPinList,
+  CollectNow,
+  CollectionReport,
+  FarmError,
+  PinCheckpoints as Pinning,
+} from '#libs/contracts';
+import { appendAudit, type CheckpointFilter } from '#libs/store';
+import { Needs, requireMayChange, TheCaller, type Caller } from '../access/caller.js';
+import { AgentViews } from '../agents/agent-views.js';
+import { BuildViews } from '../builds/build-views.js';
+import { CheckpointViews } from '../checkpoints/checkpoint-views.js';
+import { PinCheckpoints } from '../checkpoints/pin-checkpoints.js';
+import { CollectCheckpoints } from '../loops/collect-checkpoints.js';
+import { Work } from '../work.js';
+
+/** What agents hold, and what goes. */
+@ApiTags('checkpoints')
+@ApiBearerAuth()
+@Controller('api/v1/checkpoints')
+export class CheckpointsController {
+  constructor(
+    private readonly views: CheckpointViews,
+    private readonly builds: BuildViews,
+    private readonly agents: AgentViews,
+    private readonly pins: PinCheckpoints,
+    private readonly collecting: CollectCheckpoints,
+    private readonly work: Work,
+  ) {}
+
+  @Get()
+  @ApiOkResponse({ standardSchema: CheckpointList })
+  async list(
+    @Query('build') build: string | undefined,
+    @Query('agent') agent: string | undefined,
+  ): Promise<z.infer<typeof CheckpointList>> {
+    return { checkpoints: await this.views.list(await this.#filter(build, agent)) };
+  }
+
+  /** The same by what can go by itself, with its size. */
+  @Get('areas')
+  @ApiOkResponse({ standardSchema: AreaList })
+  async areas(
+    @Query('build') build: string | undefined,
+    @Query('agent') agent: string | undefined,
+  ): Promise<AreaList> {
+    return await this.views.areas(await this.#filter(build, agent));
+  }
+
+  @Get('pins')
+  @ApiOkResponse({ standardSchema: CheckpointPinList })
+  async listPins(): Promise<CheckpointPinList> {
+    return await this.pins.list();
+  }
+
+  @Post(':build/pin')
+  @HttpCode(200)
+  @Needs('submitter')
+  @ApiOkResponse({ standardSchema: CheckpointPinList })
+  async pin(
+    @Param('build') reference: string,
+    @Body({ schema: Pinning }) body: z.output<typeof Pinning>,
+    @TheCaller() caller: Caller,
+  ): Promise<CheckpointPinList> {
+    const build = await this.builds.resolve(reference);
+    requireMayChange(caller, build);
+    return await this.pins.pin(build.id, body, caller);
+  }
+
+  @Post(':build/unpin')
+  @HttpCode(200)
+  @Needs('submitter')
+  @ApiOkResponse({ standardSchema: CheckpointPinList })
+  async unpin(
+    @Param('build') reference: string,
+    @Body({ schema: Pinning }) body: z.output<typeof Pinning>,
+    @TheCaller() caller: Caller,
+  ): Promise<CheckpointPinList> {
+    const build = await this.builds.resolve(reference);
+    requireMayChange(caller, build);
+    return await this.pins.unpin(build.id, body, caller);
+  }
+
+  /** What collecting would remove now. */
+  @Get('collection')
+  @ApiOkResponse({ standardSchema: CollectionReport })
+  async plan(
+    @Query('agent') agent: string | undefined,
+    @Query('free') free: string | undefined,
+  ): Promise<CollectionReport> {
+    const scope = {
+      agent: agent === undefined ? undefined : await this.agents.resolve(agent),
+      freeBytes: free === undefined ? undefined : bytesOf(free),
+    };
+    return await this.views.report(await this.collecting.plan(scope));
+  }
+
+  @Post('collect')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: CollectionReport })
+  async collect(
+    @Body({ schema: CollectNow }) { agent, freeBytes, why }: z.output<typeof CollectNow>,
+    @TheCaller() caller: Caller,
+  ): Promise<CollectionReport> {
+    const only = agent === null ? undefined : await this.agents.resolve(agent);
+    const collection = await this.collecting.collect({ agent: only, freeBytes: freeBytes ?? undefined });
+    await this.work.change(async (tx, _, now) => {
+      const removed = collection.removals.map(
+        ({ agent: on, build, variant }) => `${build}.${variant} on ${on}`,
+      );
+      await appendAudit(tx, now, {
+        ...{ user: caller.user, tokenId: caller.token, action: 'checkpoints.collect', why },
+        target: only?.name ?? '',
+        data: { freeBytes, removed },
+      });
+    });
+    return await this.views.report(collection);
+  }
+
+  async #filter(build: string | undefined, agent: string | undefined): Promise<CheckpointFilter> {
+    return {
+      build: build === undefined ? undefined : (await this.builds.resolve(build)).id,
+      agent: agent === undefined ? undefined : (await this.agents.resolve(agent)).id,
+    };
+  }
+}
+
+function bytesOf(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new FarmError('INVALID', `free: found "${text.slice(0, 50)}", expected a count of bytes`);
+}

@@ -1,0 +1,80 @@
+// Needs redis-server, root (which mounts a tmpfs), PostgreSQL's server programs, and the built dist/ (of DISTROFARM_BUILT, when that is set).
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { AreaList, BuildId, CheckpointPinList } from '#libs/contracts';
+import { execa } from 'execa';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { collectionConformance } from '../support/collection-conformance.js';
+import type { AgentStore } from '../support/replicas-conformance.js';
+import { TestFarm } from '../support/test-farm.js';
+
+jest.setTimeout(300_000);
+
+const STORE_BYTES = 192 * 1024 ** 2;
+
+collectionConformance('on a folder (sqlite)', { database: 'sqlite', makeStore: smallDisk });
+
+/** A disk of its own, which lies in the farm's folder. */
+async function smallDisk(farm: TestFarm): Promise<AgentStore> {
+  const place = join(farm.folder, 'disk');
+  await mkdir(place);
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${STORE_BYTES},mode=755`, 'tmpfs', place]);
+  const unmount = async (): Promise<void> => {
+    await execa('umount', ['--lazy', place], { reject: false });
+  };
+  return { place: join(place, 'areas'), lose: unmount, remove: unmount };
+}
+
+describe.each(['sqlite', 'postgres'] as const)('a budget for checkpoints (%s)', (database) => {
+  let farm: TestFarm;
+  beforeAll(async () => {
+    const env = { DISTROFARM_KEEP_GB_PER_AGENT: '0.01', DISTROFARM_KEEP_NEWEST_CHECKPOINTS: '1' };
+    farm = await TestFarm.start({ database, agents: 1, env });
+  });
+  afterAll(() => farm.stop());
+
+  const areas = async (): Promise<AreaList['areas']> =>
+    (await farm.call<AreaList>('GET', '/checkpoints/areas')).areas;
+  const measured = async (id: BuildId): Promise<void> => {
+    while (!(await areas()).some(({ build, usedBytes }) => build === id && usedBytes !== null))
+      await sleep(100);
+  };
+  const build = async (): Promise<BuildId> => {
+    const scenario = farm.scenario([{ name: 'a', body: 'head -c 6000000 /dev/urandom > "$2/a"' }]);
+    const id = await farm.submit(scenario);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
+    return id;
+  };
+
+  it('is kept by itself, the oldest first, but not by what is pinned, nor by what somebody may not touch', async () => {
+    const first = await build();
+    await measured(first);
+    const ada = farm.clientFor(await farm.token({ user: 'ada', role: 'submitter' }));
+    const refused = { status: 403 };
+    await expect(ada.json('POST', `/api/v1/checkpoints/${first}/pin`, {})).rejects.toMatchObject(refused);
+    await expect(ada.json('POST', '/api/v1/checkpoints/collect', {})).rejects.toMatchObject(refused);
+    await expect(farm.call('POST', `/checkpoints/${first}/pin`, { variant: 'none' })).rejects.toMatchObject({
+      status: 404,
+    });
+    await farm.call<CheckpointPinList>('POST', `/checkpoints/${first}/pin`, {
+      variant: 'default',
+      why: 'mine',
+    });
+    const [second, third] = [await build(), await build()];
+    // Each takes more than half of the budget, and the first stays: so the second and the third go.
+    for (;;) {
+      const left = (await areas()).map((area) => area.build);
+      if (!left.includes(second) && !left.includes(third)) break;
+      await sleep(100);
+    }
+    expect(await areas()).toMatchObject([{ build: first, pinned: true, as: null }]);
+    await expect(farm.call('POST', `/checkpoints/${first}/unpin`, {})).rejects.toMatchObject({ status: 404 });
+    await farm.call('POST', `/checkpoints/${first}/unpin`, { variant: 'default' });
+    const { entries } = await farm.call<{ entries: { action: string; target: string }[] }>('GET', '/audit');
+    expect(entries.filter(({ action }) => action.startsWith('checkpoints.'))).toMatchObject([
+      { action: 'checkpoints.unpin', target: first },
+      { action: 'checkpoints.pin', target: first },
+    ]);
+  });
+});
