@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A private apt: it reads the machine's trusted keys and its Acquire options (proxy, Check-Valid-Until, …), and nothing
 # else of the machine: no sources, preferences, hooks or package state, and it writes only below its own folder.
-# Sourced by im-pop.
+# Sourced by im-pop and im-layer.
 #
 # What a build may share with later ones lies in CACHE (below $DC_CACHE, else the step's scratch folder):
 #   apt/<key>/   apt's lists and caches for one set of sources and architecture; a flock on it serializes their use
@@ -9,7 +9,8 @@
 
 CACHE_LIMIT_BYTES=$((4 * 1024 * 1024 * 1024))
 
-# prepare_apt ENTRY...: one-line sources. Sets APT_DIR and exports APT_CONFIG.
+# prepare_apt ENTRY...: one-line sources. Sets APT_DIR and exports APT_CONFIG. Where INSTALLED is set, it is dpkg's status file of the system
+# that packages are added to.
 prepare_apt() {
   local key
   key=$(printf '%s\n' "$ARCH" "$@" | sha256sum)
@@ -17,7 +18,7 @@ prepare_apt() {
   mkdir -p -- "$APT_DIR"/{empty,state/lists/partial,cache/archives/partial} "$CACHE/debs"
   exec 9>"$APT_DIR/lock"
   flock --timeout 900 9 || die "another build has kept '$APT_DIR' locked for 15 minutes"
-  : >"$APT_DIR/status"
+  cp -- "${INSTALLED:-/dev/null}" "$APT_DIR/status"
   printf '%s\n' "$@" >"$APT_DIR/sources.list"
   write_apt_config >"$APT_DIR/apt.conf"
   export APT_CONFIG=$APT_DIR/apt.conf
@@ -84,11 +85,11 @@ name_of_source() {
   printf '%s %s\n' "${words[0]%%+(/)}" "${words[1]}"
 }
 
-# resolve FILE PACKAGE...: writes the closure of Debian's essential packages and PACKAGEs as lines "sha256 size uri file".
+# resolve FILE PACKAGE...: writes what is to be installed for the PACKAGEs, which may be apt's patterns, as lines "sha256 size uri file".
 resolve() {
   local file=$1
   shift
-  apt-get install --print-uris -qq --yes -- "?narrow(?architecture($ARCH),?essential)" "$@" >"$SCRATCH/uris" 2>"$SCRATCH/resolve.log" || {
+  apt-get install --print-uris -qq --yes -- "$@" >"$SCRATCH/uris" 2>"$SCRATCH/resolve.log" || {
     cat "$SCRATCH/resolve.log" >&2
     die "apt cannot install this set of packages for $ARCH"
   }
