@@ -118,9 +118,10 @@ function importsFrom(lane: string, runs: readonly Run[]): readonly OutputImport[
 }
 
 function boundariesOf(job: Job, runs: readonly Run[], firstIndex: number): readonly Boundary[] {
-  const common = { job: job.index, workspace: job.workspace };
+  const { index: ofJob, workspace } = job;
   const inFront = job.steps.map((step, i) => ({
-    ...common,
+    job: ofJob,
+    workspace,
     index: firstIndex + i,
     label: `.step_${step.name}`,
     before: step,
@@ -129,7 +130,8 @@ function boundariesOf(job: Job, runs: readonly Run[], firstIndex: number): reado
   const last = job.steps.at(-1);
   if (last === undefined || !endIsNeeded(job, runs)) return inFront;
   const end = {
-    ...common,
+    job: ofJob,
+    workspace,
     index: firstIndex + inFront.length,
     label: `.end_${last.name}`,
     before: null,

@@ -47,7 +47,9 @@ export class PreviewBuild {
       keys: planKeys(variant.plan, variant.manifest, world),
     }));
     const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
-    const whyRuns = submission.reuse ? await this.#whyRuns(proposal) : (): Reason => NO_REASON;
+    const isAnyRun = [...fates.values()].some((steps) => [...steps.values()].some(({ kind }) => kind === 'runs'));
+    const whyRuns =
+      submission.reuse && isAnyRun ? await this.#whyRuns(proposal) : (): Reason => NO_REASON;
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
