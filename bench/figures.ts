@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
 /** The value below which that share of them lies. */
@@ -27,6 +27,11 @@ export function ms(value: number): string {
 
 export function megabytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** 2)} MB`;
+}
+
+/** From now on, `peakMemory` of the process begins with what it has now. */
+export function forgetPeak(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** Most that a process has had in memory so far, in bytes. */

@@ -1,13 +1,7 @@
 # shellcheck shell=bash
 # A private apt: it reads the machine's trusted keys and its Acquire options (proxy, Check-Valid-Until, …), and nothing
 # else of the machine: no sources, preferences, hooks or package state, and it writes only below its own folder.
-# Sourced by im-pop and repository-state.
-#
-# Where packages come from: pkg_repo_default_authority/main with farm:type="deb", and pkg_repo_addl_authority:
-#   url="http://deb.debian.org/debian" authname="bookworm main"      suite and components; http, https or file
-#   url="file:///srv/debs" authname="[trusted=yes] ./"               apt's options for the source may come first
-#   url="machine:apt"                                                the Debian archives this machine itself uses
-# mirror/@url are tried in order when main does not answer.
+# Sourced by im-pop, im-layer and repository-state.
 #
 # What a build may share with later ones lies in CACHE (below $DC_CACHE, else the step's scratch folder):
 #   apt/<key>/   apt's lists and caches for one set of sources and architecture; a flock on it serializes their use
@@ -17,86 +11,8 @@ CACHE_LIMIT_BYTES=$((4 * 1024 * 1024 * 1024))
 # For apt-get update.
 UPDATE_OPTIONS=()
 
-# read_sources: what the manifest names, as one-line sources, into the array `entries` of the caller; `origin` becomes machine or
-# manifest. `here` is the folder of machine-sources.
-read_sources() {
-  local default_url urls url
-  entries=()
-  read_value default_url img_params/pkg_repo_default_authority/main/url
-  if [[ $default_url == machine:apt ]]; then
-    origin=machine
-    # shellcheck disable=SC2154 # set by who sources this
-    "$here/machine-sources" "$ARCH" >"$SCRATCH/machine-sources" || die 'cannot read the sources of this machine'
-    mapfile -t entries <"$SCRATCH/machine-sources"
-    ((${#entries[@]} > 0)) || die "this machine's apt has no Debian or Ubuntu archive for $ARCH"
-  else
-    origin=manifest
-    append_authority pkg_repo_default_authority "$default_url"
-  fi
-  read_values urls img_params/pkg_repo_addl_authority/main/url
-  for url in "${urls[@]}"; do append_authority pkg_repo_addl_authority "$url"; done
-}
-
-# open_sources: opens the private apt on `entries`, and leaves those of the machine out that it cannot use.
-open_sources() {
-  say "reading ${#entries[@]} package sources"
-  prepare_apt "${entries[@]}"
-  if ! update_lists "$SCRATCH/update.log"; then
-    local gone=''
-    [[ $origin == manifest ]] || gone=$(unusable_in "$SCRATCH/update.log")
-    [[ -n $gone ]] || update_failed
-    drop_sources "$gone" "its server has no such suite for $ARCH, or one that does not match its signature"
-    update_lists "$SCRATCH/update.log" || update_failed
-  fi
-}
-
-update_failed() {
-  grep -E '^(Err:|[EW]:| )' "$SCRATCH/update.log" >&2 || cat "$SCRATCH/update.log" >&2
-  die 'cannot read the package sources, also when tried again'
-}
-
-# append_authority ELEMENT URL: adds the one-line source to `entries` of the caller.
-append_authority() {
-  local element=$1 url=$2 selected suite options='' mirrors
-  selected="img_params/${element}[main/url=\"$(quoted "$url")\"]"
-  read_value suite "$selected/main/authname"
-  [[ $url =~ ^(https?|file):/ ]] || die "$element: '$url' is no repository of .debs: expected http:, https:, file: or machine:apt"
-  if [[ $suite =~ ^(\[[^]]*\])\ +(.*)$ ]]; then options="${BASH_REMATCH[1]} " suite=${BASH_REMATCH[2]}; fi
-  [[ $suite == */ || $suite == *' '* ]] || die "$element: authname '$suite' of '$url' should be a suite and components, as 'bookworm main'"
-  read_values mirrors "$selected/mirror/url"
-  if ((${#mirrors[@]} > 0)); then url=$(mirror_list "$url" "${mirrors[@]}"); fi
-  entries+=("deb $options$url $suite")
-}
-
-# apt's own mirror method: the first that answers, in this order.
-mirror_list() {
-  local list priority=0 url text=''
-  for url in "$@"; do text+=$url$'\t'priority:$((priority += 1))$'\n'; done
-  list=$CACHE/mirrors/$(sha256sum <<<"$text" | cut -c1-16)
-  mkdir -p -- "$CACHE/mirrors"
-  printf '%s' "$text" >"$list"
-  printf 'mirror+file:%s\n' "$(as_uri_path "$list")"
-}
-
-# drop_sources NAMES WHY: NAMES as name_of_source prints them, one per line.
-drop_sources() {
-  local kept=() entry name
-  [[ -n $1 ]] || return 0
-  for entry in "${entries[@]}"; do
-    name=$(name_of_source "$entry")
-    if grep --quiet --line-regexp --fixed-strings -- "$name" <<<"$1"; then
-      [[ $origin == machine ]] || die "source '$name': $2"
-      note "source '$name' skipped: $2"
-    else
-      kept+=("$entry")
-    fi
-  done
-  ((${#kept[@]} > 0)) || die "no package source is left for $ARCH"
-  entries=("${kept[@]}")
-  printf '%s\n' "${entries[@]}" >"$APT_DIR/sources.list"
-}
-
-# prepare_apt ENTRY...: one-line sources. Sets APT_DIR and exports APT_CONFIG.
+# prepare_apt ENTRY...: one-line sources. Sets APT_DIR and exports APT_CONFIG. Where INSTALLED is set, it is dpkg's status file of the system
+# that packages are added to.
 prepare_apt() {
   local key
   key=$(printf '%s\n' "$ARCH" "$@" | sha256sum)
@@ -104,7 +20,7 @@ prepare_apt() {
   mkdir -p -- "$APT_DIR"/{empty,state/lists/partial,cache/archives/partial} "$CACHE/debs"
   exec 9>"$APT_DIR/lock"
   flock --timeout 900 9 || die "another build has kept '$APT_DIR' locked for 15 minutes"
-  : >"$APT_DIR/status"
+  cp -- "${INSTALLED:-/dev/null}" "$APT_DIR/status"
   printf '%s\n' "$@" >"$APT_DIR/sources.list"
   write_apt_config >"$APT_DIR/apt.conf"
   export APT_CONFIG=$APT_DIR/apt.conf
@@ -171,11 +87,11 @@ name_of_source() {
   printf '%s %s\n' "${words[0]%%+(/)}" "${words[1]}"
 }
 
-# resolve FILE PACKAGE...: writes the closure of Debian's essential packages and PACKAGEs as lines "sha256 size uri file".
+# resolve FILE PACKAGE...: writes what is to be installed for the PACKAGEs, which may be apt's patterns, as lines "sha256 size uri file".
 resolve() {
   local file=$1
   shift
-  apt-get install --print-uris -qq --yes -- "?narrow(?architecture($ARCH),?essential)" "$@" >"$SCRATCH/uris" 2>"$SCRATCH/resolve.log" || {
+  apt-get install --print-uris -qq --yes -- "$@" >"$SCRATCH/uris" 2>"$SCRATCH/resolve.log" || {
     cat "$SCRATCH/resolve.log" >&2
     die "apt cannot install this set of packages for $ARCH"
   }

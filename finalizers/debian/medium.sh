@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What the steps that assemble the medium share: which architectures are on it, its ids, its title. Sourced.
-# Callers declare: farm:reads: img_params/grub_menu_modifications
+# Callers of medium_title declare: farm:reads: img_params/grub_menu_modifications/title
 
 # find_architectures: sets ARCHITECTURES to the folder names of those that pkg_image holds complete, 64-bit first.
 find_architectures() {

@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { BuildDetail, BuildId, PlanPreview, SubmittedBuild } from '#libs/contracts';
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -172,4 +174,45 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     expect(began.filter((name) => name === 'iso')).toEqual(['iso']);
     expect(began.filter((name) => name === 'pop')).toEqual(['pop']);
   });
+
+  it('are not taken where a checkpoint contradicts itself, and the image is the right one', async () => {
+    const versions = (mod: string, iso = ''): readonly ScenarioStep[] => [
+      { name: 'pop', reads: '', body: 'echo pop > "$2/base"' },
+      { name: 'mod', reads: '', body: `echo ${mod} > "$2/mod"` },
+      { name: 'iso', reads: '', body: `: ${iso}\ncat "$2/base" "$2/mod" > "$5/out.iso"` },
+    ];
+    const first = farm.scenario(versions('one'));
+    const one = await build(first);
+    const two = await build(farm.scenarioIn(first.folder, versions('two')));
+    // As if somebody had set the property of each to that of the other.
+    const records = await Promise.all([one, two].map(({ id }) => recordBehindMod(id)));
+    const keys = records.map(({ record }) => record.facts.key);
+    expect(new Set(keys).size).toBe(2);
+    await Promise.all(farm.agents.map((agent) => agent.kill9()));
+    for (const [at, { path, record }] of records.entries())
+      await writeFile(
+        path,
+        JSON.stringify({ ...record, facts: { ...record.facts, key: keys.toReversed()[at] } }),
+      );
+    for (const at of farm.agents.keys()) await farm.startAgent(at);
+
+    await first.forget();
+    const third = await build(farm.scenarioIn(first.folder, versions('two', 'changed')));
+    expect(await medium(third)).toBe('pop\ntwo\n');
+    expect(await first.began()).toEqual(['mod', 'iso']);
+    expect(String(await farm.log(third.id))).toContain(
+      'is not what the record says: it says that another script than that of mod led to it',
+    );
+  });
+
+  /** Of the checkpoint in front of iso, wherever an agent keeps it. */
+  async function recordBehindMod(id: BuildId) {
+    for (const at of farm.agents.keys()) {
+      const area = join(farm.agentFolder(at), 'store', `${id}.default`);
+      const path = join(area, '.checkpoints/build_data/.step_iso/record.json');
+      if (existsSync(path))
+        return { path, record: JSON.parse(await readFile(path, 'utf8')) as { facts: { key: string } } };
+    }
+    throw new Error(`no agent holds the state of ${id} in front of iso`);
+  }
 });

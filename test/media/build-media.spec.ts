@@ -108,3 +108,26 @@ describe('debian-live', () => {
     await publish(media, 'live');
   });
 });
+
+describe('debian-family', () => {
+  const build = async (cwd: string, area: string): Promise<void> => {
+    const variant = ['--variant', 'locale-de.edition-rescue'];
+    await distroConst(cwd, '--build-area', area, ...variant, join(ROOT, 'examples/debian-family.xml'));
+  };
+
+  it('has layers of packages that are the same bits on ZFS and on folders, and leave the host as it was', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'same layers-'));
+    try {
+      const area = `${testPool()}/family`;
+      await build('/', area);
+      const onZfs = join(await mountPoint(area), 'media');
+      const before = await hostState();
+      await build(folder, join(folder, 'dc'));
+      expect(Object.keys(await digests(onZfs))).toEqual(['Debian_Rescue.iso', 'Debian_Rescue.usb']);
+      expect(await digests(join(folder, 'dc/media'))).toEqual(await digests(onZfs));
+      expect(await hostState()).toEqual(before);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});

@@ -1,5 +1,6 @@
 import { buildManifest } from './build-manifest.js';
-import { copyElement, firstChild, newElement, type DraftElement } from './draft-element.js';
+import { ChangedTree } from './changed-tree.js';
+import { firstChild, newElement, type DraftElement } from './draft-element.js';
 import type { Manifest, ManifestElement, Variant, VariantChange } from './manifest.js';
 import { nearestName } from './nearest-name.js';
 import { parseNodepath } from './nodepath.js';
@@ -36,7 +37,7 @@ export interface Refusal {
 }
 
 /**
- * A copy of the tree with the changes made in their order; those that cannot be made are reported. What an earlier change has left out already,
+ * The tree with the changes made in their order, in which what is as it was is the very same element; changes that cannot be made are reported. What an earlier change has left out already,
  * a later one may leave out too: the values of two axes know nothing of each other.
  *
  * @param beforeSet sees each value that is about to be replaced, in the copy
@@ -47,17 +48,15 @@ export function variantRoot(
   refuse: (refusal: Refusal) => void,
   beforeSet: (node: MatchedNode, path: string) => void = () => undefined,
 ): DraftElement {
-  const copy = copyElement(root as DraftElement);
-  const own = copy.children.filter(({ name }) => name !== 'farm:variants');
-  copy.children.splice(0, copy.children.length, ...own);
+  const tree = new ChangedTree(root as DraftElement, 'farm:variants');
   const leftOut = new Set<string>();
   for (const [index, change] of changes.entries()) {
-    const refusal = applyChange(copy, change, beforeSet);
+    const refusal = applyChange(tree.root, change, beforeSet);
     const key = JSON.stringify(change);
     if (refusal === null) leftOut.add(key);
     else if (!isLeavingOut(change) || !leftOut.has(key)) refuse({ index, ...refusal });
   }
-  return copy;
+  return tree.settled();
 }
 
 type ChangeFault = Omit<Refusal, 'index'>;

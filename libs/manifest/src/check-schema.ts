@@ -1,3 +1,4 @@
+import type { DraftElement } from './draft-element.js';
 import { nearestName } from './nearest-name.js';
 import type { AttributeRule, ElementRule } from './manifest-schema.js';
 import { ROOT_NAME, rootRule } from './manifest-schema.js';
@@ -10,15 +11,19 @@ export interface Verdict {
   readonly notes: readonly Finding[];
 }
 
-/** Holds the tree, with defaults merged, against the schema: every element, attribute, count and value. */
-export function checkSchema(root: Place): Verdict {
+/**
+ * Holds the tree, with defaults merged, against the schema: every element, attribute, count and value.
+ *
+ * @param inOrder elements that are known to be, with all below them, where they stand
+ */
+export function checkSchema(root: Place, inOrder: ReadonlySet<DraftElement> = new Set()): Verdict {
   if (root.element.name !== ROOT_NAME) {
     return {
       problems: [atElement(root, `the root element <${root.element.name}>`, `<${ROOT_NAME}>`)],
       notes: [],
     };
   }
-  const check = new SchemaCheck();
+  const check = new SchemaCheck(inOrder);
   check.element(root, rootRule);
   return check;
 }
@@ -27,7 +32,10 @@ class SchemaCheck implements Verdict {
   readonly problems: Finding[] = [];
   readonly notes: Finding[] = [];
 
+  constructor(private readonly inOrder: ReadonlySet<DraftElement>) {}
+
   element(place: Place, rule: ElementRule): void {
+    if (this.inOrder.has(place.element)) return;
     this.note(place, rule.note);
     this.attributes(place, rule);
     this.text(place, rule);

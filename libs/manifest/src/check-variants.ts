@@ -4,6 +4,7 @@ import { checkLeftOut } from './check-left-out.js';
 import { checkMeaning } from './check-meaning.js';
 import { checkSchema } from './check-schema.js';
 import { combinationNamed } from './combine-axes.js';
+import { elementsOf } from './changed-tree.js';
 import type { DraftElement } from './draft-element.js';
 import { placedIn } from './included-path.js';
 import type { Manifest, ManifestProblem, Variant } from './manifest.js';
@@ -95,7 +96,7 @@ function tryOut(root: Place, holders: readonly Place[], what: string): TriedOut 
     },
   );
   const place = rootPlace(changed);
-  const problems = [...checkSchema(place).problems, ...checkMeaning(place)];
+  const problems = [...checkSchema(place, elementsOf(root.element)).problems, ...checkMeaning(place)];
   const consequences = problems.map(({ path, found, expected }) => ({
     ...atElement(end, `${found} (with ${what} applied)`, expected),
     path,

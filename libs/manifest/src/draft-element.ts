@@ -33,14 +33,6 @@ export function newElement(name: string, text = ''): DraftElement {
   };
 }
 
-export function copyElement(element: DraftElement): DraftElement {
-  return {
-    ...element,
-    attributes: new Map(element.attributes),
-    children: element.children.map(copyElement),
-    attributePositions: new Map(element.attributePositions),
-  };
-}
 
 export function childrenNamed(element: DraftElement, name: string): DraftElement[] {
   return element.children.filter((child) => child.name === name);

@@ -31,7 +31,16 @@ type Content = readonly [
   children: readonly Content[],
 ];
 
+/** Manifests of one submission have most of their elements in common, which are never changed once they are in one. */
+const known = new WeakMap<ManifestElement, Content>();
+
 function content(element: ManifestElement): Content {
+  const found = known.get(element) ?? contentOf(element);
+  known.set(element, found);
+  return found;
+}
+
+function contentOf(element: ManifestElement): Content {
   const attributes = queryableAttributes(element).filter(([name]) => !isForPeople(element, name));
   return [
     element.name,

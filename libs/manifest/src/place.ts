@@ -34,18 +34,22 @@ export function childPlaces(place: Place): Place[] {
 export function placesAt(place: Place, names: string): Place[] {
   let places = [place];
   for (const name of names.split('/')) {
-    places = places.flatMap((each) => placesNamed(each, name));
+    const next: Place[] = [];
+    for (const each of places) addPlacesNamed(next, each, name);
+    places = next;
   }
   return places;
 }
 
-/** Those of `childPlaces` with this name, which a rule asks for once for each of a thousand variants. */
-function placesNamed(place: Place, name: string): Place[] {
-  const named = place.element.children.filter((child) => child.name === name);
-  return named.map((element, index) => ({
-    element,
-    path: `${place.path}/${name}${named.length === 1 ? '' : `[${index + 1}]`}`,
-  }));
+/** Those of `childPlaces` with this name, which a rule asks for hundreds of times for each of a thousand variants. */
+function addPlacesNamed(places: Place[], { element, path }: Place, name: string): void {
+  const before = places.length;
+  for (const child of element.children)
+    if (child.name === name)
+      places.push({ element: child, path: `${path}/${name}[${places.length - before + 1}]` });
+  const alone = places[before];
+  if (alone !== undefined && places.length === before + 1)
+    places[before] = { element: alone.element, path: `${path}/${name}` };
 }
 
 export function atElement({ element, path }: Place, found: string, expected: string): Finding {

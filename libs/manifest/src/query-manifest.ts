@@ -1,6 +1,6 @@
 import type { ManifestElement } from './manifest.js';
 import { parseNodepath, type Nodepath, type NodepathPart, type Predicate } from './nodepath.js';
-import { elementValues, isSecretElement, queryableAttributes, queryableChildren } from './queryable.js';
+import { elementValues, isSecretElement, queryableAttribute, queryableChildrenNamed } from './queryable.js';
 
 export type QueryResult =
   | {
@@ -58,7 +58,7 @@ class Search {
   hasSeenSecret = false;
   private visits = 0;
   /** `..` must find the very node again, so that several ways to it count once. */
-  private readonly childrenOf = new Map<MatchedNode, readonly MatchedNode[]>();
+  private readonly childrenOf = new Map<MatchedNode, Map<string, readonly MatchedNode[]>>();
 
   /** Then what was found is not all, and worth nothing. */
   isTooLong(): boolean {
@@ -85,14 +85,10 @@ class Search {
   }
 
   private named(node: MatchedNode, name: string): readonly MatchedNode[] {
-    return this.children(node).filter((child) => child.name === name);
-  }
-
-  private children(node: MatchedNode): readonly MatchedNode[] {
-    const known = this.childrenOf.get(node);
-    if (known !== undefined) return known;
-    const children = childNodes(node);
-    this.childrenOf.set(node, children);
+    const byName = this.childrenOf.get(node) ?? new Map<string, readonly MatchedNode[]>();
+    this.childrenOf.set(node, byName);
+    const children = byName.get(name) ?? childNodes(node, name);
+    byName.set(name, children);
     return children;
   }
 
@@ -110,19 +106,15 @@ function parentOf(node: MatchedNode): readonly MatchedNode[] {
   return node.parent === null ? [] : [node.parent];
 }
 
-function childNodes(node: MatchedNode): readonly MatchedNode[] {
+/** Those of the name. */
+function childNodes(node: MatchedNode, name: string): readonly MatchedNode[] {
   if (node.element === null) return [];
-  const attributes = queryableAttributes(node.element).map(([name, value]): MatchedNode => ({
+  const children = queryableChildrenNamed(node.element, name).map((element): MatchedNode => ({
     name,
-    element: null,
-    value,
-    parent: node,
-  }));
-  const children = queryableChildren(node.element).map((element): MatchedNode => ({
-    name: element.name,
     element,
     value: element.text,
     parent: node,
   }));
-  return [...attributes, ...children];
+  const value = queryableAttribute(node.element, name);
+  return value === undefined ? children : [{ name, element: null, value, parent: node }, ...children];
 }

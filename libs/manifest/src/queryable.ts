@@ -37,6 +37,14 @@ export function queryableChildren(element: ManifestElement): readonly ManifestEl
   return element.children.filter((child) => !HIDDEN.has(child.name));
 }
 
+export function queryableChildrenNamed(element: ManifestElement, name: string): readonly ManifestElement[] {
+  return HIDDEN.has(name) ? [] : element.children.filter((child) => child.name === name);
+}
+
+export function queryableAttribute(element: ManifestElement, name: string): string | undefined {
+  return HIDDEN.has(name) ? undefined : element.attributes.get(name);
+}
+
 export function queryableAttributes(element: ManifestElement): readonly (readonly [string, string])[] {
   return [...element.attributes].filter(([name]) => !HIDDEN.has(name));
 }

@@ -26,7 +26,7 @@ function covers(read: readonly NodepathPart[], query: readonly NodepathPart[]): 
 }
 
 function isSame(part: NodepathPart, other: NodepathPart): boolean {
-  return JSON.stringify(part) === JSON.stringify(other);
+  return part.name === other.name && JSON.stringify(part) === JSON.stringify(other);
 }
 
 /** `asked` picks among the nodes of `declared`, and looks only below them to do so. */

@@ -15,7 +15,10 @@ function variantOf(name: string, text: string, pause = ''): VariantToBuild {
     const { steps, base, imports } = plan.jobs[job]!;
     const start = base.kind === 'empty' ? '' : keyOf(base.boundary.job, Infinity);
     const joined = imports.map(({ lane }) => {
-      return keyOf(plan.jobs.findLastIndex((each) => each.index < job && each.lane === lane), Infinity);
+      return keyOf(
+        plan.jobs.findLastIndex((each) => each.index < job && each.lane === lane),
+        Infinity,
+      );
     });
     const own = steps.filter(({ index }) => index <= last).map(({ index }) => words[index]);
     return [start, ...joined, ...own].join(' ');

@@ -43,3 +43,4 @@ export {
   type StartRefusal,
   type StartRequest,
 } from './choose-start.js';
+export { contradictionOf } from './contradiction-of.js';

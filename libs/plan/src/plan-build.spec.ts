@@ -106,4 +106,23 @@ describe('planBuild', () => {
       'build_data.l@.end_c',
     ]);
   });
+
+  it('never has a job need itself or a later one, in whatever order lanes take turns: there is no circle to write', () => {
+    for (const lanes of sequences(['main', 'k', 'l'], 5)) {
+      const plan = planOf(lanes.map((lane, at) => `${lane}:s${at}>tmp/${lane}-${at}`));
+      for (const { index, base, imports } of plan.jobs) {
+        const from = base.kind === 'empty' ? [] : [base.boundary.job];
+        const joined = imports.map(({ path }) =>
+          plan.jobs.findIndex(({ steps }) => steps.some(({ outputs }) => outputs.includes(path))),
+        );
+        expect([lanes, [...from, ...joined].filter((job) => job < 0 || job >= index)]).toEqual([lanes, []]);
+      }
+    }
+  });
 });
+
+/** All of the length. */
+function sequences(words: readonly string[], length: number): readonly (readonly string[])[] {
+  if (length === 0) return [[]];
+  return sequences(words, length - 1).flatMap((before) => words.map((word) => [...before, word]));
+}

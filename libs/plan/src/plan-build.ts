@@ -129,9 +129,10 @@ function importsFrom(lane: string, runs: readonly Run[]): readonly OutputImport[
 }
 
 function boundariesOf(job: Job, withEnd: boolean, firstIndex: number): readonly Boundary[] {
-  const common = { job: job.index, workspace: job.workspace };
+  const { index: ofJob, workspace } = job;
   const inFront = job.steps.map((step, i) => ({
-    ...common,
+    job: ofJob,
+    workspace,
     index: firstIndex + i,
     label: `.step_${step.name}`,
     before: step,
@@ -140,7 +141,8 @@ function boundariesOf(job: Job, withEnd: boolean, firstIndex: number): readonly 
   const last = job.steps.at(-1);
   if (last === undefined || !withEnd) return inFront;
   const end = {
-    ...common,
+    job: ofJob,
+    workspace,
     index: firstIndex + inFront.length,
     label: `.end_${last.name}`,
     before: null,

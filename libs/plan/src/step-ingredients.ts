@@ -46,7 +46,8 @@ export function seesVariable(step: PlannedStep, variable: DeclarableVariable | '
 
 /** What is at a nodepath of the manifest; at the empty one, all of it. Remembers: steps read the same, and a manifest may be large. */
 export function contentsOf(manifest: Manifest): (nodepath: string) => string {
-  const known = new Map<string, string>();
+  const known = contents.get(manifest) ?? new Map<string, string>();
+  contents.set(manifest, known);
   return (nodepath) => {
     const content =
       known.get(nodepath) ??
@@ -55,6 +56,8 @@ export function contentsOf(manifest: Manifest): (nodepath: string) => string {
     return content;
   };
 }
+
+const contents = new WeakMap<Manifest, Map<string, string>>();
 
 /** `null`: something of it is not known, so nobody can say whether another step does the same. */
 export function stepIngredients(

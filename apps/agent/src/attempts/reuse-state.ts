@@ -1,7 +1,7 @@
 import type { AreaName, Assignment, BuildId, Holding, ReportEvent } from '#libs/contracts';
 import { SnapshotStoreError } from '#libs/engine';
 import {
-  decodeFacts,
+  contradictionOf,
   encodeFacts,
   factsAt,
   type Boundary,
@@ -24,7 +24,8 @@ export interface ReuseOptions {
 }
 
 /**
- * Begins the job with a state that another job made, when that is further on than what the job has itself: the furthest that can be had. It becomes the first checkpoint of the job's own chain.
+ * Begins the job with a state that another job made, when that is further on than what the job has itself: the furthest that can be had, and that is
+ * what its key says. It becomes the first checkpoint of the job's own chain.
  * Resolves to that chain, or to `held` where there is nothing better.
  */
 export async function reuseState(
@@ -46,12 +47,18 @@ export async function reuseState(
 
 async function take(
   boundary: Boundary,
-  { area: from, checkpoint: wanted }: Reusable,
+  { area: from, checkpoint: wanted, position }: Reusable,
   { assignment, loaded, area, bring, note, report }: ReuseOptions,
 ): Promise<HeldBoundary | null> {
   const { plan, job } = loaded;
   const checkpoint = await bring(from, wanted);
   if (checkpoint === null) return null;
+  const key = assignment.keys[position - 1] ?? null;
+  const contradiction = contradictionOf(checkpoint, boundary, key);
+  if (contradiction !== null) {
+    note(`${checkpoint.label} of ${from} (${checkpoint.id}) is not what the record says: ${contradiction}`);
+    return null;
+  }
   try {
     if (from === assignment.area) await area.store.startFrom(checkpoint, job.workspace);
     else await area.fork({ area: from, checkpoint }, job.workspace);
@@ -59,14 +66,7 @@ async function take(
     if (error instanceof SnapshotStoreError && error.code === 'NOT_FOUND') return null;
     throw error;
   }
-  const facts = factsAt(
-    boundary,
-    '',
-    plan.digests,
-    assignment.lineage,
-    new Date(),
-    decodeFacts(checkpoint.facts)?.key ?? null,
-  );
+  const facts = factsAt(boundary, '', plan.digests, assignment.lineage, new Date(), key);
   const own = await area.store.take(job.workspace, boundary.label, encodeFacts(facts));
   const { before } = boundary;
   note(

@@ -55,7 +55,11 @@ export class PreviewBuild {
       keys: planKeys(variant.plan, variant.manifest, worldOf(variant)),
     }));
     const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
-    const whyRuns = submission.reuse ? await this.#whyRuns(proposal, worldOf) : (): Reason => NO_REASON;
+    const isAnyRun = [...fates.values()].some((steps) =>
+      [...steps.values()].some(({ kind }) => kind === 'runs'),
+    );
+    const whyRuns =
+      submission.reuse && isAnyRun ? await this.#whyRuns(proposal, worldOf) : (): Reason => NO_REASON;
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
@@ -73,10 +77,8 @@ export class PreviewBuild {
               name,
               message,
               usualMs: usual.get(name) ?? null,
-              ...inWords(
-                fates.get(variant.name)?.get(index),
-                asked.whyUnknown(variant.name, name),
-                () => whyRuns(variant.name, name),
+              ...inWords(fates.get(variant.name)?.get(index), asked.whyUnknown(variant.name, name), () =>
+                whyRuns(variant.name, name),
               ),
             })),
           placement: couldEverRun({ requires: job.requires, onAgent }, agents).sentence,
