@@ -116,7 +116,7 @@ export class AskFingerprints {
 
   /** Why those of the builds wait whose step keys are not known yet. */
   async reasons(builds: readonly BuildId[]): Promise<ReadonlyMap<BuildId, string>> {
-    const waiting = (await fingerprintsOf(this.store.db, builds)).filter(({ keysWait }) => keysWait === 1);
+    const waiting = await fingerprintsOf(this.store.db, builds, { keysWait: true });
     if (waiting.length === 0) return new Map();
     const now = this.clock.now();
     const agents = await this.#agents();
