@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import type { AgentId, AskId, BuildId, JobId, VariantId } from '#libs/contracts';
 import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
-import { fromJson, toJson } from './json.js';
+import { fromJson, rememberingJson, toJson } from './json.js';
 import type { BoundaryKeyRow } from './jobs.js';
 import type { FingerprintAsksTable, FingerprintRequestRecord, Flag } from './schema.js';
 
@@ -161,19 +161,19 @@ export interface FingerprintOfStep {
   readonly variantId: VariantId;
   readonly variant: string;
   readonly isOptional: boolean;
-  readonly keysWait: Flag;
   readonly index: number;
   readonly step: string;
   readonly ask: FingerprintAskRow;
 }
 
-/** In the order of variants, then of the plan. */
+/** In the order of variants, then of the plan; of all variants, or of those whose keys are not known yet. */
 export async function fingerprintsOf(
   db: Db,
   builds: readonly BuildId[],
+  only: { readonly keysWait?: true } = {},
 ): Promise<readonly FingerprintOfStep[]> {
   if (builds.length === 0) return [];
-  const rows = await db
+  let select = db
     .selectFrom('step_fingerprints')
     .innerJoin('variants', 'variants.id', 'step_fingerprints.variant_id')
     .innerJoin('fingerprint_asks', 'fingerprint_asks.id', 'step_fingerprints.ask_id')
@@ -183,19 +183,18 @@ export async function fingerprintsOf(
       'variants.id as variant_id',
       'variants.name as variant',
       'variants.optional',
-      'variants.keys_wait',
       'step_fingerprints.index',
       'step_fingerprints.step',
     ])
-    .where('variants.build_id', 'in', [...builds])
-    .orderBy('variants.name')
-    .orderBy('step_fingerprints.index')
-    .execute();
-  return rows.map(({ build_id, variant_id, variant, optional, keys_wait, index, step, ...ask }) => ({
+    .where('variants.build_id', 'in', [...builds]);
+  if (only.keysWait === true) select = select.where('variants.keys_wait', '=', 1);
+  const rows = await select.orderBy('variants.name').orderBy('step_fingerprints.index').execute();
+  // A thousand variants may share one ask.
+  const requestOf = rememberingJson<FingerprintAsksTable['request']>();
+  return rows.map(({ build_id, variant_id, variant, optional, index, step, ...ask }) => ({
     ...{ build: build_id, variantId: variant_id, variant, index, step },
     isOptional: optional === 1,
-    keysWait: keys_wait,
-    ask: parseAsk(ask),
+    ask: { ...ask, request: requestOf(ask.request) },
   }));
 }
 

@@ -144,5 +144,11 @@ function attemptEnd(
 function waiting(old: JobView | undefined, job: JobView): readonly Change[] {
   const waits = job.state === 'waiting' && job.waitingReason !== '';
   const changed = job.waitingReason !== old?.waitingReason || old.state !== 'waiting';
-  return waits && changed ? [{ at: null, text: `waiting: ${job.waitingReason}` }] : [];
+  if (waits && changed) return [{ at: null, text: `waiting: ${job.waitingReason}` }];
+  // How long it has been so would be a change each second.
+  const isHeld = job.state === 'blocked' && job.needs.length === 0 && job.waitingReason !== '';
+  if (isHeld && (old?.waitingReason ?? '') === '') return [{ at: null, text: job.waitingReason }];
+  // It was never begun, so no attempt tells of it.
+  const isGivenUp = job.state === 'failed' && old?.state !== 'failed' && job.attempts.length === 0;
+  return isGivenUp ? [{ at: null, text: `failed: ${job.waitingReason}` }] : [];
 }

@@ -329,6 +329,21 @@ describe('changesBetween', () => {
     expect(lines(job('all are busy'), job('all are busy'))).toEqual([]);
   });
 
+  it('tells once that fingerprints are asked for, and what came of it', () => {
+    const asked = (waitingReason: string, state: 'blocked' | 'failed' = 'blocked') =>
+      buildOf({
+        state: state === 'failed' ? 'failed' : 'waiting',
+        jobs: [jobOf({ state, waitingReason })],
+      });
+    const since = (seconds: number) => asked(`waits for the fingerprint (since ${seconds} s)`);
+    expect(lines(asked(''), since(1))).toEqual(['- main: waits for the fingerprint (since 1 s)']);
+    expect(lines(since(1), since(2))).toEqual([]);
+    expect(lines(since(2), asked('no route', 'failed'))).toEqual([
+      '- main: failed: no route',
+      '- build failed',
+    ]);
+  });
+
   it('tells of a step that runs again, and of the attempt before', () => {
     const attempt = (part: object) =>
       buildOf({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { mayTake, whyAsking, type OpenAsk } from './give-fingerprints.js';
+import { mayTake, whomToTell, whyAsking, type OpenAsk } from './give-fingerprints.js';
 import type { CandidateAgent } from './placement-input.js';
 import { agentId, agentOf, NOW } from './testing.js';
 
@@ -45,6 +45,24 @@ describe('mayTake', () => {
     const mill = agentOf('mill');
     expect(mayTake(taken(1, { unable: 'no route' }), mill, [mill], NOW)).toBe(false);
     expect(mayTake(taken(60, { unable: 'no route' }), mill, [mill], NOW)).toBe(true);
+  });
+});
+
+describe('whomToTell', () => {
+  const farm = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) =>
+    agentOf(name, name === 'b' ? { state: 'lost' } : {}),
+  );
+  const told = (asks: readonly OpenAsk[], turn: number): string =>
+    [...whomToTell(asks, farm, turn, NOW)].map((id) => id.slice(2)).join('');
+
+  it('tells a few who may take it, and others the next time', () => {
+    expect([0, 1, 2, 3].map((turn) => told([ASK], turn))).toEqual(['acd', 'def', 'gac', 'cde']);
+  });
+
+  it('tells nobody of what is being asked for, and each once', () => {
+    expect(told([taken(1, { agent: agentId('a') })], 0)).toBe('');
+    expect(told([ASK, { ...ASK, onAgent: agentId('g') }, ASK], 0)).toBe('acdg');
+    expect([...whomToTell([ASK], [], 1, NOW)]).toEqual([]);
   });
 });
 

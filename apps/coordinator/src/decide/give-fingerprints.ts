@@ -33,6 +33,28 @@ export function mayTake(
   return ask.agent !== agent.id && (ask.unable !== null || !isThere(ask.agent, agents));
 }
 
+/** One may be of a version that asks for nothing, or be slow to hear of it. */
+const TOLD_PER_ASK = 3;
+
+/** Agents that are to hear that there is something to ask for: a few for each ask, others with each turn. */
+export function whomToTell(
+  asks: readonly OpenAsk[],
+  agents: readonly CandidateAgent[],
+  turn: number,
+  now: number,
+): ReadonlySet<AgentId> {
+  const from = agents.length === 0 ? 0 : (turn * TOLD_PER_ASK) % agents.length;
+  const inTurn = [...agents.slice(from), ...agents.slice(0, from)];
+  return new Set(
+    asks.flatMap((ask) =>
+      inTurn
+        .filter((agent) => mayTake(ask, agent, agents, now))
+        .slice(0, TOLD_PER_ASK)
+        .map(({ id }) => id),
+    ),
+  );
+}
+
 function isThere(id: AgentId, agents: readonly CandidateAgent[]): boolean {
   const state = agents.find((agent) => agent.id === id)?.state;
   return state !== undefined && STILL_ANSWERS.includes(state);

@@ -25,7 +25,7 @@ import {
 } from '#libs/store';
 import { Wakes } from '#libs/queue';
 import { CoordinatorConfig } from '../config.js';
-import { mayTake, whyAsking, type OpenAsk } from '../decide/give-fingerprints.js';
+import { mayTake, whomToTell, whyAsking, type OpenAsk } from '../decide/give-fingerprints.js';
 import type { CandidateAgent } from '../decide/placement-input.js';
 import { candidateOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
@@ -35,6 +35,8 @@ import type { WantedFingerprint } from './wanted-fingerprints.js';
 /** Asks agents for fingerprints: see libs/contracts fingerprint-asks.ts. Each ask is a row until it is answered. */
 @Injectable()
 export class AskFingerprints {
+  #turn = 0;
+
   constructor(
     private readonly store: Store,
     private readonly work: Work,
@@ -60,15 +62,15 @@ export class AskFingerprints {
     return asks;
   }
 
-  /** Tells agents that there is something to ask for. */
+  /** Tells agents that there is something to ask for; a hint may be lost, so from time to time. */
   async hint(): Promise<void> {
     const asks = await openAsks(this.store.db);
     if (asks.length === 0) return;
     const now = this.clock.now();
     const agents = await this.#agents();
-    for (const agent of agents)
-      if (asks.some((ask) => mayTake(openAskOf(ask), agent, agents, now)))
-        void this.wakes.publish(agentChannel(agent.id), FINGERPRINTS);
+    this.#turn += 1;
+    for (const agent of whomToTell(asks.map(openAskOf), agents, this.#turn, now))
+      void this.wakes.publish(agentChannel(agent), FINGERPRINTS);
   }
 
   /** What the agent is to ask for now, the oldest first; from here on it is that agent's. */
@@ -116,7 +118,7 @@ export class AskFingerprints {
 
   /** Why those of the builds wait whose step keys are not known yet. */
   async reasons(builds: readonly BuildId[]): Promise<ReadonlyMap<BuildId, string>> {
-    const waiting = (await fingerprintsOf(this.store.db, builds)).filter(({ keysWait }) => keysWait === 1);
+    const waiting = await fingerprintsOf(this.store.db, builds, { keysWait: true });
     if (waiting.length === 0) return new Map();
     const now = this.clock.now();
     const agents = await this.#agents();

@@ -88,7 +88,7 @@ export class SettleKeys {
   }
 
   async #judge(db: Kysely<Schema>, id: BuildId): Promise<FingerprintVerdict<WaitingVariant>> {
-    const rows = (await fingerprintsOf(db, [id])).filter(({ keysWait }) => keysWait === 1);
+    const rows = await fingerprintsOf(db, [id], { keysWait: true });
     return judgeFingerprints([...groupBy(rows, ({ variantId }) => variantId).values()].map(waitingVariant));
   }
 
