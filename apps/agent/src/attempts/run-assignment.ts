@@ -13,7 +13,6 @@ import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
-  type Boundary,
   type Checkpoint,
   type HeldBoundary,
   type Job,
@@ -289,7 +288,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
   const runner = await stepRunner(work);
   const request = {
     build: assignment.lineage,
-    keyOf: (boundary: Boundary) => keyAt(plan, job, assignment.keys, boundary),
+    keys: keysByBoundary(plan, job, assignment.keys),
     resumeFrom: chain,
     base: base?.checkpoint ?? null,
     startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
@@ -319,16 +318,14 @@ async function runSteps(work: Work): Promise<BuildResult> {
   return await runJob(plan, job, request, ports, control.signal);
 }
 
-/** @param keys of the job's boundaries, in their order */
-function keyAt(
+/** As the engine wants them, from those of the job's boundaries. */
+function keysByBoundary(
   { boundaries }: Plan,
-  job: Job,
+  { index }: Job,
   keys: Assignment['keys'],
-  boundary: Boundary,
-): string | null {
-  const first = boundaries.find((each) => each.job === job.index);
-  if (first === undefined || boundary.job !== job.index) return null;
-  return keys[boundary.index - first.index] ?? null;
+): readonly (string | null)[] {
+  const first = boundaries.findIndex(({ job }) => job === index);
+  return boundaries.map(({ job }, at) => (job === index ? (keys[at - first] ?? null) : null));
 }
 
 async function makeEmpty(folder: string): Promise<void> {
