@@ -21,6 +21,7 @@ import { BuildActions } from './builds/build-actions.js';
 import { BuildViews } from './builds/build-views.js';
 import { ExplainBuild } from './builds/explain-build.js';
 import { PreviewBuild } from './builds/preview-build.js';
+import { ReadsOfBuild } from './builds/reads-of-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
@@ -71,6 +72,7 @@ import { describeIssues } from './api/describe-issues.js';
     BuildActions,
     BuildViews,
     ExplainBuild,
+    ReadsOfBuild,
     AgentActions,
     AgentViews,
     // Talks to agents

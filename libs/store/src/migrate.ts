@@ -10,6 +10,7 @@ import { lateCopies } from './migrations/0007-late-copies.js';
 import { outputPieces } from './migrations/0008-output-pieces.js';
 import { optionalVariants } from './migrations/0009-optional-variants.js';
 import { stepKeys } from './migrations/0010-step-keys.js';
+import { stepReads } from './migrations/0013-step-reads.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -25,6 +26,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0008-output-pieces': outputPieces,
   '0009-optional-variants': optionalVariants,
   '0010-step-keys': stepKeys,
+  '0013-step-reads': stepReads,
 };
 
 /**

@@ -21,6 +21,7 @@ import {
 } from '#libs/plan';
 import {
   answerFromManifest,
+  AskedReads,
   ownVariables,
   ScriptRunner,
   spaceFloor,
@@ -285,7 +286,8 @@ async function runSteps(work: Work): Promise<BuildResult> {
     assignment.base === null || chain.length > 0
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
-  const runner = await stepRunner(work);
+  const asked = new AskedReads();
+  const runner = await stepRunner(work, asked);
   const request = {
     build: assignment.lineage,
     keys: keysByBoundary(plan, job, assignment.keys),
@@ -305,7 +307,7 @@ async function runSteps(work: Work): Promise<BuildResult> {
     logEvent(log, event);
     work.copies?.see(event);
     const told = reportOf(event);
-    if (told !== null) attempt.report(told);
+    if (told !== null) attempt.report(event.type === 'step-ended' ? withReads(told, event.step, asked) : told);
     if (event.type === 'step-ended' && event.outcome.kind === 'succeeded') artifacts.lookAgain();
   };
   const ports = {
@@ -362,11 +364,26 @@ function isPausedBefore({ attempt, loaded }: Work, step: PlannedStep): boolean {
   return pause !== null && step.index >= pause.index;
 }
 
-async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work): Promise<SpaceWatch> {
+/** The end of a step, with what its script asked for. */
+function withReads(ended: ReportEvent, step: PlannedStep, asked: AskedReads): ReportEvent {
+  if (ended.type !== 'step-ended' || step.scriptDigest === '') return ended;
+  return { ...ended, asked: { script: step.scriptDigest, nodepaths: [...asked.of(step)] } };
+}
+
+async function stepRunner(
+  { attempt, workshop, loaded, area, mediaPath }: Work,
+  asked: AskedReads,
+): Promise<SpaceWatch> {
   const { manifest, job } = loaded;
   const { log, assignment } = attempt;
   const runner = new ScriptRunner({
-    answerFor: (step) => answerFromManifest(manifest, step, (note) => log.note(step.name, note)),
+    answerFor: (step) =>
+      answerFromManifest(
+        manifest,
+        step,
+        (note) => log.note(step.name, note),
+        (nodepath) => asked.see(step, nodepath),
+      ),
     mediaPath,
     variablesOf: (step) => ownVariables(step, manifest),
     environment: stepEnvironment({

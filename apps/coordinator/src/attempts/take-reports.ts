@@ -20,6 +20,7 @@ import {
   insertCheckpoint,
   isFurthest,
   keepFetchTime,
+  keepStepReads,
   lockAttempt,
   lockBuild,
   locksRows,
@@ -227,7 +228,7 @@ async function stepStarted(scene: Scene, index: number, at: number): Promise<voi
 
 async function stepEnded(
   scene: Scene,
-  { step: index, outcome }: Extract<ReportEvent, { type: 'step-ended' }>,
+  { step: index, outcome, asked }: Extract<ReportEvent, { type: 'step-ended' }>,
   at: number,
 ): Promise<void> {
   const { tx, attempt, job } = scene;
@@ -241,6 +242,7 @@ async function stepEnded(
   if (state === 'succeeded' && ms !== null) {
     await keepStepTime(tx, { attempt: attempt.id, distribution: job.build.name, step, ms, at });
   }
+  if (asked !== undefined) await keepStepReads(tx, { step, ...asked, build: job.build.id, at });
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
