@@ -1,6 +1,6 @@
 // Needs redis-server, PostgreSQL's server programs, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { BuildDetail, BuildId, PlanPreview, SubmittedBuild } from '#libs/contracts';
+import type { BuildDetail, BuildId, BuildReads, PlanPreview, SubmittedBuild } from '#libs/contracts';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -72,6 +72,21 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     expect(await scenario.began()).toEqual(ALL);
     expect(again.jobs.flatMap(({ attempts }) => attempts)).toEqual([]);
     expect(await medium(again)).toBe(await medium(first));
+  });
+
+  it('tell what their scripts asked for, also where another build ran them', async () => {
+    const scenario = farm.scenario(steps());
+    const first = await build(scenario);
+    const again = await build(scenario);
+    const { build: of, steps: read } = await farm.call<BuildReads>('GET', `/builds/${again.id}/reads`);
+    expect(of).toBe(again.id);
+    expect(read.find(({ step }) => step === 'iso')).toEqual({
+      step: 'iso',
+      declared: ['img_params/hostname'],
+      asked: ['img_params/hostname'],
+      askedIn: first.id,
+    });
+    expect(read.find(({ step }) => step === 'pop')).toMatchObject({ asked: [], askedIn: first.id });
   });
 
   it('run again where that is wanted', async () => {

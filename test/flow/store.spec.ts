@@ -46,6 +46,7 @@ import {
   isUniqueViolation,
   keepAreaSizes,
   keepFetchTime,
+  keepStepReads,
   lastEventSeq,
   listAgents,
   listCheckpointPins,
@@ -89,6 +90,7 @@ import {
   staleUploads,
   startAttemptStep,
   startUpload,
+  stepReads,
   takeDuty,
   touchToken,
   transact,
@@ -109,6 +111,7 @@ import {
   type CheckpointRow,
   type Flag,
   type Schema,
+  type StepReads,
 } from '#libs/store';
 import { aBuild, aJob, anAgent, digest, FACTS } from '../support/store-rows.js';
 import { describeEachDatabase } from '../../libs/store/src/testing.js';
@@ -557,6 +560,31 @@ describeEachDatabase('the tables of record', (open) => {
         ]),
       );
       expect(await usualFetchBytes(db, 'none')).toEqual(new Map());
+    });
+  });
+
+  describe('what scripts asked for', () => {
+    const row = (at: number, script = 'a', nodepaths = ['name']): StepReads => {
+      return { step: 'pop', script, nodepaths, build: newId('b'), at };
+    };
+
+    it('is that of the newest run, of each script by itself', async () => {
+      const { db } = await open();
+      const [one, again, other] = [row(1), row(2, 'a', []), row(1, 'b')];
+      for (const each of [one, again, other]) await keepStepReads(db, each);
+      expect(await stepReads(db, 'pop', 'a')).toEqual(again);
+      expect(await stepReads(db, 'pop', 'b')).toEqual(other);
+      expect(await stepReads(db, 'iso', 'a')).toBeNull();
+      expect(await stepReads(db, 'pop', 'c')).toBeNull();
+    });
+
+    it('is forgotten of all but the newest fifty scripts of a name', async () => {
+      const { db } = await open();
+      await keepStepReads(db, { ...row(0), step: 'iso' });
+      for (let at = 0; at < 60; at += 1) await keepStepReads(db, row(at, `s${at}`));
+      expect(await stepReads(db, 'pop', 's9')).toBeNull();
+      expect(await stepReads(db, 'pop', 's10')).not.toBeNull();
+      expect(await stepReads(db, 'iso', 'a')).not.toBeNull();
     });
   });
 

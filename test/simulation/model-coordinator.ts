@@ -633,6 +633,7 @@ export class ModelCoordinator {
         return;
       // Its builds reuse nothing.
       case 'state-reused':
+      case 'keys-dropped':
       case 'phase':
       case 'output-imported':
       case 'transfer-progress':

@@ -148,7 +148,7 @@ export class ReuseBuild {
     return [
       `<script name="${this.build.scriptOf(name)}" farm:lane="${lane}"><checkpoint name="${name}" message="${message}"/>`,
       ...args.map((arg) => `<farm:arg>${arg}</farm:arg>`),
-      isOutput === true ? `<farm:output path="pkg_image/${name}"/>` : '',
+      isOutput === true ? `<farm:output path="pkg_image/lane-${name}"/>` : '',
       reads === null ? '' : `<farm:reads>${reads.join(' ')}</farm:reads>`,
       fingerprint === undefined ? '' : `<farm:fingerprint>${fingerprint}</farm:fingerprint>`,
       '</script>',
@@ -166,12 +166,12 @@ set -euo pipefail
 echo '${name}' >> '${this.#truth}'
 work="$2/work"
 {
-  cat "$work" 2>/dev/null || true
+  cat "$work" "$2"/lane-* 2>/dev/null || true
   echo "$SOURCE_DATE_EPOCH" "\${@:6}" "$(md5sum < "$0")"
   ${asked.map((path_) => `ManifestRead "$1" '${path_}' || true`).join('\n  ')}
 } | sha256sum > "$work.new"
 mv "$work.new" "$work"
-${isOutput === true ? `cp "$work" "$2/${name}"` : ''}
+${isOutput === true ? `cp "$work" "$2/lane-${name}"` : ''}
 ${media.map((file) => `cp "$work" "$5/${file}"`).join('\n')}
 ${also}
 `,

@@ -22,6 +22,7 @@ import { BuildActions } from './builds/build-actions.js';
 import { BuildViews } from './builds/build-views.js';
 import { ExplainBuild } from './builds/explain-build.js';
 import { PreviewBuild } from './builds/preview-build.js';
+import { ReadsOfBuild } from './builds/reads-of-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
 import { CheckpointViews } from './checkpoints/checkpoint-views.js';
 import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
@@ -81,6 +82,7 @@ import { describeIssues } from './api/describe-issues.js';
     BuildActions,
     BuildViews,
     ExplainBuild,
+    ReadsOfBuild,
     AgentActions,
     AgentViews,
     CheckpointViews,

@@ -268,6 +268,22 @@ export const Assignment = z.strictObject({
 });
 export type Assignment = z.infer<typeof Assignment>;
 
+/** The nodepaths that a script asked for in one run, each once. */
+export const AskedReads = z.strictObject({
+  /** Of the script with what it includes. */
+  script: Sha256,
+  nodepaths: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .max(200)
+        .regex(/^\P{Cc}*$/u),
+    )
+    .max(200),
+});
+export type AskedReads = z.infer<typeof AskedReads>;
+
 /** What an attempt tells, in order. Step numbers are indexes in the plan. */
 export const ReportEvent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('phase'), phase: z.enum(['fetching', 'running', 'publishing']) }),
@@ -286,7 +302,13 @@ export const ReportEvent = z.discriminatedUnion('type', [
     treeSha256: Sha256,
   }),
   z.strictObject({ type: z.literal('step-started'), step: StepIndex }),
-  z.strictObject({ type: z.literal('step-ended'), step: StepIndex, outcome: StepOutcome }),
+  z.strictObject({
+    type: z.literal('step-ended'),
+    step: StepIndex,
+    outcome: StepOutcome,
+    /** What the step asked of the manifest, and got; left out by agents of the version before. */
+    asked: AskedReads.optional(),
+  }),
   /** Or found by an attempt that goes on from it, which the coordinator may know already. */
   z.strictObject({ type: z.literal('checkpoint-taken'), before: StepIndex.nullable(), holding: Holding }),
   /**

@@ -310,6 +310,24 @@ export const Explanation = z
   .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;
 
+export const BuildReads = z
+  .strictObject({
+    build: BuildId,
+    /** Each step of the build's variants once. */
+    steps: z.array(
+      z.strictObject({
+        step: z.string(),
+        /** What the build's script declares; `null`: nothing. */
+        declared: z.array(z.string()).nullable(),
+        /** What this very script asked for when it last ran; `null`: no run of it is remembered. */
+        asked: z.array(z.string()).nullable(),
+        askedIn: BuildId.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'BuildReads' });
+export type BuildReads = z.infer<typeof BuildReads>;
+
 export const Artifact = z
   .strictObject({
     build: BuildId,

@@ -16,8 +16,8 @@ import type { StepOutcome, StepRunner } from './step-runner.js';
 export interface BuildRequest {
   /** Identifies this run in the facts of its checkpoints. */
   readonly build: string;
-  /** Step key of a state, asked when its checkpoint is taken and kept with that; left out, or `null`: it is not known. */
-  readonly keyOf?: (boundary: Boundary) => string | null;
+  /** Step keys by index of boundary, looked at when a checkpoint is taken and kept with it: what a step does may show that they are not known. Left out: none are. */
+  readonly keys?: readonly (string | null)[];
   /** The furthest checkpoint at hand whose key is that of the job's own state there, asked when the job begins; left out, or `null`: there is none, and the job runs from its start. */
   readonly furthestAtHand?: (job: Job) => Promise<HeldBoundary | null>;
   /** The checkpoints from the first boundary up to the one to resume from; empty: start from nothing. */
@@ -275,7 +275,7 @@ async function takeCheckpoint(run: Run, boundary: Boundary | null, workspace: Wo
     boundary !== null && failures.length === 0 && (request.checkpoints || isForkedFrom(plan, boundary));
   run.live.set(workspace.name, { workspace, at: boundary });
   if (!wanted) return;
-  const key = request.keyOf?.(boundary) ?? null;
+  const key = request.keys?.[boundary.index] ?? null;
   const facts = factsAt(boundary, last?.checkpoint.id ?? '', plan.digests, request.build, ports.now(), key);
   const checkpoint = await ports.store.take(workspace.name, boundary.label, encodeFacts(facts));
   run.last = { boundary, checkpoint };

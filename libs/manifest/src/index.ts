@@ -21,6 +21,7 @@ export { formatProblem } from './format-problem.js';
 export { queryManifest, type QueryResult } from './query-manifest.js';
 export { keyNodepath, splitNodepaths } from './nodepath.js';
 export { readsCover } from './reads-cover.js';
+export { collapseReads, readsLine } from './collapse-reads.js';
 export { manifestContent, readContent } from './manifest-content.js';
 export { scriptPath } from './script-path.js';
 export { fingerprintProgram } from './fingerprint-program.js';

@@ -7,11 +7,13 @@ import type { AnswerQuery, QueryAnswer } from './manifest-socket.js';
  * wrong silently; one that declares nothing gets everything but passwords.
  *
  * @param note told of each refusal, and of requests that are no nodepath (which, as in distro_const, have no values)
+ * @param asked told of each nodepath that is answered
  */
 export function answerFromManifest(
   manifest: Manifest,
   step: PlannedStep,
   note: (text: string) => void,
+  asked: (nodepath: string) => void = () => undefined,
 ): AnswerQuery {
   const refuse = (reason: string): QueryAnswer => {
     note(`refused: ${reason}`);
@@ -26,7 +28,7 @@ export function answerFromManifest(
     }
     if (step.reads !== null && !readsCover(step.reads, nodepath)) {
       return refuse(
-        `step "${step.name}" asked for "${nodepath}", which is not among its declared reads (farm:reads)`,
+        `step "${step.name}" asked for "${nodepath}", which is not among its declared reads: add it to its farm:reads, in the manifest or the script's header (distrofarm reads shows what past runs asked for)`,
       );
     }
     if (step.reads === null && result.isSecret) {
@@ -34,6 +36,7 @@ export function answerFromManifest(
         `step "${step.name}" asked for "${nodepath}", a password; declare it with farm:reads to grant that`,
       );
     }
+    asked(nodepath);
     return { kind: 'values', values: result.values };
   };
 }

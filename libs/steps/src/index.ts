@@ -1,5 +1,6 @@
 export { missingTools } from './find-tools.js';
 export { answerFromManifest } from './answer-from-manifest.js';
+export { AskedReads } from './asked-reads.js';
 export {
   ManifestSocket,
   removeDeadManifestSockets,

@@ -27,6 +27,7 @@ export * from './reuse.js';
 export * from './schema.js';
 export * from './scripts.js';
 export * from './secret.js';
+export * from './step-reads.js';
 export * from './store-error.js';
 export * from './tickets.js';
 export * from './tokens.js';

@@ -12,6 +12,7 @@ import { optionalVariants } from './migrations/0009-optional-variants.js';
 import { stepKeys } from './migrations/0010-step-keys.js';
 import { fingerprints } from './migrations/0011-fingerprints.js';
 import { collection } from './migrations/0012-collection.js';
+import { stepReads } from './migrations/0013-step-reads.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -29,6 +30,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0010-step-keys': stepKeys,
   '0011-fingerprints': fingerprints,
   '0012-collection': collection,
+  '0013-step-reads': stepReads,
 };
 
 /**

@@ -50,6 +50,7 @@ export interface Schema {
   readonly attempts: AttemptsTable;
   readonly attempt_steps: AttemptStepsTable;
   readonly step_times: StepTimesTable;
+  readonly step_reads: StepReadsTable;
   readonly outputs: OutputsTable;
   readonly output_pieces: OutputPiecesTable;
   readonly checkpoints: CheckpointsTable;
@@ -406,6 +407,16 @@ export interface StepTimesTable {
   readonly distribution: string;
   readonly step: string;
   readonly ms: number;
+  readonly at: number;
+}
+
+/** What scripts asked of the manifest: one row for a step's name and script, of its newest run. */
+export interface StepReadsTable {
+  readonly step: string;
+  /** SHA-256 of the script with what it includes. */
+  readonly script: string;
+  readonly nodepaths: Json<readonly string[]>;
+  readonly build_id: BuildId;
   readonly at: number;
 }
 

@@ -8,14 +8,7 @@ import type {
   PackedTree,
   ReportEvent,
 } from '#libs/contracts';
-import {
-  OutputError,
-  runJob,
-  type BuildEvent,
-  type BuildResult,
-  type StepRunner,
-  type Workspace,
-} from '#libs/engine';
+import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
 import {
   findResumableInJob,
   findStep,
@@ -27,6 +20,7 @@ import {
 } from '#libs/plan';
 import {
   answerFromManifest,
+  AskedReads,
   ownVariables,
   ScriptRunner,
   spaceFloor,
@@ -38,6 +32,7 @@ import { join } from 'node:path';
 import type { AreaDesk, EnteredArea } from '../areas/area-desk.js';
 import type { AttemptControl } from './attempt.js';
 import { endOfError, endOfRun, endOfStop } from './attempt-end.js';
+import { AttemptKeys } from './attempt-keys.js';
 import type { AttemptLog } from './attempt-log.js';
 import { baseCheckpoint, heldBase } from './base-checkpoint.js';
 import type { BlobCache, BlobUse } from '../blobs/blob-cache.js';
@@ -46,8 +41,6 @@ import { fetchCheckpoint, type Receiving } from '../transfers/checkpoint-fetcher
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import { bringForeign, heldElsewhereHere } from './foreign-states.js';
 import { FetchedOutputs } from './fetched-outputs.js';
-import { askFingerprint } from '../fingerprints/ask-fingerprint.js';
-import { FingerprintWatch } from '../fingerprints/fingerprint-watch.js';
 import type { LateCopies } from '../replicas/late-copies.js';
 import { loadAssignment, type LoadedAssignment } from './load-assignment.js';
 import { holdingOf, logEvent, reportOf } from './note-event.js';
@@ -316,10 +309,11 @@ async function fetchNoted(
 
 /** Where the store gets full and room can be made, the job goes on from its newest checkpoint. */
 async function runSteps(work: Work): Promise<BuildResult> {
-  const runner = await stepRunner(work);
-  const keys = new AttemptKeys(work);
+  const asked = new AskedReads();
+  const runner = await stepRunner(work, asked);
+  const keys = new AttemptKeys(work.attempt, work.loaded, work.chain);
   for (let { chain } = work; ; chain = await heldChain(work.attempt, work.loaded, work.area)) {
-    const result = await runFrom(chain, runner, keys, work);
+    const result = await runFrom(chain, { runner, keys, asked }, work);
     if (!(await isWorthAnotherTry(result, runner, work))) return result;
   }
 }
@@ -335,10 +329,16 @@ async function isWorthAnotherTry(
   return await room.isWorthAnotherTry(freeBefore ?? (await area.store.space()).freeBytes, end.reason);
 }
 
+/** What stays when the job goes on from its newest checkpoint. */
+interface Running {
+  readonly runner: SpaceWatch;
+  readonly keys: AttemptKeys;
+  readonly asked: AskedReads;
+}
+
 async function runFrom(
   chain: readonly HeldBoundary[],
-  runner: SpaceWatch,
-  keys: AttemptKeys,
+  { runner, keys, asked }: Running,
   work: Work,
 ): Promise<BuildResult> {
   const { attempt, area, inputs, artifacts } = work;
@@ -370,68 +370,18 @@ async function runFrom(
     logEvent(log, event);
     work.copies?.see(event);
     const told = reportOf(event);
-    if (told !== null) attempt.report(told);
+    if (told !== null)
+      attempt.report(event.type === 'step-ended' ? withReads(told, event.step, asked) : told);
     if (event.type === 'step-ended' && event.outcome.kind === 'succeeded') artifacts.lookAgain();
   };
   const ports = {
     store: area.store,
-    runner: watchFingerprints(runner, work, keys),
+    runner: keys.watch(runner, work.workshop),
     outputs: new FetchedOutputs(assignment.imports, fetch, control.signal),
     report,
     now: () => new Date(),
   };
   return await runJob(plan, job, request, ports, control.signal);
-}
-
-/** Step keys as the engine wants them, which reads one when it takes a checkpoint. They may turn out to be wrong while the job runs; from there on there are none. */
-class AttemptKeys {
-  readonly #byBoundary: (string | null)[];
-
-  constructor(private readonly work: Work) {
-    const { plan, job } = work.loaded;
-    const { keys } = work.attempt.assignment;
-    const first = plan.boundaries.findIndex(({ job: of }) => of === job.index);
-    this.#byBoundary = plan.boundaries.map(({ job: of }, at) =>
-      of === job.index ? (keys[at - first] ?? null) : null,
-    );
-    const from = work.chain.at(-1);
-    const after = from?.boundary.after ?? null;
-    // Another attempt found out, and may have lost its job before it could say so.
-    if (from?.facts.key === '' && after !== null && this.#byBoundary[from.boundary.index] !== null)
-      this.drop(after, `nobody knows what the checkpoint ${from.boundary.label} is equal to`);
-  }
-
-  of({ index }: Boundary): string | null {
-    return this.#byBoundary[index] ?? null;
-  }
-
-  /** Told before any checkpoint behind the step is. */
-  drop(behind: PlannedStep, why: string): void {
-    const { log, report } = this.work.attempt;
-    const { boundaries } = this.work.loaded.plan;
-    for (const { index, after } of boundaries)
-      if (after !== null && after.index >= behind.index) this.#byBoundary[index] = null;
-    log.note(behind.name, `Warning: ${why}; what it made, and the steps behind it, is not reused`);
-    report({ type: 'keys-dropped', behind: behind.index, why });
-  }
-}
-
-function watchFingerprints(runner: StepRunner, work: Work, keys: AttemptKeys): StepRunner {
-  const { assignment, log } = work.attempt;
-  const { manifest } = work.loaded;
-  const { sourceDateEpoch, fingerprints = [] } = assignment;
-  if (fingerprints.length === 0) return runner;
-  return new FingerprintWatch(runner, {
-    expected: new Map(fingerprints.map(({ step, output }) => [step, output])),
-    ask: async (step, signal) =>
-      await askFingerprint(
-        { manifest, step, sourceDateEpoch },
-        work.workshop,
-        (text) => log.note(step.name, text),
-        signal,
-      ),
-    onMoved: (step, why) => keys.drop(step, why),
-  });
 }
 
 async function makeEmpty(folder: string): Promise<void> {
@@ -476,11 +426,26 @@ function isPausedBefore({ attempt, loaded }: Work, step: PlannedStep): boolean {
   return pause !== null && step.index >= pause.index;
 }
 
-async function stepRunner({ attempt, workshop, loaded, area, mediaPath }: Work): Promise<SpaceWatch> {
+/** The end of a step, with what its script asked for. */
+function withReads(ended: ReportEvent, step: PlannedStep, asked: AskedReads): ReportEvent {
+  if (ended.type !== 'step-ended' || step.scriptDigest === '') return ended;
+  return { ...ended, asked: { script: step.scriptDigest, nodepaths: [...asked.of(step)] } };
+}
+
+async function stepRunner(
+  { attempt, workshop, loaded, area, mediaPath }: Work,
+  asked: AskedReads,
+): Promise<SpaceWatch> {
   const { manifest, job } = loaded;
   const { log, assignment } = attempt;
   const runner = new ScriptRunner({
-    answerFor: (step) => answerFromManifest(manifest, step, (note) => log.note(step.name, note)),
+    answerFor: (step) =>
+      answerFromManifest(
+        manifest,
+        step,
+        (note) => log.note(step.name, note),
+        (nodepath) => asked.see(step, nodepath),
+      ),
     mediaPath,
     variablesOf: (step) => ownVariables(step, manifest),
     environment: stepEnvironment({

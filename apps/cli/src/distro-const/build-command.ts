@@ -11,7 +11,6 @@ import { CopyOutputs } from '#libs/artifacts';
 import { runPlan, type BuildEvent, type BuildRequest, type BuildResult, type StepRunner } from '#libs/engine';
 import {
   chooseStart,
-  type Boundary,
   type HeldBoundary,
   type Job,
   type PlannedStep,
@@ -155,7 +154,7 @@ async function runLogged(build: StartedBuild, log: BuildLog, id: string): Promis
     ...(reuse === null
       ? {}
       : {
-          keyOf: (boundary: Boundary) => reuse.keyOf(boundary),
+          keys: reuse.keys,
           furthestAtHand: async (job: Job) => await reuse.furthestAtHand(job),
         }),
   };

@@ -13,7 +13,6 @@ import {
   recordedStep,
   statesToBeginWith,
   stepIngredients,
-  type Boundary,
   type BoundaryFacts,
   type Checkpoint,
   type HeldBoundary,
@@ -58,6 +57,8 @@ export async function flawOf(
   return altered === null ? null : `media/${altered} was altered or removed since it was written`;
 }
 
+const NOT_REUSED = 'no later build begins with what comes of it';
+
 export interface LocalReuseOptions {
   readonly build: string;
   /** Name; empty: the manifest as it is. */
@@ -82,16 +83,17 @@ export class LocalReuse {
   readonly #trail: MediaTrail;
   readonly #fingerprints: Map<string, string>;
   readonly #made = new Set<number>();
-  #keys: PlanKeys;
-  /** Of what comes next nobody can say what it is equal to. */
-  #isUnknown = false;
+  /** See `BuildRequest.keys`. */
+  readonly keys: (string | null)[];
+  #planned: PlanKeys;
   #isUnwritten = false;
 
   constructor(options: LocalReuseOptions) {
     this.#options = options;
     this.#trail = new MediaTrail(options.mediaPath);
     this.#fingerprints = new Map(options.world.fingerprints);
-    this.#keys = this.#planKeys();
+    this.#planned = this.#planKeys();
+    this.keys = [...this.#planned.boundaries];
   }
 
   /** Before the first step. */
@@ -112,8 +114,8 @@ export class LocalReuse {
     const { store, record, mediaPath } = this.#options;
     const states = await statesAtHand(store, record, boundary.workspace);
     const state = states.find((each) => each.checkpoint.id === checkpoint.id);
-    const isOwn = state !== undefined && state.key === this.#keys.boundaries[boundary.index];
-    this.#isUnknown = !isOwn || (await flawOf(state, store, mediaPath)) !== null;
+    const isOwn = state !== undefined && state.key === this.keys[boundary.index];
+    if (!isOwn || (await flawOf(state, store, mediaPath)) !== null) this.#dropKeys();
     await this.#trail.begin(state?.media ?? []);
   }
 
@@ -122,7 +124,7 @@ export class LocalReuse {
     const { plan, store, record, pauseBefore, mediaPath, resumeFrom, note } = this.#options;
     const states = resumeFrom.length > 0 ? [] : await statesAtHand(store, record, job.workspace);
     const start = { job, pauseBefore, made: this.#made };
-    for (const { boundary, state } of statesToBeginWith(plan, this.#keys, start, states)) {
+    for (const { boundary, state } of statesToBeginWith(plan, this.#planned, start, states)) {
       const flaw = await flawOf(state, store, mediaPath);
       if (flaw !== null) {
         note(`checkpoint ${state.label} is not gone to: ${flaw}`);
@@ -136,12 +138,6 @@ export class LocalReuse {
     return null;
   }
 
-  /** See `BuildRequest.keyOf`. */
-  keyOf({ index }: Boundary): string | null {
-    if (this.#isUnknown || this.#trail.entries.length > MOST_MEDIA_ENTRIES) return null;
-    return this.#keys.boundaries[index] ?? null;
-  }
-
   /** A runner that looks at what each step has done besides its work in the workspace. */
   watch(runner: StepRunner): StepRunner {
     return new WatchedRunner(runner, {
@@ -153,7 +149,7 @@ export class LocalReuse {
   see(event: BuildEvent): void {
     if (event.type !== 'checkpoint-taken') return;
     const { checkpoint, boundary } = event;
-    const key = this.keyOf(boundary);
+    const key = this.keys[boundary.index] ?? null;
     if (key === null) return;
     const { workspace } = checkpoint;
     this.#options.record.addState(checkpoint.id, { workspace, key, media: this.#trail.entries });
@@ -172,10 +168,12 @@ export class LocalReuse {
     await this.#askAgain(step);
     try {
       await this.#trail.seeChanges();
+      if (this.#trail.entries.length <= MOST_MEDIA_ENTRIES) return;
+      warn(`${step.name} wrote more than ${MOST_MEDIA_ENTRIES} files to the media folder; ${NOT_REUSED}`);
     } catch (error) {
-      this.#isUnknown = true;
-      warn(`what ${step.name} wrote to the media folder cannot be read: ${(error as Error).message}`);
+      warn(`what ${step.name} wrote to the media folder cannot be read (${(error as Error).message}); ${NOT_REUSED}`);
     }
+    this.#dropKeys();
   }
 
   /** What moved while the step ran may be in its work or not. */
@@ -185,9 +183,19 @@ export class LocalReuse {
     const asked = await this.#options.fingerprintOf(step);
     if (asked?.ok === true && asked.fingerprint === before) return;
     const why = asked?.ok === false ? asked.reason : `the fingerprint of ${step.name} changed while it ran`;
-    this.#options.warn(`${why}; no later build begins with what comes of it`);
+    this.#options.warn(`${why}; ${NOT_REUSED}`);
     this.#fingerprints.delete(step.name);
-    this.#keys = this.#planKeys();
+    this.#setKeys(this.#planKeys());
+  }
+
+  /** Of what comes next nobody can say what it is equal to. */
+  #dropKeys(): void {
+    this.#setKeys({ boundaries: this.keys.map(() => null), ends: [] });
+  }
+
+  #setKeys(planned: PlanKeys): void {
+    this.#planned = planned;
+    for (const [at, key] of planned.boundaries.entries()) if (this.keys[at] !== null) this.keys[at] = key;
   }
 
   #recordStep(step: PlannedStep): void {

@@ -44,6 +44,11 @@ export const COMMANDS: readonly KnownCommand[] = [
     load: async () => (await import('./commands/explain.js')).explain,
   },
   {
+    name: 'reads',
+    summary: 'what scripts asked of the manifest, as a line to paste',
+    load: async () => (await import('./commands/reads.js')).reads,
+  },
+  {
     name: 'timings',
     summary: 'how long the steps took',
     load: async () => (await import('./commands/timings.js')).timings,

@@ -4,6 +4,7 @@ import type { Response } from 'express';
 import {
   BuildDetail,
   BuildPage,
+  BuildReads,
   CancelBuild,
   Explanation,
   ListBuilds,
@@ -18,6 +19,7 @@ import { Needs, requireMayChange, TheCaller, type Caller } from '../access/calle
 import { BuildActions } from '../builds/build-actions.js';
 import { BuildViews } from '../builds/build-views.js';
 import { ExplainBuild } from '../builds/explain-build.js';
+import { ReadsOfBuild } from '../builds/reads-of-build.js';
 import { PreviewBuild } from '../builds/preview-build.js';
 import { SubmitBuilds } from '../builds/submit-builds.js';
 import { listBuildsQuery } from './list-builds-query.js';
@@ -33,6 +35,7 @@ export class BuildsController {
     private readonly actions: BuildActions,
     private readonly views: BuildViews,
     private readonly explanations: ExplainBuild,
+    private readonly readsOfBuild: ReadsOfBuild,
   ) {}
 
   @Post()
@@ -75,6 +78,12 @@ export class BuildsController {
   @ApiOkResponse({ standardSchema: Explanation })
   async explain(@Param('build') reference: string): Promise<Explanation> {
     return await this.explanations.explain(await this.views.resolve(reference));
+  }
+
+  @Get(':build/reads')
+  @ApiOkResponse({ standardSchema: BuildReads })
+  async reads(@Param('build') reference: string): Promise<BuildReads> {
+    return await this.readsOfBuild.reads(await this.views.resolve(reference));
   }
 
   @Post(':build/pause')

@@ -23,6 +23,7 @@ import {
   isFurthest,
   jobsOfVariant,
   keepFetchTime,
+  keepStepReads,
   lockAttempt,
   lockBuild,
   locksRows,
@@ -256,7 +257,7 @@ async function stepStarted(scene: Scene, index: number, at: number): Promise<voi
 
 async function stepEnded(
   scene: Scene,
-  { step: index, outcome }: Extract<ReportEvent, { type: 'step-ended' }>,
+  { step: index, outcome, asked }: Extract<ReportEvent, { type: 'step-ended' }>,
   at: number,
 ): Promise<void> {
   const { tx, attempt, job } = scene;
@@ -270,6 +271,7 @@ async function stepEnded(
   if (state === 'succeeded' && ms !== null) {
     await keepStepTime(tx, { attempt: attempt.id, distribution: job.build.name, step, ms, at });
   }
+  if (asked !== undefined) await keepStepReads(tx, { step, ...asked, build: job.build.id, at });
   tell(scene, 'step-ended', { ...stepData(scene, index), outcome, ms });
 }
 
