@@ -9,6 +9,7 @@ import {
   findAgent,
   groupBy,
   heldAreas,
+  inChunks,
   listAgents,
   listCheckpointPins,
   lockBuild,
@@ -34,6 +35,9 @@ import { Log } from '../log.js';
 import { candidateOf, conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
+
+/** On SQLite nobody else writes meanwhile, and agents' calls wait. */
+const AREAS_PER_TRANSACTION = 50;
 
 export interface CollectionScope {
   /** Only there, whatever the farm's checkpoints take together. */
@@ -89,8 +93,11 @@ export class CollectCheckpoints {
   async collect(scope: CollectionScope): Promise<CheckpointCollection> {
     const { removals, shortages } = await this.plan(scope);
     const removed: Removal[] = [];
-    for (const [agent, own] of groupBy(removals, (removal) => removal.agent))
-      removed.push(...(await this.#drop(agent, own)));
+    for (const [agent, own] of groupBy(removals, (removal) => removal.agent)) {
+      await inChunks(own, AREAS_PER_TRANSACTION, async (some) => {
+        removed.push(...(await this.#drop(agent, some)));
+      });
+    }
     for (const { agent, build, variant, as, usedBytes, why } of removed)
       this.log.info({ component: 'collect', agent, build, variant, as, usedBytes, why }, 'checkpoints go');
     return { removals: removed, shortages };
@@ -143,7 +150,7 @@ export class CollectCheckpoints {
     return { areas: held, builds, staying };
   }
 
-  /** Of one agent, in one transaction. Resolves to what may still go. */
+  /** Some of one agent, in one transaction. Resolves to what may still go. */
   async #drop(agent: AgentId, removals: readonly Removal[]): Promise<readonly Removal[]> {
     return await this.work.change(async (tx, changes) => {
       const mayGo = await stillToGo(tx, agent, removals);
