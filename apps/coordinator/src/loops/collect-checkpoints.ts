@@ -26,6 +26,7 @@ import {
   type AgentSpace,
   type CheckpointCollection,
   type Removal,
+  type WantedRoom,
 } from '../decide/collect-checkpoints.js';
 import { collectionOrder, type HeldArea, type Holdings } from '../decide/collection-order.js';
 import { isStaying } from '../decide/plan-replicas.js';
@@ -44,6 +45,8 @@ export interface CollectionScope {
   readonly agent?: AgentRow | undefined;
   /** Make so much room on each agent concerned, where its floor is not more. */
   readonly freeBytes?: number | undefined;
+  /** What a job on that agent needs. */
+  readonly wanted?: WantedRoom | undefined;
 }
 
 export interface HeldNow extends Holdings {
@@ -70,7 +73,7 @@ export class CollectCheckpoints {
   }
 
   /** What `collect` would do now. */
-  async plan({ agent, freeBytes = 0 }: CollectionScope): Promise<CheckpointCollection> {
+  async plan({ agent, freeBytes = 0, wanted }: CollectionScope): Promise<CheckpointCollection> {
     const now = this.clock.now();
     const rows = (await listAgents(this.store.db)).filter(({ revokedAt }) => revokedAt === null);
     const candidates = rows.map((row) => candidateOf(row, [], now));
@@ -82,7 +85,7 @@ export class CollectCheckpoints {
       await this.#holdings(rows, now),
       // Who asks for an agent knows what is free there just now.
       concerned.map((row) =>
-        spaceOf(row.id === agent?.id ? agent : row, Math.max(freeBytes, waiting.get(row.id) ?? 0)),
+        spaceOf(row.id === agent?.id ? agent : row, freeBytes, wanted ?? forWaiting(waiting.get(row.id))),
       ),
       { keepFinishedMs, keepFailedMs, keepNewestCheckpoints, agentBudgetBytes, farmBudgetBytes },
       now,
@@ -206,7 +209,16 @@ async function stillToGo(
   );
 }
 
-function spaceOf({ id, name, facts }: AgentRow, wantedBytes: number): AgentSpace {
-  const floorBytes = Math.max(spaceFloorOf(facts), wantedBytes);
-  return { id, name, freeBytes: facts.freeBytes, floorBytes };
+/** It waits until all of it is there. */
+function forWaiting(bytes: number | undefined): WantedRoom | undefined {
+  return bytes === undefined ? undefined : { bytes, leastBytes: bytes };
+}
+
+function spaceOf(
+  { id, name, facts }: AgentRow,
+  askedBytes: number,
+  wanted: WantedRoom | undefined,
+): AgentSpace {
+  const floorBytes = Math.max(spaceFloorOf(facts), askedBytes);
+  return { id, name, freeBytes: facts.freeBytes, floorBytes, wanted };
 }
