@@ -70,7 +70,7 @@ describe('what filled the store', () => {
     const { room, asked, said } = scene(0, holds);
     expect(await room.isWorthAnotherTry(100 * MB, 'the disk is full')).toBe(expected);
     expect(asked).toEqual([{ freeBytes: 100 * MB, wantedBytes: 200 * MB, leastBytes: 125 * MB }]);
-    expect(said).toEqual(expected ? ['the disk is full. 25 MB of room were made; trying again'] : []);
+    expect(said).toEqual(expected ? ['the store was full; 25 MB of room were made; trying again'] : []);
   });
 
   it('is tried twice more at the most', async () => {

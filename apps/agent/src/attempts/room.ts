@@ -44,7 +44,8 @@ export class Room {
     const worthBytes = hadBytes * WORTH_SHARE;
     const made = await this.#make(hadBytes, 2 * hadBytes, hadBytes + worthBytes);
     if (made === 0 || made < worthBytes) return false;
-    this.options.warn(`${why}. ${megabytes(made)} of room were made; trying again`);
+    this.options.note(why);
+    this.options.warn(`the store was full; ${megabytes(made)} of room were made; trying again`);
     return true;
   }
 
