@@ -159,8 +159,11 @@ export const HeartbeatResponse = z.strictObject({
 });
 export type HeartbeatResponse = z.infer<typeof HeartbeatResponse>;
 
-/** An attempt has too little room: `freeBytes` are there, or will be when its step is undone, and `wantedBytes` should be. */
-export const AskRoom = z.strictObject({ freeBytes: Bytes, wantedBytes: Bytes });
+/**
+ * An attempt has too little room: `freeBytes` are there, or will be when its step is undone, and `wantedBytes` should be. With less than `leastBytes` it is not helped, and nothing is to go for
+ * its sake.
+ */
+export const AskRoom = z.strictObject({ freeBytes: Bytes, wantedBytes: Bytes, leastBytes: Bytes });
 export type AskRoom = z.infer<typeof AskRoom>;
 /** Areas that the agent is to drop now, with those that it was told to drop before. Empty: nothing may go. */
 export const RoomAnswer = z.strictObject({ drop: z.array(AreaName) });

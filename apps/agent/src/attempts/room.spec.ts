@@ -43,7 +43,9 @@ describe('room for a step', () => {
   ])('%s', async (_, free, holds, expected, asks) => {
     const { room, asked } = scene(free, holds);
     expect(await room.reach(100)).toBe(expected);
-    expect(asked).toEqual(Array.from({ length: asks }, () => ({ freeBytes: free, wantedBytes: 100 })));
+    expect(asked).toEqual(
+      Array.from({ length: asks }, () => ({ freeBytes: free, wantedBytes: 100, leastBytes: 100 })),
+    );
   });
 
   it('is none where the coordinator refuses', async () => {
@@ -67,8 +69,8 @@ describe('what filled the store', () => {
     // Nothing is free at the moment: it has not been undone.
     const { room, asked, said } = scene(0, holds);
     expect(await room.isWorthAnotherTry(100 * MB, 'the disk is full')).toBe(expected);
-    expect(asked).toEqual([{ freeBytes: 100 * MB, wantedBytes: 200 * MB }]);
-    expect(said).toEqual(expected ? ['the disk is full. 25 MB of room were made; trying again'] : []);
+    expect(asked).toEqual([{ freeBytes: 100 * MB, wantedBytes: 200 * MB, leastBytes: 125 * MB }]);
+    expect(said).toEqual(expected ? ['the store was full; 25 MB of room were made; trying again'] : []);
   });
 
   it('is tried twice more at the most', async () => {

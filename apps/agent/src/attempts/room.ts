@@ -32,7 +32,7 @@ export class Room {
   async reach(neededBytes: number): Promise<boolean> {
     const { freeBytes } = await this.options.space();
     if (freeBytes >= neededBytes) return true;
-    return freeBytes + (await this.#make(freeBytes, neededBytes)) >= neededBytes;
+    return freeBytes + (await this.#make(freeBytes, neededBytes, neededBytes)) >= neededBytes;
   }
 
   /**
@@ -41,9 +41,11 @@ export class Room {
   async isWorthAnotherTry(hadBytes: number, why: string): Promise<boolean> {
     if (this.#tries === MOST_TRIES) return false;
     this.#tries += 1;
-    const made = await this.#make(hadBytes, 2 * hadBytes);
-    if (made === 0 || made < hadBytes * WORTH_SHARE) return false;
-    this.options.warn(`${why}. ${megabytes(made)} of room were made; trying again`);
+    const worthBytes = hadBytes * WORTH_SHARE;
+    const made = await this.#make(hadBytes, 2 * hadBytes, hadBytes + worthBytes);
+    if (made === 0 || made < worthBytes) return false;
+    this.options.note(why);
+    this.options.warn(`the store was full; ${megabytes(made)} of room were made; trying again`);
     return true;
   }
 
@@ -61,9 +63,13 @@ export class Room {
   }
 
   /** Resolves to how much was made. */
-  async #make(freeBytes: number, wantedBytes: number): Promise<number> {
+  async #make(freeBytes: number, wantedBytes: number, leastBytes: number): Promise<number> {
     const { ask, drop, note, space } = this.options;
-    const body = { freeBytes: Math.floor(freeBytes), wantedBytes: Math.ceil(wantedBytes) };
+    const body = {
+      freeBytes: Math.floor(freeBytes),
+      wantedBytes: Math.ceil(wantedBytes),
+      leastBytes: Math.ceil(leastBytes),
+    };
     const before = await space();
     const areas = await askedFor(ask, body, note);
     if (areas.length === 0) return 0;

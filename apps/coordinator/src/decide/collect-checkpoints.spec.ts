@@ -319,6 +319,26 @@ describe('for want of room', () => {
     expect(named(collectIn(scene))).toEqual(expected);
   });
 
+  it.each<[string, number, number, readonly string[]]>([
+    ['all that is wanted', 13, 13, ['x', 'y', 'z']],
+    ['as much as it takes', 12, 12, ['x', 'y']],
+    ['what is there, where that helps', 20, 13, ['x', 'y', 'z']],
+    ['nothing where all of it would not help', 20, 13.1, []],
+  ])('goes for a job %s', (_, wanted, least, expected) => {
+    const job = { bytes: wanted * GB, leastBytes: least * GB };
+    const collection = collectIn({
+      builds: failed('x', 'y', 'z'),
+      agents: [agentWith(10 * GB, { wanted: job })],
+    });
+    expect(named(collection)).toEqual(expected);
+    expect(collection.shortages).toHaveLength(wanted === 20 ? 1 : 0);
+  });
+
+  it('goes for the floor what would go for it, whatever a job needs', () => {
+    const wanted = { bytes: 99 * GB, leastBytes: 99 * GB };
+    expect(named(collectIn({ builds: failed('x', 'y', 'z'), agents: short(GB, { wanted }) }))).toEqual(['x']);
+  });
+
   it('says why', () => {
     expect(collectIn({ builds: failed('x'), agents: short(6.8 * GB) }).removals).toMatchObject([
       { as: 'failed', why: 'tank has 3.2 GB free, less than 10 GB', usedBytes: GB },

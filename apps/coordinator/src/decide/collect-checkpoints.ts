@@ -17,6 +17,14 @@ export interface AgentSpace {
   readonly freeBytes: number;
   /** With less than this, checkpoints go before their time. */
   readonly floorBytes: number;
+  /** What a job there needs beside that. */
+  readonly wanted?: WantedRoom | undefined;
+}
+
+export interface WantedRoom {
+  readonly bytes: number;
+  /** With less than this it is not helped. */
+  readonly leastBytes: number;
 }
 
 export interface CheckpointPolicy extends KeepCheckpoints {
@@ -54,7 +62,7 @@ export interface CheckpointCollection {
 /**
  * Which checkpoints go now, of these agents: what is too old; then, in the order of `collectionOrder`, as much as it takes until each agent has the room that it should
  * have, checkpoints take no more on it than they may, and no more on all of them. What is on its way already counts. What was not measured yet may be all that is
- * wanted: behind it nothing more goes for the sake of room before it is seen what it made. It counts for no budget.
+ * wanted: behind it nothing more goes for the sake of room before it is seen what it made. It counts for no budget. For a job that would not be helped all the same, nothing goes.
  */
 export function collectCheckpoints(
   held: Holdings,
@@ -67,28 +75,41 @@ export function collectCheckpoints(
   const copies = new Copies(held.areas, held.staying);
   const going = new Set(held.areas.filter(({ isGoing }) => isGoing));
   const removals: Removal[] = [];
-  const remove = ({ area, as }: RankedArea, why: string): void => {
-    const { agent, build, variant, usedBytes } = area;
+  const take = ({ area }: RankedArea): void => {
     going.add(area);
     copies.giveUp(area);
-    removals.push({ agent, build, variant, as, usedBytes, why });
+  };
+  const leave = ({ area }: RankedArea): void => {
+    going.delete(area);
+    copies.takeBack(area);
   };
   const builds = new Map(held.builds.map((build) => [build.id, build]));
-  for (const ranked of order.filter(({ as }) => as === 'old'))
-    remove(ranked, tooOld(builds.get(ranked.area.build), policy, now));
+  for (const ranked of order.filter(({ as }) => as === 'old')) {
+    take(ranked);
+    removals.push(removalOf(ranked, tooOld(builds.get(ranked.area.build), policy, now)));
+  }
   const shortages = wants(held, agents, policy).flatMap((want) => {
+    const chosen: RankedArea[] = [];
     let missing = want.bytes(going);
     for (const ranked of order) {
-      if (missing <= 0) return [];
+      if (missing <= 0) break;
       const { area, as } = ranked;
       if (going.has(area) || want.frees(area) === 0 || (as === 'copy' && !copies.areElsewhere(area)))
         continue;
-      remove(ranked, want.why);
+      take(ranked);
+      chosen.push(ranked);
       missing -= want.frees(area);
     }
+    if (missing > want.mayMissBytes) chosen.forEach(leave);
+    else removals.push(...chosen.map((ranked) => removalOf(ranked, want.why)));
     return missing <= 0 ? [] : [shortageOf(want, missing, held)];
   });
   return { removals, shortages };
+}
+
+function removalOf({ area, as }: RankedArea, why: string): Removal {
+  const { agent, build, variant, usedBytes } = area;
+  return { agent, build, variant, as, usedBytes, why };
 }
 
 /** Room that is to be made. */
@@ -98,6 +119,8 @@ interface Want {
   readonly bytes: (going: ReadonlySet<HeldArea>) => number;
   /** How much less is missing when the area goes. */
   readonly frees: (area: HeldArea) => number;
+  /** When more than this is missing in the end, nothing goes for it. */
+  readonly mayMissBytes: number;
   readonly why: string;
 }
 
@@ -108,7 +131,12 @@ function wants(
 ): readonly Want[] {
   const own = new Map<AgentId, HeldArea[]>(agents.map(({ id }) => [id, []]));
   for (const area of areas) own.get(area.agent)?.push(area);
-  const floors = agents.map((agent) => floorOf(agent, own.get(agent.id) ?? []));
+  const floors = agents.flatMap((agent) => {
+    const areasThere = own.get(agent.id) ?? [];
+    const { floorBytes, wanted } = agent;
+    const floor = roomOn(agent, areasThere, { bytes: floorBytes, leastBytes: -Infinity });
+    return wanted === undefined ? [floor] : [floor, roomOn(agent, areasThere, wanted)];
+  });
   const budgets = agents.flatMap(({ id, name }) =>
     agentBudgetBytes === null ? [] : [budgetOf(id, `on ${name}`, own.get(id) ?? [], agentBudgetBytes)],
   );
@@ -116,13 +144,18 @@ function wants(
   return [...floors, ...budgets, ...farm];
 }
 
-function floorOf({ id, name, freeBytes, floorBytes }: AgentSpace, own: readonly HeldArea[]): Want {
+function roomOn(
+  { id, name, freeBytes }: AgentSpace,
+  own: readonly HeldArea[],
+  { bytes, leastBytes }: WantedRoom,
+): Want {
   const frees = ({ agent, usedBytes }: HeldArea): number => (agent === id ? (usedBytes ?? Infinity) : 0);
   return {
     agent: id,
-    bytes: (going) => floorBytes - freeBytes - sumOf(own.filter((area) => going.has(area)).map(frees)),
+    bytes: (going) => bytes - freeBytes - sumOf(own.filter((area) => going.has(area)).map(frees)),
     frees,
-    why: `${name} has ${humanSize(freeBytes)} free, less than ${humanSize(floorBytes)}`,
+    mayMissBytes: bytes - leastBytes,
+    why: `${name} has ${humanSize(freeBytes)} free, less than ${humanSize(bytes)}`,
   };
 }
 
@@ -133,6 +166,7 @@ function budgetOf(agent: AgentId | null, where: string, own: readonly HeldArea[]
     agent,
     bytes: (going) => sumOf(own.filter((area) => !going.has(area)).map(frees)) - budgetBytes,
     frees,
+    mayMissBytes: Infinity,
     why: `checkpoints take ${humanSize(sumOf(own.map(frees)))} ${where}, more than ${humanSize(budgetBytes)}`,
   };
 }

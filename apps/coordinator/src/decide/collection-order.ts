@@ -178,6 +178,10 @@ export class Copies {
     return copied.length > 0 && copied.every(isElsewhere);
   }
 
+  takeBack({ agent, copied }: HeldArea): void {
+    for (const id of copied) this.#holders.get(id)?.add(agent);
+  }
+
   /** Two agents must not each rely on the other's copy. */
   giveUp({ agent, copied }: HeldArea): void {
     for (const id of copied) this.#holders.get(id)?.delete(agent);

@@ -14,10 +14,14 @@ export class AttemptRoom {
   ) {}
 
   /** Throws STALE_EPOCH when the attempt is no longer the agent's. */
-  async ask(agent: AgentRow, claim: AttemptClaim, { freeBytes, wantedBytes }: AskRoom): Promise<RoomAnswer> {
+  async ask(
+    agent: AgentRow,
+    claim: AttemptClaim,
+    { freeBytes, wantedBytes: bytes, leastBytes }: AskRoom,
+  ): Promise<RoomAnswer> {
     await requireOwnAttempt(this.store.db, claim);
     const now = { ...agent, facts: { ...agent.facts, freeBytes } };
-    await this.checkpoints.collect({ agent: now, freeBytes: wantedBytes });
+    await this.checkpoints.collect({ agent: now, wanted: { bytes, leastBytes } });
     const { dropping = [] } = (await findAgent(this.store.db, agent.id)) ?? {};
     return { drop: [...dropping] as AreaName[] };
   }

@@ -9,6 +9,7 @@ import {
   findAgent,
   groupBy,
   heldAreas,
+  inChunks,
   listAgents,
   listCheckpointPins,
   lockBuild,
@@ -25,6 +26,7 @@ import {
   type AgentSpace,
   type CheckpointCollection,
   type Removal,
+  type WantedRoom,
 } from '../decide/collect-checkpoints.js';
 import { collectionOrder, type HeldArea, type Holdings } from '../decide/collection-order.js';
 import { isStaying } from '../decide/plan-replicas.js';
@@ -35,11 +37,16 @@ import { candidateOf, conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
 
+/** On SQLite nobody else writes meanwhile, and agents' calls wait. */
+const AREAS_PER_TRANSACTION = 50;
+
 export interface CollectionScope {
   /** Only there, whatever the farm's checkpoints take together. */
   readonly agent?: AgentRow | undefined;
   /** Make so much room on each agent concerned, where its floor is not more. */
   readonly freeBytes?: number | undefined;
+  /** What a job on that agent needs. */
+  readonly wanted?: WantedRoom | undefined;
 }
 
 export interface HeldNow extends Holdings {
@@ -66,7 +73,7 @@ export class CollectCheckpoints {
   }
 
   /** What `collect` would do now. */
-  async plan({ agent, freeBytes = 0 }: CollectionScope): Promise<CheckpointCollection> {
+  async plan({ agent, freeBytes = 0, wanted }: CollectionScope): Promise<CheckpointCollection> {
     const now = this.clock.now();
     const rows = (await listAgents(this.store.db)).filter(({ revokedAt }) => revokedAt === null);
     const candidates = rows.map((row) => candidateOf(row, [], now));
@@ -78,7 +85,7 @@ export class CollectCheckpoints {
       await this.#holdings(rows, now),
       // Who asks for an agent knows what is free there just now.
       concerned.map((row) =>
-        spaceOf(row.id === agent?.id ? agent : row, Math.max(freeBytes, waiting.get(row.id) ?? 0)),
+        spaceOf(row.id === agent?.id ? agent : row, freeBytes, wanted ?? forWaiting(waiting.get(row.id))),
       ),
       { keepFinishedMs, keepFailedMs, keepNewestCheckpoints, agentBudgetBytes, farmBudgetBytes },
       now,
@@ -89,8 +96,11 @@ export class CollectCheckpoints {
   async collect(scope: CollectionScope): Promise<CheckpointCollection> {
     const { removals, shortages } = await this.plan(scope);
     const removed: Removal[] = [];
-    for (const [agent, own] of groupBy(removals, (removal) => removal.agent))
-      removed.push(...(await this.#drop(agent, own)));
+    for (const [agent, own] of groupBy(removals, (removal) => removal.agent)) {
+      await inChunks(own, AREAS_PER_TRANSACTION, async (some) => {
+        removed.push(...(await this.#drop(agent, some)));
+      });
+    }
     for (const { agent, build, variant, as, usedBytes, why } of removed)
       this.log.info({ component: 'collect', agent, build, variant, as, usedBytes, why }, 'checkpoints go');
     return { removals: removed, shortages };
@@ -143,7 +153,7 @@ export class CollectCheckpoints {
     return { areas: held, builds, staying };
   }
 
-  /** Of one agent, in one transaction. Resolves to what may still go. */
+  /** Some of one agent, in one transaction. Resolves to what may still go. */
   async #drop(agent: AgentId, removals: readonly Removal[]): Promise<readonly Removal[]> {
     return await this.work.change(async (tx, changes) => {
       const mayGo = await stillToGo(tx, agent, removals);
@@ -199,7 +209,16 @@ async function stillToGo(
   );
 }
 
-function spaceOf({ id, name, facts }: AgentRow, wantedBytes: number): AgentSpace {
-  const floorBytes = Math.max(spaceFloorOf(facts), wantedBytes);
-  return { id, name, freeBytes: facts.freeBytes, floorBytes };
+/** It waits until all of it is there. */
+function forWaiting(bytes: number | undefined): WantedRoom | undefined {
+  return bytes === undefined ? undefined : { bytes, leastBytes: bytes };
+}
+
+function spaceOf(
+  { id, name, facts }: AgentRow,
+  askedBytes: number,
+  wanted: WantedRoom | undefined,
+): AgentSpace {
+  const floorBytes = Math.max(spaceFloorOf(facts), askedBytes);
+  return { id, name, freeBytes: facts.freeBytes, floorBytes, wanted };
 }
