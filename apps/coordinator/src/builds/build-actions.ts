@@ -9,6 +9,7 @@ import {
   type PauseBuild,
   type ResumeBuild,
   type StepReference,
+  type VariantId,
 } from '#libs/contracts';
 import {
   appendAudit,
@@ -125,7 +126,7 @@ export class BuildActions {
       }
       await this.#askAgain(
         act,
-        resumed.map(({ job }) => job),
+        resumed.map(({ job }) => job.variant_id),
       );
       const step =
         pauseBefore === null ? null : requireStepAhead({ ...act, jobs, resumed: true }, pauseBefore);
@@ -134,25 +135,27 @@ export class BuildActions {
     });
   }
 
-  /** For the fingerprints of their variants that were not to be had. */
-  async #askAgain({ tx, changes, now, build }: Act, jobs: readonly JobRow[]): Promise<void> {
-    const variants = new Set(jobs.map(({ variant_id }) => variant_id));
-    const failed = (await fingerprintsOf(tx, [build.id])).filter(
-      ({ variantId, ask }) => variants.has(variantId) && ask.failure !== null,
+  /** For the fingerprints of those that have not begun: what was said when they were submitted may be old, or was not to be had. */
+  async #askAgain({ tx, changes, now, build, jobs }: Act, variants: readonly VariantId[]): Promise<void> {
+    const begun = new Set(
+      jobs.filter(({ epoch, state }) => epoch > 0 || state === 'succeeded').map((job) => job.variant_id),
+    );
+    const wanted = (await fingerprintsOf(tx, [build.id])).filter(
+      ({ variantId }) => variants.includes(variantId) && !begun.has(variantId),
     );
     const asks = await this.asks.ask(
       tx,
       changes,
       now,
-      failed.map(({ ask }) => ask),
+      wanted.map(({ ask }) => ask),
     );
-    for (const { variantId: variant_id, index, ask } of failed) {
+    for (const { variantId: variant_id, index, ask } of wanted) {
       const again = asks.get(ask.digest);
       if (again !== undefined) await replaceAsk(tx, { variant_id, index }, again);
     }
     await setKeysWait(
       tx,
-      failed.map(({ variantId }) => variantId),
+      wanted.map(({ variantId }) => variantId),
       1,
     );
   }

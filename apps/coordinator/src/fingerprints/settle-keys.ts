@@ -28,6 +28,7 @@ import { boundaryPositions } from '../builds/plan-rows.js';
 import { settleBuild } from '../builds/settle-build.js';
 import { CoordinatorConfig } from '../config.js';
 import { judgeFingerprints, type AskedVariant, type FingerprintVerdict } from '../decide/judge-fingerprints.js';
+import { Log } from '../log.js';
 import { SCHEDULE_DUTY } from '../scheduling/duty.js';
 import { Store } from '../store.js';
 import { Work, type Changes } from '../work.js';
@@ -52,10 +53,18 @@ export class SettleKeys {
     private readonly work: Work,
     private readonly asks: AskFingerprints,
     private readonly config: CoordinatorConfig,
+    private readonly log: Log,
   ) {}
 
   async pass(holder: string): Promise<void> {
-    for (const id of await buildsWaitingForKeys(this.store.db)) await this.#settle(holder, id);
+    for (const id of await buildsWaitingForKeys(this.store.db)) {
+      try {
+        await this.#settle(holder, id);
+      } catch (error) {
+        // Others are not to wait for what is wrong with this one.
+        this.log.warn({ component: 'fingerprints', build: id, err: error }, 'step keys not settled');
+      }
+    }
     await this.asks.hint();
   }
 
@@ -159,10 +168,13 @@ async function failJobs(
   variant: WaitingVariant | null,
   reason: string,
 ): Promise<void> {
-  for (const { id, variant_id, state } of await jobsOfBuild(tx, build)) {
-    if (variant !== null && variant.id !== variant_id) continue;
-    if (state !== 'blocked' && state !== 'paused') continue;
+  // What was cancelled meanwhile stays so.
+  const failing = (await jobsOfBuild(tx, build)).filter(
+    ({ variant_id, state }) =>
+      (variant === null || variant.id === variant_id) && (state === 'blocked' || state === 'paused'),
+  );
+  for (const { id } of failing)
     await updateJob(tx, id, { state: 'failed', waiting_reason: reason, waiting_since: null, ended_at: now });
-  }
+  if (failing.length === 0) return;
   changes.event('fingerprint-failed', { build }, { variant: variant?.name ?? null, reason });
 }
