@@ -41,7 +41,7 @@ export interface PlannedStep {
   readonly usualMs: number | null;
 }
 
-const ASKED_UNDECLARED = ['img_params/hostname', 'img_params/packages/pkg@name'];
+const ASKED_UNDECLARED = ['img_params/hostname', 'img_params/packages/pkg/name'];
 
 /** A build area to reuse in, and another one to build the same from nothing in. The steps note in a truth log that they ran, and make bits that depend on all that they may see. */
 export class ReuseBuild {
