@@ -1,4 +1,4 @@
-import type { Violation } from './check-history.js';
+import type { Violation } from './invariants/evidence.js';
 import type { Injected } from './run-mix.js';
 
 /** What became of one kind of fault. */

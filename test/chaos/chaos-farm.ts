@@ -9,7 +9,7 @@ import { INSTALLED, type FarmProcess } from '../support/farm-process.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 import { TestNetwork } from '../support/test-network.js';
-import type { Violation } from './check-history.js';
+import type { Violation } from './invariants/evidence.js';
 import { FaultyProxy } from './faulty-proxy.js';
 import { History, type Phase } from './history.js';
 import { KillPoints } from './kill-points.js';

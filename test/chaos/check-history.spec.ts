@@ -8,13 +8,8 @@ import type {
   JobView,
   StepView,
 } from '#libs/contracts';
-import {
-  checkHistory,
-  type BuildEvidence,
-  type Evidence,
-  type Invariant,
-  type LogEvidence,
-} from './check-history.js';
+import { checkHistory } from './check-history.js';
+import type { BuildEvidence, Evidence, Invariant, LogEvidence } from './invariants/evidence.js';
 import type { Operation } from './history.js';
 import type { TruthLine } from './truth-log.js';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Artifact, AttemptId, BuildId } from '#libs/contracts';
-import type { BuildEvidence, Evidence, Limits, LogEvidence } from './check-history.js';
+import type { BuildEvidence, Evidence, Limits, LogEvidence } from './invariants/evidence.js';
 import { LEASE_MS, type ChaosFarm } from './chaos-farm.js';
 import { findLeft, undelivered } from './find-left.js';
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildId } from '#libs/contracts';
-import { checkHistory, type Evidence, type Violation } from './check-history.js';
+import { checkHistory } from './check-history.js';
+import type { Evidence, Violation } from './invariants/evidence.js';
 import { LEASE_MS, type AgentHost, type ChaosFarm } from './chaos-farm.js';
 import { collectEvidence } from './collect-evidence.js';
 import { moveElsewhere } from './faults.js';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildId } from '#libs/contracts';
-import { checkHistory, type Violation } from './check-history.js';
+import { checkHistory } from './check-history.js';
+import type { Violation } from './invariants/evidence.js';
 import type { ChaosFarm } from './chaos-farm.js';
 import { collectEvidence } from './collect-evidence.js';
 import { FAULTS, type Fault } from './faults.js';
