@@ -56,7 +56,7 @@ export class ReuseBuild {
 
   async remove(): Promise<void> {
     await this.build.remove();
-    await rm(this.outside, { recursive: true });
+    await rm(this.outside, { recursive: true, force: true });
   }
 
   get mediaPath(): string {

@@ -69,7 +69,8 @@ export async function planCommand({
     found ??= await findBuildArea(command.buildArea ?? manifest.buildArea);
     const path = await areaPath(found);
     const site = await lookAround({ loaded, manifestFile, areaPath: path, cache, binFolder, signal });
-    if (typeof site === 'string') return complain(`${site}.`, EXIT.failed);
+    if (typeof site === 'string')
+      return complain(`${site}.`, signal.aborted ? EXIT.interruptedBy(signal.reason) : EXIT.failed);
     const keys = planKeys(plan, manifest, site.world);
     looked.push({ name, plan, keys, pauseBefore: null, loaded, site });
   }
