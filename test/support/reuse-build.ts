@@ -41,7 +41,7 @@ export interface PlannedStep {
   readonly usualMs: number | null;
 }
 
-const ASKED_UNDECLARED = ['img_params/hostname', 'img_params/packages/pkg@name'];
+const ASKED_UNDECLARED = ['img_params/hostname', 'img_params/packages/pkg/name'];
 
 /** A build area to reuse in, and another one to build the same from nothing in. The steps note in a truth log that they ran, and make bits that depend on all that they may see. */
 export class ReuseBuild {
@@ -56,7 +56,7 @@ export class ReuseBuild {
 
   async remove(): Promise<void> {
     await this.build.remove();
-    await rm(this.outside, { recursive: true });
+    await rm(this.outside, { recursive: true, force: true });
   }
 
   get mediaPath(): string {

@@ -78,6 +78,15 @@ describe('ReuseRecord', () => {
     expect(record.earlierStep('es', 'pop')).toMatchObject({ build: 'b2', step: { digest: 'fr' } });
   });
 
+  it('remembers the variants that were built last', () => {
+    const record = read();
+    for (let at = 0; at < 25; at += 1) record.addStep(`v${at}`, 'b1', 'pop', step('d'));
+    record.addStep('v5', 'b2', 'pop', step('d'));
+    record.addStep('new', 'b3', 'pop', step('d'));
+    const known = ['v4', 'v5', 'v6', 'v7', 'v24'].filter((name) => record.earlierStep(name, 'pop') !== null);
+    expect(known).toEqual(['v5', 'v7', 'v24']);
+  });
+
   it('forgets states of a workspace that are gone, and no others', () => {
     const record = read();
     record.addState('1', STATE);

@@ -7,6 +7,8 @@ import type { MediaEntry } from './media-trail.js';
 /** Raised when the record changes its meaning. One of another format is none. */
 const FORMAT = 1;
 const FILE = '.distro_const.reuse.json';
+/** The last built ones. */
+const VARIANTS_KEPT = 20;
 /** Of each step, the newest. */
 const TIMES_KEPT = 5;
 
@@ -102,10 +104,9 @@ export class ReuseRecord {
 
   addStep(variant: string, build: string, name: string, step: RecordedStep): void {
     const steps = { ...own(this.content.variants, variant)?.steps, [name]: step };
-    this.content = {
-      ...this.content,
-      variants: { ...this.content.variants, [variant]: { build, steps } },
-    };
+    const others = Object.entries(this.content.variants).filter(([each]) => each !== variant);
+    const newest = [...others, [variant, { build, steps }] as const].slice(-VARIANTS_KEPT);
+    this.content = { ...this.content, variants: Object.fromEntries(newest) };
   }
 
   addTime(step: string, ms: number): void {

@@ -8,7 +8,7 @@ describe('collapseReads', () => {
   it.each<[readonly string[], readonly string[]]>([
     [[], []],
     [['name', 'name'], ['name']],
-    [['img_params/packages/pkg@name', 'img_params/packages', 'name'], ['img_params/packages', 'name']],
+    [['img_params/packages/pkg/name', 'img_params/packages', 'name'], ['img_params/packages', 'name']],
     [['a/b[c=1]', 'a/b[c=2]'], ['a/b[c=1]', 'a/b[c=2]']],
     [['a/b[c=1]', 'a/b'], ['a/b']],
     [['a="b"', 'a=b'], ['a="b"']],

@@ -1,3 +1,4 @@
+import { MAIN_LANE } from './plan-build.js';
 import type { Job, Plan, PlannedStep } from './plan.js';
 import { statesToBeginWith, type StateAtHand } from './state-at-hand.js';
 import type { PlanKeys } from './step-keys.js';
@@ -66,11 +67,10 @@ function foreseeVariant(
   return steps;
 }
 
-/** Jobs whose ends it begins with. */
-function sourcesOf({ index, base, imports }: Job, { jobs }: Plan): readonly number[] {
-  const lanes = imports.map(({ lane }) =>
-    jobs.findLastIndex((job) => job.index < index && job.lane === lane),
-  );
+/** Jobs whose ends it begins with; for main also the lanes before it, whose media it could look at (`KeyWorld.oneMediaFolder`). */
+function sourcesOf({ index, base, lane }: Job, { jobs }: Plan): readonly number[] {
+  const previous = jobs.findLastIndex((job) => job.index < index && job.lane === lane);
+  const lanes = lane === MAIN_LANE ? jobs.slice(previous + 1, index).map((job) => job.index) : [];
   return base.kind === 'empty' ? lanes : [base.boundary.job, ...lanes];
 }
 

@@ -27,9 +27,9 @@ function asking(declared: string | null, ...requests: readonly string[]) {
 
 describe('answerFromManifest', () => {
   it('refuses what a step does not declare, and says what to add and where to look', () => {
-    const { answers, notes, asked } = asking('name', 'img_params/packages/pkg@name');
+    const { answers, notes, asked } = asking('name', 'img_params/packages/pkg/name');
     const reason =
-      'step "pop" asked for "img_params/packages/pkg@name", which is not among its declared reads: add it to its farm:reads, ' +
+      'step "pop" asked for "img_params/packages/pkg/name", which is not among its declared reads: add it to its farm:reads, ' +
       "in the manifest or the script's header (distrofarm reads shows what past runs asked for)";
     expect(answers).toEqual([{ kind: 'refused', reason }]);
     expect(notes).toEqual([`refused: ${reason}`]);

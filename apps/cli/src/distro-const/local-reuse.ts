@@ -105,18 +105,27 @@ export class LocalReuse {
     }
     record.begin(world.sourceDateEpoch, variant);
     this.#write();
-    const last = resumeFrom.at(-1);
-    if (last !== undefined) await this.#resumeAt(last);
+    if (resumeFrom.length > 0) await this.#resume(resumeFrom);
   }
 
-  /** What a person resumes from has a key only where it is what the plan would have made. */
-  async #resumeAt({ boundary, checkpoint }: HeldBoundary): Promise<void> {
+  /**
+   * What a person resumes from may be anything. What comes of it has keys only where all of it is what the plan would have made, lanes included: outputs of any of them may still be
+   * taken over.
+   */
+  async #resume(chain: readonly HeldBoundary[]): Promise<void> {
     const { store, record, mediaPath } = this.#options;
-    const states = await statesAtHand(store, record, boundary.workspace);
-    const state = states.find((each) => each.checkpoint.id === checkpoint.id);
-    const isOwn = state !== undefined && state.key === this.keys[boundary.index];
-    if (!isOwn || (await flawOf(state, store, mediaPath)) !== null) this.#dropKeys();
-    await this.#trail.begin(state?.media ?? []);
+    let media: readonly MediaEntry[] = [];
+    for (const { boundary, checkpoint } of chain) {
+      const states = await statesAtHand(store, record, boundary.workspace);
+      const state = states.find((each) => each.checkpoint.id === checkpoint.id);
+      const isOwn = state !== undefined && state.key === this.keys[boundary.index];
+      if (!isOwn || (await flawOf(state, store, mediaPath)) !== null) {
+        this.#dropKeys();
+        break;
+      }
+      media = state.media;
+    }
+    await this.#trail.begin(media);
   }
 
   /** See `BuildRequest.furthestAtHand`. */

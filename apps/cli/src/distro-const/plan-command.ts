@@ -59,7 +59,7 @@ export async function planCommand({
   const { manifest: manifestFile, variants: names, cache } = command;
   const looked: LookedAt[] = [];
   let found: FoundArea | null = null;
-  for (const name of names.length === 0 ? [''] : names) {
+  for (const name of names.length === 0 ? [''] : new Set(names)) {
     const result = await loadBuild(manifestFile, name === '' ? null : name, new Date(), { everyEnd: true });
     if (!result.ok) return complain(result.message, EXIT.failed);
     const { loaded } = result;
@@ -69,7 +69,8 @@ export async function planCommand({
     found ??= await findBuildArea(command.buildArea ?? manifest.buildArea);
     const path = await areaPath(found);
     const site = await lookAround({ loaded, manifestFile, areaPath: path, cache, binFolder, signal });
-    if (typeof site === 'string') return complain(`${site}.`, EXIT.failed);
+    if (typeof site === 'string')
+      return complain(`${site}.`, signal.aborted ? EXIT.interruptedBy(signal.reason) : EXIT.failed);
     const keys = planKeys(plan, manifest, site.world);
     looked.push({ name, plan, keys, pauseBefore: null, loaded, site });
   }
@@ -97,7 +98,7 @@ async function planHere(variants: readonly LookedAt[], found: FoundArea): Promis
   return {
     name: variants[0]?.loaded.manifest.name ?? '',
     variants: variants.map((variant) => ({
-      name: variant.name,
+      name: variant.name === '' ? 'default' : variant.name,
       steps: variant.plan.steps.map((step) => {
         const { name, lane, message } = step;
         const fate = foreseen.get(variant.name)?.get(step.index);

@@ -17,7 +17,7 @@ function lines(declared: readonly string[] | null, asked: readonly string[] | nu
 
 describe('readsLines', () => {
   it('gives the line to paste, no wider than what was asked', () => {
-    expect(lines(null, ['name', 'img_params/packages', 'img_params/packages/pkg@name'])).toEqual([
+    expect(lines(null, ['name', 'img_params/packages', 'img_params/packages/pkg/name'])).toEqual([
       `pop as it ran in ${BUILD}`,
       '  # farm:reads: img_params/packages name',
       '  nothing declared',
