@@ -25,11 +25,20 @@ ln -sf /mnt/node /usr/local/bin/node
 zfs version
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
-mapfile -t specs < /mnt/specs
+mapfile -t arguments < /mnt/arguments
+# A file takes minutes: each test is told when it has ended.
+cat > /tmp/each-test.cjs << 'REPORTER'
+module.exports = class {
+  onTestCaseResult(_, { status, fullName, duration }) {
+    console.log(status + ': ' + fullName + ' (' + duration + ' ms)');
+  }
+};
+REPORTER
 # Nothing here is to find that it is slow, but what hangs.
 DC_TEST_POOL_SIZE=$((3 << 30)) scripts/with-zfs.sh node --experimental-vm-modules --no-warnings=ExperimentalWarning \
-  node_modules/jest/bin/jest.js --selectProjects platform --maxWorkers 1 --testTimeout 900000 --verbose \
-  --json --outputFile /tmp/result.json --runTestsByPath "${specs[@]}" 2>&1 | grep -v '^{"num'
+  node_modules/jest/bin/jest.js --selectProjects platform --maxWorkers 1 --testTimeout 900000 \
+  --reporters default --reporters /tmp/each-test.cjs \
+  --json --outputFile /tmp/result.json "${arguments[@]}" 2>&1 | grep -v '^{"num'
 
 node -e '
   const { testResults } = JSON.parse(require("fs").readFileSync("/tmp/result.json", "utf8"));

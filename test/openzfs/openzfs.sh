@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs platform tests on OpenZFS where the kernel has none: in a virtual machine with Debian's kernel and its zfs-dkms. The last line reads "N passed, M failed".
 #
-#   openzfs.sh [SPEC…]      test files, by path from the repository's folder; unless named, those of ZFS and of what agents send each other
+#   openzfs.sh [SPEC…] [-- ARGUMENT…]
+#
+# SPEC are test files, by path from the repository's folder: unless named, those of ZFS and of what agents send each other. ARGUMENT is jest's: `-- -t "broke off"`.
 #
 # The first run makes the machine's image, which takes some ten minutes, in DC_OPENZFS_CACHE (default /var/cache/distrofarm/openzfs; it can be removed). Needs root, qemu,
 # mmdebstrap, squashfs-tools, a package mirror (DC_OPENZFS_MIRROR), and 5 GB. The processor is emulated unless DC_OPENZFS_ACCEL=kvm; DC_OPENZFS_PROCESSORS is 1.
@@ -10,8 +12,13 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DC_OPENZFS_CACHE:-/var/cache/distrofarm/openzfs}
 mirror=${DC_OPENZFS_MIRROR:-http://deb.debian.org/debian}
-specs=("$@")
-[ $# -gt 0 ] || specs=(test/platform/{zfs-areas,zfs-snapshot-store,checkpoint-transfers}.spec.ts)
+specs=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  specs+=("$1")
+  shift
+done
+[ $# -eq 0 ] || shift
+[ ${#specs[@]} -gt 0 ] || specs=(test/platform/{zfs-areas,zfs-snapshot-store,checkpoint-transfers}.spec.ts)
 
 fail() {
   printf 'openzfs: %s\n' "$1" >&2
@@ -46,7 +53,7 @@ cat > "$1/sbin/run-tests" << 'INIT'
 #!/bin/sh
 mountpoint -q /proc || mount -t proc proc /proc
 modprobe squashfs
-mount -t squashfs /dev/vdb /mnt
+mount -r -t squashfs /dev/vdb /mnt
 exec bash /mnt/*/test/openzfs/guest.sh
 INIT
 chmod 755 "$1/sbin/run-tests"
@@ -76,8 +83,8 @@ flock 9
 flock --unlock 9
 
 # The repository as it is, and this machine's Node.js: it is of the same system.
-printf '%s\n' "${specs[@]}" > "$work/specs"
-mksquashfs "$root" "$(readlink -f "$(command -v node)")" "$work/specs" "$work/tests.img" \
+printf '%s\n' --runTestsByPath "${specs[@]}" "$@" > "$work/arguments"
+mksquashfs "$root" "$(readlink -f "$(command -v node)")" "$work/arguments" "$work/tests.img" \
   -quiet -no-progress -noI -noD -noF -noX -e "$root/.git" "$root/dist" > /dev/null
 
 TMPDIR=$work qemu-system-x86_64 -accel "${DC_OPENZFS_ACCEL:-tcg}" -cpu max -smp "${DC_OPENZFS_PROCESSORS:-1}" -m 4096 \

@@ -132,7 +132,8 @@ export function snapshotStorePartialConformance(
       const position = rest === null ? undefined : kept?.position;
       expect(await refusal(there.store.receive(first, null, stream, position))).toBe('BAD_STREAM');
       const moved = await goOn(first, null);
-      expect(moved / all).toBeLessThan(keepsPartial ? 0.5 : 1.01);
+      // Less than what the first one left; where in its last blocks a store is, is its own business.
+      expect(moved / all).toBeLessThan(keepsPartial ? 0.65 : 1.01);
       expect(await there.store.list('main')).toEqual([first]);
       await expectArrived(first);
     });
@@ -140,10 +141,8 @@ export function snapshotStorePartialConformance(
     it.each(['whole', 'increment', 'fork'])(
       'is of that %s alone, and does not matter to anything else',
       async (kind) => {
-        await move(first, null);
         const [, checkpoint, base] = parts().find(([of]) => of === kind)!;
         const { workspace } = checkpoint;
-        if (kind === 'whole') await there.store.destroy('main');
         const other = kind === 'whole' ? first : { ...second, id: '1' };
         const uses: readonly (() => Promise<unknown>)[] = [
           () => there.store.startEmpty(workspace),
@@ -155,7 +154,7 @@ export function snapshotStorePartialConformance(
             await there.store.take(workspace, 'mine', {});
           },
         ];
-        for (const use of uses) {
+        for (const use of keepsPartial ? uses : uses.slice(0, 1)) {
           await move(first, null);
           if (kind === 'whole') await there.store.destroy('main');
           await breakOff(checkpoint, base, 0.6);
@@ -213,12 +212,11 @@ export function snapshotStorePartialConformance(
       await expectArrived(first);
     });
 
-    it.each(['', '0', 'x'.repeat(100), '1.2', '1.2.3.4', `${2n ** 64n}.0.0`, '01.0.0', '1.-2.3'])(
-      'is not sent behind the position "%s", which no store ever said',
-      async (position) => {
+    it('is not sent behind a position that no store ever said', async () => {
+      const most = `${2n ** 64n}`;
+      for (const position of ['', '0', 'x'.repeat(100), '1.2', '1.2.3.4', `${most}.0.0`, '01.0.0', '1.-2.3'])
         expect(await here.store.sendRest(first, null, position)).toBeNull();
-      },
-    );
+    });
 
     it('is never anything but of the checkpoint, whatever the position is', async () => {
       const most = 2n ** 64n - 1n;
