@@ -1,9 +1,8 @@
 import { fingerprintProgram } from '#libs/manifest';
 import type { PlannedStep } from '#libs/plan';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ManifestSocket, type AnswerQuery } from './manifest-socket.js';
 import { runStepProcess, type ProcessEnd } from './step-process.js';
 
@@ -49,18 +48,12 @@ const SHOWN_CHARACTERS = 200;
  * the command, and says what was expected.
  */
 export async function runFingerprint(run: FingerprintRun): Promise<FingerprintResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'fingerprint-'));
-  try {
-    return await runIn(folder, run);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function runIn(folder: string, run: FingerprintRun): Promise<FingerprintResult> {
   const socket = await ManifestSocket.open(run.answer);
+  // Beside the socket: what a killed process leaves there, its next one removes.
+  const folder = join(dirname(socket.path), 'work');
   const output = new BoundedOutput();
   try {
+    await mkdir(folder);
     const timeout = AbortSignal.timeout(run.limitMs ?? FINGERPRINT_LIMIT_MS);
     const [word = '', ...args] = run.command;
     const end = await runStepProcess({
