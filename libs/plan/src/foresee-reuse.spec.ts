@@ -15,7 +15,10 @@ function variantOf(name: string, text: string, pause = ''): VariantToBuild {
     const { steps, base, imports } = plan.jobs[job]!;
     const start = base.kind === 'empty' ? '' : keyOf(base.boundary.job, Infinity);
     const joined = imports.map(({ lane }) => {
-      return keyOf(plan.jobs.findLastIndex((each) => each.index < job && each.lane === lane), Infinity);
+      return keyOf(
+        plan.jobs.findLastIndex((each) => each.index < job && each.lane === lane),
+        Infinity,
+      );
     });
     const own = steps.filter(({ index }) => index <= last).map(({ index }) => words[index]);
     return [start, ...joined, ...own].join(' ');
@@ -95,7 +98,9 @@ describe('foreseeReuse', () => {
 
   it('takes main for one that goes on from all lanes before it', () => {
     const x = variantOf('x', 'a l:b2 m:c d2');
-    expect(foresee([x], leftBy(variantOf('y', 'a l:b m:c d')))).toEqual([['.end_a', 'runs', '.end_c', 'behind']]);
+    expect(foresee([x], leftBy(variantOf('y', 'a l:b m:c d')))).toEqual([
+      ['.end_a', 'runs', '.end_c', 'behind'],
+    ]);
   });
 
   it('runs lanes again when what they were forked from is made anew, though it is the same', () => {

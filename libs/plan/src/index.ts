@@ -5,16 +5,17 @@ export { decodeFacts, encodeFacts, factsAt, type BoundaryFacts } from './boundar
 export { imageArchitecture } from './image-architecture.js';
 export { ingredientChanges } from './ingredient-changes.js';
 export { filesDigest, type FileContent } from './files-digest.js';
-export {
-  statesToBeginWith,
-  type JobStart,
-  type ReachedBoundary,
-  type StateAtHand,
-} from './state-at-hand.js';
+export { statesToBeginWith, type JobStart, type ReachedBoundary, type StateAtHand } from './state-at-hand.js';
 export { foreseeReuse, type ForeseenStep, type VariantToBuild } from './foresee-reuse.js';
 export { recordedStep, stepChanges, type RecordedStep } from './recorded-step.js';
 export { planKeys, type PlanKeys } from './step-keys.js';
-export { fingerprintOf, seesVariable, stepIngredients, type KeyWorld, type StepIngredients } from './step-ingredients.js';
+export {
+  fingerprintOf,
+  seesVariable,
+  stepIngredients,
+  type KeyWorld,
+  type StepIngredients,
+} from './step-ingredients.js';
 export { factsOfTree, findBase, type KnownBase } from './find-base.js';
 export {
   chainTo,

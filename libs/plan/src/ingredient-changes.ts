@@ -66,12 +66,7 @@ export function withoutSecrets(json: string): string {
 
 function hideIn([name, attributes, values, children]: Content, above: string): Content {
   const path = above === '' ? name : `${above}/${name}`;
-  return [
-    name,
-    attributes,
-    SECRET.test(path) ? [] : values,
-    children.map((child) => hideIn(child, path)),
-  ];
+  return [name, attributes, SECRET.test(path) ? [] : values, children.map((child) => hideIn(child, path))];
 }
 
 interface Leaf {

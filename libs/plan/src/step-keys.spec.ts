@@ -99,7 +99,8 @@ describe('planKeys', () => {
       { name: 'iso', reads: 'name', lane: 'iso' },
       { name: 'sums', reads: 'name' },
     ];
-    const keysWith = (arg: string, oneMediaFolder: boolean) => keysOf(steps(arg), {}, { oneMediaFolder }).ends;
+    const keysWith = (arg: string, oneMediaFolder: boolean) =>
+      keysOf(steps(arg), {}, { oneMediaFolder }).ends;
     const changed = (oneMediaFolder: boolean) => {
       const [one, other] = [keysWith('a', oneMediaFolder), keysWith('b', oneMediaFolder)];
       return one.map((key, job) => key !== other[job]);

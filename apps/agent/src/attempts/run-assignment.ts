@@ -307,7 +307,8 @@ async function runSteps(work: Work): Promise<BuildResult> {
     logEvent(log, event);
     work.copies?.see(event);
     const told = reportOf(event);
-    if (told !== null) attempt.report(event.type === 'step-ended' ? withReads(told, event.step, asked) : told);
+    if (told !== null)
+      attempt.report(event.type === 'step-ended' ? withReads(told, event.step, asked) : told);
     if (event.type === 'step-ended' && event.outcome.kind === 'succeeded') artifacts.lookAgain();
   };
   const ports = {
