@@ -144,7 +144,15 @@ export class ReuseBuild {
     return await this.build.start(['plan', ...options, ...cache, 'M'], { SOURCE_DATE_EPOCH: '7' }).ended;
   }
 
-  #element({ name, message = name, lane = 'main', args = [], reads, isOutput, fingerprint }: KeyedStep): string {
+  #element({
+    name,
+    message = name,
+    lane = 'main',
+    args = [],
+    reads,
+    isOutput,
+    fingerprint,
+  }: KeyedStep): string {
     return [
       `<script name="${this.build.scriptOf(name)}" farm:lane="${lane}"><checkpoint name="${name}" message="${message}"/>`,
       ...args.map((arg) => `<farm:arg>${arg}</farm:arg>`),
@@ -155,7 +163,14 @@ export class ReuseBuild {
     ].join('');
   }
 
-  async #writeScript({ name, reads, media = [], isOutput, comment = '', also = '' }: KeyedStep): Promise<void> {
+  async #writeScript({
+    name,
+    reads,
+    media = [],
+    isOutput,
+    comment = '',
+    also = '',
+  }: KeyedStep): Promise<void> {
     const asked = reads ?? ASKED_UNDECLARED;
     const path = this.build.scriptOf(name);
     await writeFile(
@@ -188,7 +203,9 @@ async function bitsOf(area: string): Promise<Readonly<Record<string, string>>> {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);
-      bits[path.slice(area.length + 1)] = createHash('md5').update(await readFile(path)).digest('hex');
+      bits[path.slice(area.length + 1)] = createHash('md5')
+        .update(await readFile(path))
+        .digest('hex');
     }
   }
   return bits;

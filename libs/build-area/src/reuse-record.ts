@@ -147,7 +147,10 @@ const Recorded = z.object({
   format: z.literal(FORMAT),
   manifest: z.string(),
   imageTime: z.number().int(),
-  states: z.record(z.string(), z.object({ workspace: z.string(), key: z.string(), media: z.array(TextPair) })),
+  states: z.record(
+    z.string(),
+    z.object({ workspace: z.string(), key: z.string(), media: z.array(TextPair) }),
+  ),
   variants: z.record(z.string(), z.object({ build: z.string(), steps: z.record(z.string(), Step) })),
   latest: z.string(),
   times: z.record(z.string(), z.array(z.number())),

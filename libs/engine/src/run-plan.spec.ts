@@ -313,7 +313,8 @@ describe('a run that may go to checkpoints at hand', () => {
       const checkpoints = await store.list(job.workspace);
       const found = plan.boundaries.flatMap((boundary) => {
         const checkpoint = checkpoints.find(({ label }) => label === boundary.label);
-        if (boundary.job !== job.index || checkpoint === undefined || !labels.includes(boundary.label)) return [];
+        if (boundary.job !== job.index || checkpoint === undefined || !labels.includes(boundary.label))
+          return [];
         return [{ boundary, checkpoint, facts: decodeFacts(checkpoint.facts)! }];
       });
       return found.at(-1) ?? null;

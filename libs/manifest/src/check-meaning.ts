@@ -154,7 +154,9 @@ function fingerprintsHaveAProgram(root: Place): Finding[] {
       const [first] = placesAt(place, 'farm:arg').map(({ element }) => element.text);
       const program = first ?? (split.ok ? split.words[0] : 'what quotesAreClosed reports');
       if (program !== undefined && program !== '') return [];
-      return [atElement(place, 'no program', 'a program and its arguments, such as sha256sum /etc/os-release')];
+      return [
+        atElement(place, 'no program', 'a program and its arguments, such as sha256sum /etc/os-release'),
+      ];
     });
 }
 

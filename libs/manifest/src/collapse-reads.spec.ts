@@ -8,11 +8,20 @@ describe('collapseReads', () => {
   it.each<[readonly string[], readonly string[]]>([
     [[], []],
     [['name', 'name'], ['name']],
-    [['img_params/packages/pkg/name', 'img_params/packages', 'name'], ['img_params/packages', 'name']],
-    [['a/b[c=1]', 'a/b[c=2]'], ['a/b[c=1]', 'a/b[c=2]']],
+    [
+      ['img_params/packages/pkg/name', 'img_params/packages', 'name'],
+      ['img_params/packages', 'name'],
+    ],
+    [
+      ['a/b[c=1]', 'a/b[c=2]'],
+      ['a/b[c=1]', 'a/b[c=2]'],
+    ],
     [['a/b[c=1]', 'a/b'], ['a/b']],
     [['a="b"', 'a=b'], ['a="b"']],
-    [['a/../b', 'a'], ['a', 'a/../b']],
+    [
+      ['a/../b', 'a'],
+      ['a', 'a/../b'],
+    ],
   ])('makes of %j %j', (asked, expected) => {
     expect(collapseReads(asked)).toEqual(expected);
   });

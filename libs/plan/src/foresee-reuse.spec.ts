@@ -98,7 +98,9 @@ describe('foreseeReuse', () => {
 
   it('takes main for one that goes on from all lanes before it', () => {
     const x = variantOf('x', 'a l:b2 m:c d2');
-    expect(foresee([x], leftBy(variantOf('y', 'a l:b m:c d')))).toEqual([['.end_a', 'runs', '.end_c', 'behind']]);
+    expect(foresee([x], leftBy(variantOf('y', 'a l:b m:c d')))).toEqual([
+      ['.end_a', 'runs', '.end_c', 'behind'],
+    ]);
   });
 
   it('runs lanes again when what they were forked from is made anew, though it is the same', () => {

@@ -37,7 +37,14 @@ describe('answerFromManifest', () => {
   });
 
   it('remembers what was asked and answered, each once, sorted', () => {
-    const { asked } = asking(null, 'name', 'img_params/nothing', 'name', 'img_params/rootpass', '/no/nodepath');
+    const { asked } = asking(
+      null,
+      'name',
+      'img_params/nothing',
+      'name',
+      'img_params/rootpass',
+      '/no/nodepath',
+    );
     expect(asked).toEqual(['img_params/nothing', 'name']);
   });
 

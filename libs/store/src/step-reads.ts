@@ -15,7 +15,10 @@ export interface StepReads {
 }
 
 /** In place of what an earlier run of the same script asked for. Forgets the oldest scripts of the step's name. */
-export async function keepStepReads(tx: Db, { step, script, nodepaths, build, at }: StepReads): Promise<void> {
+export async function keepStepReads(
+  tx: Db,
+  { step, script, nodepaths, build, at }: StepReads,
+): Promise<void> {
   const row = { nodepaths: toJson<StepReadsTable['nodepaths']>(nodepaths), build_id: build, at };
   await tx
     .insertInto('step_reads')
@@ -43,5 +46,11 @@ export async function stepReads(db: Db, step: string, script: string): Promise<S
     .where('script', '=', script)
     .executeTakeFirst();
   if (row === undefined) return null;
-  return { step, script, nodepaths: fromJson<StepReadsTable['nodepaths']>(row.nodepaths), build: row.build_id, at: row.at };
+  return {
+    step,
+    script,
+    nodepaths: fromJson<StepReadsTable['nodepaths']>(row.nodepaths),
+    build: row.build_id,
+    at: row.at,
+  };
 }

@@ -73,10 +73,7 @@ describe('parseCommandLine', () => {
     ['build -l -R m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l -p iso m.xml', '-l cannot be used with -R, -r or -p'],
     ['build -l -r nosuch m.xml', '-l cannot be used with -R, -r or -p'],
-    [
-      'build -l --reuse m.xml',
-      '-l cannot be used with --reuse; distro_const plan says what would be reused',
-    ],
+    ['build -l --reuse m.xml', '-l cannot be used with --reuse; distro_const plan says what would be reused'],
     ['plan -r a m.xml', '-r cannot be used with plan'],
     ['plan m.xml -l', '-l cannot be used with plan'],
     ['plan', 'no manifest file named'],

@@ -46,7 +46,10 @@ describe('digestBeside', () => {
   });
 
   it.each<[string, () => Promise<unknown>]>([
-    ['many files', async () => Promise.all(Array.from({ length: 501 }, (_, at) => writeFile(join(folder, `f${at}`), '')))],
+    [
+      'many files',
+      async () => Promise.all(Array.from({ length: 501 }, (_, at) => writeFile(join(folder, `f${at}`), ''))),
+    ],
     ['many bytes', async () => truncate(join(folder, 'files/motd'), 17 * 1024 * 1024)],
     ['a link to a folder', async () => symlink('/usr', join(folder, 'usr'))],
   ])('is not known of %s', async (_, make) => {

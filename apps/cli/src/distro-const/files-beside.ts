@@ -46,7 +46,9 @@ async function fileAt(
   const name = relative(folder, path).split(sep).join('/');
   const stats = await stat(path).catch(() => null);
   if (stats === null) {
-    const dangling = createHash('sha256').update(await readlink(path).catch(() => '')).digest('hex');
+    const dangling = createHash('sha256')
+      .update(await readlink(path).catch(() => ''))
+      .digest('hex');
     return { file: { path: name, executable: false, sha256: dangling }, bytes: 0 };
   }
   if (!stats.isFile() || stats.size > MOST_BYTES) return null;

@@ -19,8 +19,7 @@ export interface WorldHere {
 
 /** What was asked of a step's fingerprint command, with what it said. */
 export type AskedFingerprint =
-  | { readonly ok: true; readonly fingerprint: string }
-  | { readonly ok: false; readonly reason: string };
+  { readonly ok: true; readonly fingerprint: string } | { readonly ok: false; readonly reason: string };
 
 /** What the step keys of a plan depend on besides it, on this machine. A string says why one of the fingerprints is not known. */
 export async function keyWorldHere(here: WorldHere): Promise<KeyWorld | string> {

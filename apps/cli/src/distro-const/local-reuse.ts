@@ -1,4 +1,10 @@
-import { findAltered, MediaTrail, MOST_MEDIA_ENTRIES, type MediaEntry, type ReuseRecord } from '#libs/build-area';
+import {
+  findAltered,
+  MediaTrail,
+  MOST_MEDIA_ENTRIES,
+  type MediaEntry,
+  type ReuseRecord,
+} from '#libs/build-area';
 import {
   StepRunner,
   type BuildEvent,
@@ -41,7 +47,8 @@ export async function statesAtHand(
   return (await store.list(workspace)).flatMap((checkpoint) => {
     const facts = decodeFacts(checkpoint.facts);
     const known = record.state(checkpoint.id);
-    if (facts === null || known === null || known.key !== facts.key || known.workspace !== workspace) return [];
+    if (facts === null || known === null || known.key !== facts.key || known.workspace !== workspace)
+      return [];
     return [{ label: checkpoint.label, key: known.key, checkpoint, facts, media: known.media }];
   });
 }
@@ -52,7 +59,8 @@ export async function flawOf(
   store: SnapshotStore,
   mediaPath: string,
 ): Promise<string | null> {
-  if (!(await store.isAsTaken(checkpoint))) return `the checkpoint ${checkpoint.label} was altered since it was taken`;
+  if (!(await store.isAsTaken(checkpoint)))
+    return `the checkpoint ${checkpoint.label} was altered since it was taken`;
   const altered = await findAltered(mediaPath, media);
   return altered === null ? null : `media/${altered} was altered or removed since it was written`;
 }
@@ -180,7 +188,9 @@ export class LocalReuse {
       if (this.#trail.entries.length <= MOST_MEDIA_ENTRIES) return;
       warn(`${step.name} wrote more than ${MOST_MEDIA_ENTRIES} files to the media folder; ${NOT_REUSED}`);
     } catch (error) {
-      warn(`what ${step.name} wrote to the media folder cannot be read (${(error as Error).message}); ${NOT_REUSED}`);
+      warn(
+        `what ${step.name} wrote to the media folder cannot be read (${(error as Error).message}); ${NOT_REUSED}`,
+      );
     }
     this.#dropKeys();
   }

@@ -1,5 +1,13 @@
 import { describeOutcome, type BuildResult } from '#libs/engine';
-import type { ChainBreak, Checkpoint, Job, ManifestChange, Plan, PlannedStep, StartRefusal } from '#libs/plan';
+import type {
+  ChainBreak,
+  Checkpoint,
+  Job,
+  ManifestChange,
+  Plan,
+  PlannedStep,
+  StartRefusal,
+} from '#libs/plan';
 
 /** What went wrong, and what to do next; the sentences of the command line. */
 export function describeRefusal(refusal: StartRefusal, manifest: string): string {

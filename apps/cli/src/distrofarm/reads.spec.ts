@@ -28,7 +28,11 @@ describe('readsLines', () => {
     [['name'], ['name'], '  declared: name'],
     [['img_params'], ['img_params/packages'], '  declared: img_params'],
     [[], ['name'], '  declared: no reads; without name'],
-    [['name', 'img_params/rootpass'], ['name'], '  declared: name img_params/rootpass; not asked for: img_params/rootpass'],
+    [
+      ['name', 'img_params/rootpass'],
+      ['name'],
+      '  declared: name img_params/rootpass; not asked for: img_params/rootpass',
+    ],
   ])('compares what is declared, %j, with what was asked, %j', (declared, asked, expected) => {
     expect(lines(declared, asked)[2]).toBe(expected);
   });

@@ -19,7 +19,15 @@ import {
   type CheckpointRecord,
   type LabelledRecord,
 } from '../checkpoint-records.js';
-import { copyEntries, copyTree, findEntries, linkTree, removeEntries, removeTrees, sealOf } from './copy-tree.js';
+import {
+  copyEntries,
+  copyTree,
+  findEntries,
+  linkTree,
+  removeEntries,
+  removeTrees,
+  sealOf,
+} from './copy-tree.js';
 import {
   DirectoryRecords,
   DROPPING,

@@ -57,5 +57,10 @@ export function planLines({ colours }: Session, { name, variants, notes }: PlanP
       ];
     }),
   ]);
-  return [name, ...lines, ...sumLine(variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps))), ...notes.map((note) => `note: ${note}`)];
+  return [
+    name,
+    ...lines,
+    ...sumLine(variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps))),
+    ...notes.map((note) => `note: ${note}`),
+  ];
 }
