@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { AreaList, BuildId, CheckpointPinList } from '#libs/contracts';
 import { execa } from 'execa';
-import { mkdir } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collectionConformance } from '../support/collection-conformance.js';
@@ -15,15 +16,15 @@ const STORE_BYTES = 192 * 1024 ** 2;
 
 collectionConformance('on a folder (sqlite)', { database: 'sqlite', makeStore: smallDisk });
 
-/** A disk of its own, which lies in the farm's folder. */
-async function smallDisk(farm: TestFarm): Promise<AgentStore> {
-  const place = join(farm.folder, 'disk');
-  await mkdir(place);
-  await execa('mount', ['-t', 'tmpfs', '-o', `size=${STORE_BYTES},mode=755`, 'tmpfs', place]);
-  const unmount = async (): Promise<void> => {
-    await execa('umount', ['--lazy', place], { reject: false });
+/** A disk of its own. */
+async function smallDisk(): Promise<AgentStore> {
+  const folder = await mkdtemp(join(tmpdir(), 'collection-disk-'));
+  await execa('mount', ['-t', 'tmpfs', '-o', `size=${STORE_BYTES},mode=755`, 'tmpfs', folder]);
+  const remove = async (): Promise<void> => {
+    await execa('umount', ['--lazy', folder]);
+    await rm(folder, { recursive: true });
   };
-  return { place: join(place, 'areas'), lose: unmount, remove: unmount };
+  return { place: join(folder, 'areas'), lose: remove, remove };
 }
 
 describe.each(['sqlite', 'postgres'] as const)('a budget for checkpoints (%s)', (database) => {
