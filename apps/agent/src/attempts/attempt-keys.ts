@@ -1,6 +1,6 @@
 import type { Assignment, ReportEvent } from '#libs/contracts';
 import type { StepRunner } from '#libs/engine';
-import type { Boundary, HeldBoundary, PlannedStep } from '#libs/plan';
+import type { HeldBoundary, PlannedStep } from '#libs/plan';
 import { askFingerprint, type StepSurroundings } from '../fingerprints/ask-fingerprint.js';
 import { FingerprintWatch } from '../fingerprints/fingerprint-watch.js';
 import type { AttemptLog } from './attempt-log.js';
@@ -14,7 +14,8 @@ interface Told {
 
 /** Step keys as the engine wants them, which reads one when it takes a checkpoint. They may turn out to be wrong while the job runs; from there on there are none. */
 export class AttemptKeys {
-  readonly #byBoundary: (string | null)[];
+  /** See `BuildRequest.keys`. */
+  readonly byBoundary: (string | null)[];
 
   /** @param chain what the attempt goes on from */
   constructor(
@@ -25,18 +26,14 @@ export class AttemptKeys {
     const { plan, job } = loaded;
     const { keys } = attempt.assignment;
     const first = plan.boundaries.findIndex(({ job: of }) => of === job.index);
-    this.#byBoundary = plan.boundaries.map(({ job: of }, at) =>
+    this.byBoundary = plan.boundaries.map(({ job: of }, at) =>
       of === job.index ? (keys[at - first] ?? null) : null,
     );
     const from = chain.at(-1);
     const after = from?.boundary.after ?? null;
     // Another attempt found out, and may have lost its job before it could say so.
-    if (from?.facts.key === '' && after !== null && this.of(from.boundary) !== null)
+    if (from?.facts.key === '' && after !== null && this.byBoundary[from.boundary.index] !== null)
       this.#drop(after, `nobody knows what the checkpoint ${from.boundary.label} is equal to`);
-  }
-
-  of({ index }: Boundary): string | null {
-    return this.#byBoundary[index] ?? null;
   }
 
   /** Asks for the fingerprints again, each right behind its step. */
@@ -61,7 +58,7 @@ export class AttemptKeys {
   /** Told before any checkpoint behind the step is. */
   #drop(behind: PlannedStep, why: string): void {
     for (const { index, after } of this.loaded.plan.boundaries)
-      if (after !== null && after.index >= behind.index) this.#byBoundary[index] = null;
+      if (after !== null && after.index >= behind.index) this.byBoundary[index] = null;
     this.attempt.log.note(
       behind.name,
       `Warning: ${why}; what it made, and the steps behind it, is not reused`,

@@ -8,12 +8,18 @@ import type {
   PackedTree,
   ReportEvent,
 } from '#libs/contracts';
-import { OutputError, runJob, type BuildEvent, type BuildResult, type Workspace } from '#libs/engine';
+import {
+  OutputError,
+  runJob,
+  type BuildEvent,
+  type BuildRequest,
+  type BuildResult,
+  type Workspace,
+} from '#libs/engine';
 import {
   findResumableInJob,
   findStep,
   missingCheckpoints,
-  type Boundary,
   type Checkpoint,
   type HeldBoundary,
   type PlannedStep,
@@ -351,9 +357,9 @@ async function runFrom(
     assignment.base === null || chain.length > 0
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
-  const request = {
+  const request: BuildRequest = {
     build: assignment.lineage,
-    keyOf: (boundary: Boundary) => keys.of(boundary),
+    keys: keys.byBoundary,
     resumeFrom: chain,
     base: base?.checkpoint ?? null,
     startFromBase: async (checkpoint: Checkpoint, workspace: string) =>
