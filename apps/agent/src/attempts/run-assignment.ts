@@ -12,7 +12,7 @@ import {
   OutputError,
   runJob,
   type BuildEvent,
-  type BuildRequest,
+  type JobRequest,
   type BuildResult,
   type Workspace,
 } from '#libs/engine';
@@ -357,7 +357,7 @@ async function runFrom(
     assignment.base === null || chain.length > 0
       ? null
       : await baseCheckpoint(assignment.base, plan, job, area, lookInto, fetch, control.signal);
-  const request: BuildRequest = {
+  const request: JobRequest = {
     build: assignment.lineage,
     keys: keys.byBoundary,
     resumeFrom: chain,
