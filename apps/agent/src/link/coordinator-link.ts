@@ -26,7 +26,8 @@ import {
   type StartUpload,
   type UploadId,
 } from '#libs/contracts';
-import { ApiError, type Download, type HttpClient, type ServerEvent } from '#libs/http-client';
+import type { ServerEvent } from '#libs/event-stream';
+import { ApiError, type Download, type HttpClient } from '#libs/http-client';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 

@@ -1,6 +1,7 @@
 import type { AgentId, AreaName, CheckpointRef, Holding, TransferTicket } from '#libs/contracts';
 import { SnapshotStoreError, type SnapshotStore } from '#libs/engine';
-import { ApiError, retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { ApiError } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
 import { SlabReader } from '#libs/snapshots';
 import { pipeline, type Readable } from 'node:stream';

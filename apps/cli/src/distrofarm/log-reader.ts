@@ -1,4 +1,4 @@
-import { retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
 import { isPassing, pathOf, queryOf, type Farm } from './farm.js';
 import { pauseFor } from './pause-for.js';
 

@@ -1,7 +1,7 @@
 import type { PlanPreview } from '#libs/contracts';
+import { formatDuration } from '#libs/watch';
 import type { Command } from 'commander';
 import { example } from '../example.js';
-import { formatDuration } from '../durations.js';
 import { matrixOption, several } from '../options.js';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
