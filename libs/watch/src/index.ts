@@ -3,6 +3,8 @@ export { describeOutcome } from './describe-outcome.js';
 export { describeTransfer } from './describe-transfer.js';
 export { formatDuration, parseDuration } from './durations.js';
 export { describeEnd, isAtRest, jobLabels } from './job-wording.js';
+export { describeLogGap, readLogEnd, type LogEnd } from './log-end.js';
+export { MAX_LOG_HEAD, readLogHead, saysLoss, type LogHead } from './log-head.js';
 export {
   describeStandings,
   jobsByVariant,
