@@ -90,9 +90,10 @@ set +m
 run_jest platform scripts/with-zfs.sh
 run_jest media scripts/with-zfs.sh
 run_jest boot
+run_jest browser
 wait "$quick" || true
 quick=
 cat "$work/quick.log"
-for project in unit flow platform media boot; do count_tests "$work/$project.json" "$work/$project-again.json"; done
+for project in unit flow platform media boot browser; do count_tests "$work/$project.json" "$work/$project-again.json"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

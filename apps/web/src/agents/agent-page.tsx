@@ -9,12 +9,12 @@ import { StateMark } from '../kit/state-mark.js';
 import { pathOf } from '../session/farm-api.js';
 import { useFarm } from '../session/use-farm.js';
 import { AgentActions } from './agent-actions.js';
-import { PoolSpace, Running } from './agents-page.js';
+import { HEARD_EVERY_MS, PoolSpace, Running } from './agents-page.js';
 
 /** One agent: what it is, does and holds. */
 export function AgentPage({ agent: name }: { readonly agent: string }) {
   const path = pathOf`/agents/${name}`;
-  const answer = useFarm<AgentView>(path);
+  const answer = useFarm<AgentView>(path, { everyMs: HEARD_EVERY_MS });
   return (
     <Answer of={answer} what={`agent ${name}`}>
       {(agent) => (

@@ -14,9 +14,12 @@ import { whyNot } from '../session/why-not.js';
 import { AgentActions } from './agent-actions.js';
 import { EnrolDialog } from './enrol-dialog.js';
 
+/** No event tells that an agent was heard, or how loaded it is. */
+export const HEARD_EVERY_MS = 5_000;
+
 /** Who builds: what each can take, has, does and holds. */
 export function AgentsPage() {
-  const answer = useFarm<z.infer<typeof AgentList>>('/agents');
+  const answer = useFarm<z.infer<typeof AgentList>>('/agents', { everyMs: HEARD_EVERY_MS });
   const me = useMe();
   const [isEnrolling, setEnrolling] = useState(false);
   return (
@@ -97,15 +100,21 @@ function Row({ agent }: { readonly agent: AgentView }) {
       <td>
         <Running agent={agent} />
       </td>
-      <td className="number">
+      <td className="number" data-name="Slots">
         {running.length}/{facts.slots}
       </td>
-      <td className="number">{load === null ? '–' : load.cpu.toFixed(2)}</td>
+      <td className="number" data-name="Load">
+        {load === null ? '–' : load.cpu.toFixed(2)}
+      </td>
       <td>
         <PoolSpace facts={facts} />
       </td>
-      <td className="number">{checkpoints}</td>
-      <td className="number">{lastSeenAt === null ? 'never' : <Ago at={lastSeenAt} />}</td>
+      <td className="number" data-name="Checkpoints">
+        {checkpoints}
+      </td>
+      <td className="number" data-name="Heard">
+        {lastSeenAt === null ? 'never' : <Ago at={lastSeenAt} />}
+      </td>
       <td>
         <AgentActions agent={agent} />
       </td>

@@ -89,7 +89,7 @@ function Facts({ model }: { readonly model: WatchModel }) {
         {build.note !== '' && <span className="note">{build.note}</span>}
       </div>
       <p className="summary">
-        {build.summary}
+        {build.summary === build.state ? '' : build.summary}
         {variants.length > 1 && <span className="more"> {describeStandings(variants)}</span>}
         {build.pauseBefore !== null && <span className="more"> Pauses before {build.pauseBefore}.</span>}
       </p>

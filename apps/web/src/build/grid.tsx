@@ -60,7 +60,7 @@ export function Grid(props: GridProps) {
   };
 
   const template = isWide
-    ? { gridTemplateColumns: `minmax(10rem, 1.6fr) repeat(${columns}, minmax(7rem, 1fr))` }
+    ? { gridTemplateColumns: `minmax(6rem, 1.4fr) repeat(${columns}, minmax(7rem, 1fr))` }
     : { gridTemplateColumns: `15rem repeat(${columns}, 6rem)` };
   return (
     <div className="grid-scroller" ref={scroller}>
@@ -72,6 +72,7 @@ export function Grid(props: GridProps) {
         aria-activedescendant={isSomewhere ? cellId(at) : undefined}
         tabIndex={0}
         className="grid"
+        data-wide={isWide || undefined}
         onKeyDown={onKeyDown}
       >
         <div role="rowgroup" className="grid-head">

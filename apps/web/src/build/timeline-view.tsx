@@ -76,7 +76,7 @@ function Bar({ bar, build }: { readonly bar: TimelineBar; readonly build: BuildD
     >
       <span aria-hidden="true">
         {tookOverFrom !== null && <span className="hand-over">{tookOverFrom} ⤳ </span>}
-        {attempt.agentName}
+        {attempt.agentName} <span className="bar-words">{words}</span>
       </span>
     </Link>
   );

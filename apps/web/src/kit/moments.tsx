@@ -30,9 +30,14 @@ export function Ago({ at }: MomentProps) {
   const now = useNow();
   return (
     <time dateTime={new Date(at).toISOString()} title={`${localDateTime(at)} (${utc(at)})`}>
-      {formatDuration(now - at)} ago
+      {ageOf(now - at)} ago
     </time>
   );
+}
+
+/** Whole seconds: what is shown once a second has no tenths. */
+function ageOf(ms: number): string {
+  return ms < 10_000 ? `${Math.max(0, Math.floor(ms / 1000))}s` : formatDuration(ms);
 }
 
 /** From `since` to `until`, or growing until now. */
@@ -45,5 +50,5 @@ export function Elapsed({ since, until }: { readonly since: number; readonly unt
 }
 
 function Growing({ since }: { readonly since: number }) {
-  return <span className="number">{formatDuration(useNow() - since)}</span>;
+  return <span className="number">{ageOf(useNow() - since)}</span>;
 }

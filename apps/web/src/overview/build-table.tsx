@@ -15,15 +15,23 @@ export function BuildTable({ builds, label }: BuildTableProps) {
     <table className="builds" aria-label={label}>
       <thead>
         <tr>
-          <th scope="col">State</th>
-          <th scope="col">Build</th>
+          <th scope="col" className="cell-state">
+            State
+          </th>
+          <th scope="col" className="cell-build">
+            Build
+          </th>
           <th scope="col">What goes on</th>
-          <th scope="col">Steps</th>
-          <th scope="col" className="number">
+          <th scope="col" className="cell-steps">
+            Steps
+          </th>
+          <th scope="col" className="number cell-took">
             Time
           </th>
-          <th scope="col">By</th>
-          <th scope="col" className="number">
+          <th scope="col" className="cell-user">
+            By
+          </th>
+          <th scope="col" className="number cell-when">
             Submitted
           </th>
         </tr>
@@ -52,11 +60,13 @@ function Row({ build }: { readonly build: BuildSummary }) {
         {variants.length > 1 && <span className="more"> {variants.length} variants</span>}
         {note !== '' && <span className="note"> {note}</span>}
       </th>
-      <td className="cell-summary">{summary}</td>
+      <td className="cell-summary">{summary === state ? '' : summary}</td>
       <td className="cell-steps">
         <Progress done={steps.done} total={steps.total} state={state} />
       </td>
-      <td className="number">{startedAt === null ? '–' : <Elapsed since={startedAt} until={endedAt} />}</td>
+      <td className="number cell-took">
+        {startedAt === null ? '–' : <Elapsed since={startedAt} until={endedAt} />}
+      </td>
       <td className="cell-user">{user}</td>
       <td className="number cell-when">
         {endedAt === null ? <Ago at={createdAt} /> : <DateTime at={createdAt} />}

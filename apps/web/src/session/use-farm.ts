@@ -2,16 +2,17 @@ import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tan
 import { useSession } from './session.js';
 
 export interface FarmQueryOptions {
-  readonly enabled?: boolean;
+  /** Asked again so often, for what no event tells; else only when an event touches it. */
+  readonly everyMs?: number;
 }
 
 /** What the API answers at a path below /api/v1, kept true by the event stream (live/refresher.ts). The path is the key. */
-export function useFarm<T>(path: string, { enabled = true }: FarmQueryOptions = {}): UseQueryResult<T> {
+export function useFarm<T>(path: string, { everyMs }: FarmQueryOptions = {}): UseQueryResult<T> {
   const { api } = useSession();
   return useQuery<T>({
     queryKey: [path],
     queryFn: async ({ signal }) => await api.get<T>(path, { signal }),
-    enabled,
+    refetchInterval: everyMs ?? false,
   });
 }
 
