@@ -7,7 +7,7 @@ import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(120_000);
 
-const THREE = `<farm:variants><farm:axis name="n">${['a', 'b', 'c', 'd', 'e'].map((name) => `<farm:value name="${name}"/>`).join('')}</farm:axis></farm:variants>`;
+const FIVE = `<farm:variants><farm:axis name="n">${['a', 'b', 'c', 'd', 'e'].map((name) => `<farm:value name="${name}"/>`).join('')}</farm:axis></farm:variants>`;
 
 describe('a build in the browser', () => {
   let farm: TestFarm;
@@ -42,7 +42,7 @@ describe('a build in the browser', () => {
     await page.getByText('succeeded').first().waitFor();
     await page.getByRole('link', { name: 'Artifacts' }).click();
     const [artifact] = await farm.artifacts(id);
-    await page.getByRole('cell', { name: artifact?.sha256 }).waitFor();
+    await page.getByRole('cell', { name: artifact?.sha256 ?? '' }).waitFor();
     const coming = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download live.iso' }).click();
     const download = await coming;
@@ -97,7 +97,7 @@ describe('a build in the browser', () => {
   });
 
   it('of many variants says who runs what, and why others wait', async () => {
-    const scenario = farm.scenario([{ name: 'a', body: 'hold a' }, { name: 'b' }], { variants: THREE });
+    const scenario = farm.scenario([{ name: 'a', body: 'hold a' }, { name: 'b' }], { variants: FIVE });
     const id = await farm.submit(scenario, { matrix: { n: [] } });
     await scenario.reached('a');
     const page = await browser.open(farm.url, farm.adminToken, `/builds/${id}`);

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'react';
 import { useSearch } from 'wouter';
 import type { WatchModel } from '#libs/watch';
-import { StateMark } from '../kit/state-mark.js';
+import { lookOf } from '../kit/state-looks.js';
 import { Grid } from './grid.js';
 import { GridCell } from './grid-cell.js';
 import { matrixOf, type Matrix, type MatrixCell } from './matrix.js';
@@ -89,10 +89,17 @@ function VariantsDown({ matrix: { steps, lines }, place, onMove }: LayoutProps) 
 function VariantHead({ line }: { readonly line: Matrix['lines'][number] | undefined }) {
   if (line === undefined) return null;
   const { variant, standing, agents, remark } = line;
+  const { glyph, word, tone } = lookOf(standing.state);
   return (
-    <span className="variant-head" title={remark === '' ? undefined : remark}>
-      <b>{variant}</b>{' '}
-      <StateMark state={standing.state} more={standing.isOptional ? '(optional)' : undefined} />
+    <span className="variant-head" title={`${variant}: ${word}${remark === '' ? '' : `, ${remark}`}`}>
+      <span className="state" data-tone={tone}>
+        <span className="glyph" aria-hidden="true">
+          {glyph}
+        </span>
+      </span>{' '}
+      <b>{variant}</b>
+      <span className="hidden"> {word}</span>
+      {standing.isOptional && <span className="more"> (optional)</span>}
       {agents.length > 0 && <span className="more"> on {agents.join(', ')}</span>}
       {agents.length === 0 && remark !== '' && <span className="more"> {remark}</span>}
     </span>

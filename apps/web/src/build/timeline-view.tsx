@@ -64,20 +64,21 @@ function Bar({ bar, build }: { readonly bar: TimelineBar; readonly build: BuildD
   const { attempt, from, width, tone, words, tookOverFrom } = bar;
   const until = attempt.endedAt === null ? 'now' : localClock(attempt.endedAt);
   const over = tookOverFrom === null ? '' : `, took over from ${tookOverFrom}`;
-  const label = `Attempt ${attempt.number} on ${attempt.agentName}${over}, ${localClock(attempt.assignedAt)} to ${until}: ${words}`;
+  const when = `${localClock(attempt.assignedAt)} to ${until}`;
   return (
     <Link
       href={`/builds/${build.id}/log/${attempt.id}`}
       className="timeline-bar"
       data-tone={tone}
-      aria-label={label}
-      title={label}
+      title={`${when}: ${words}`}
       style={{ left: `${from * 100}%`, width: `${width * 100}%` }}
     >
-      <span aria-hidden="true">
-        {tookOverFrom !== null && <span className="hand-over">{tookOverFrom} ⤳ </span>}
-        {attempt.agentName} <span className="bar-words">{words}</span>
+      <span className="hidden">
+        Attempt {attempt.number} on {attempt.agentName}
+        {over}, {when}:{' '}
       </span>
+      {tookOverFrom !== null && <span className="hand-over">{tookOverFrom} ⤳ </span>}
+      {attempt.agentName} <span className="bar-words">{words}</span>
     </Link>
   );
 }

@@ -27,8 +27,8 @@ const LOOKS: Readonly<Record<ShownState, Look>> = {
   cancelled: { glyph: '⊘', word: 'cancelled', tone: 'held' },
   draining: { glyph: '◐', word: 'draining', tone: 'held' },
   drained: { glyph: '◌', word: 'drained', tone: 'held' },
-  waiting: { glyph: '·', word: 'waiting', tone: 'calm' },
-  blocked: { glyph: '·', word: 'blocked', tone: 'calm' },
+  waiting: { glyph: '◦', word: 'waiting', tone: 'calm' },
+  blocked: { glyph: '◦', word: 'blocked', tone: 'calm' },
 };
 
 export function lookOf(state: ShownState): Look {
