@@ -56,7 +56,7 @@ describe('a build in the browser', () => {
     await scenario.reached('b');
     const page = await browser.open(farm.url, farm.adminToken, `/builds/${id}`);
     await page.getByRole('button', { name: 'Pause', exact: true }).press('Enter');
-    await page.getByText('pause asked for').waitFor();
+    await page.getByText('pause asked for').first().waitFor();
     await farm.agentsKnow();
     await scenario.open('b');
     await cell(page, 'default, c: paused').waitFor();
@@ -108,7 +108,7 @@ describe('a build in the browser', () => {
       .first()
       .waitFor();
     await page
-      .getByRole('rowheader', { name: /waiting .*slot/ })
+      .getByRole('rowheader', { name: /waiting .+/ })
       .first()
       .waitFor();
     await scenario.open('a');
@@ -147,6 +147,6 @@ describe('a build in the browser', () => {
     await scenario.open('a');
     await farm.startCoordinator();
     await cell(page, /^default, a: done/).waitFor();
-    await page.getByText(/^Old data/).waitFor({ state: 'hidden' });
+    await page.locator('.old-data').first().waitFor({ state: 'hidden' });
   });
 });

@@ -1,5 +1,5 @@
 // Needs redis-server, root, Chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { startDemoFarm } from '../support/demo-farm.js';
@@ -11,6 +11,9 @@ const LOOKS: Readonly<Record<string, PageOptions>> = {
   dark: { scheme: 'dark' },
   phone: { scheme: 'light', width: 390, height: 844 },
 };
+
+/** Those that the README shows: also written small. */
+const FOR_README: readonly string[] = ['overview-light', 'matrix-dark', 'log-light'];
 
 await mkdir(folder, { recursive: true });
 const demo = await startDemoFarm();
@@ -48,7 +51,7 @@ async function shoot(look: string, options: PageOptions): Promise<void> {
     for (const [name, path] of Object.entries(pages)) {
       await page.goto(farm.url + path);
       await page.getByRole('heading', { level: 1 }).waitFor();
-      await page.getByText(/^Loading/).waitFor({ state: 'hidden' });
+      while ((await page.locator('.waiting').count()) > 0) await page.waitForTimeout(50);
       await keep(page, `${name}-${look}`);
     }
     for (const complaint of browser.complaints) process.stderr.write(`${look}: ${complaint}\n`);
@@ -60,5 +63,22 @@ async function shoot(look: string, options: PageOptions): Promise<void> {
 async function keep(page: Page, name: string): Promise<void> {
   // Fonts and the first events have come by then.
   await page.waitForTimeout(400);
-  await page.screenshot({ path: join(folder, `${name}.png`) });
+  const picture = await page.screenshot({ path: join(folder, `${name}.png`) });
+  if (FOR_README.includes(name)) await writeFile(join(folder, `${name}.webp`), await small(page, picture));
+}
+
+/** As WebP, by the browser itself. */
+async function small(page: Page, picture: Buffer): Promise<Buffer> {
+  const blank = await page.context().newPage();
+  const script = `(async () => {
+    const image = new Image();
+    image.src = 'data:image/png;base64,${picture.toString('base64')}';
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas.toDataURL('image/webp', 0.82);
+  })()`;
+  const url = await blank.evaluate<string>(script);
+  await blank.close();
+  return Buffer.from(url.slice(url.indexOf(',') + 1), 'base64');
 }

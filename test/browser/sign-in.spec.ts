@@ -48,7 +48,7 @@ describe('signing in', () => {
       role: 'viewer',
       rights: [],
       note: '',
-      expiresAt: Date.now() + 4_000,
+      expiresAt: Date.now() + 8_000,
     } as const;
     const { secret } = await createToken(database.db, soon, Date.now());
     await database.close();
@@ -62,7 +62,7 @@ describe('signing in', () => {
     const page = await browser.open(farm.url, await farm.token({ user: 'vic', role: 'viewer' }), '/agents');
     for (const name of ['Enrol…', 'Pause…', 'Drain…']) {
       const button = page.getByRole('button', { name });
-      await button.click();
+      await button.press('Enter');
       expect(await button.getAttribute('aria-disabled')).toBe('true');
       expect(await button.getAttribute('title')).toMatch(/^vic is a viewer; this needs an (operator|admin)$/);
     }

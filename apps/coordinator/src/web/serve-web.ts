@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 const BUILT = resolve(import.meta.dirname, '../../../web');
 /** Everything else is an address of the page. */
 const NOT_OF_THE_PAGE = /^\/(api|agent|assets)(\/|$)/;
+const DOCUMENT = 'index.html';
 const YEAR_SECONDS = 31_536_000;
 
 /**
@@ -34,17 +35,17 @@ export const PAGE_POLICY = {
 export function serveWeb(app: NestExpressApplication, folder = BUILT): void {
   const assets = { index: false, immutable: true, maxAge: YEAR_SECONDS * 1000, redirect: false };
   app.use('/assets', serveStatic(join(folder, 'assets'), assets));
-  app.use(serveDocument(join(folder, 'index.html')));
+  app.use(serveDocument(folder));
 }
 
-function serveDocument(path: string): RequestHandler {
+function serveDocument(folder: string): RequestHandler {
   return (request, response, next) => {
     const isAddress = request.method === 'GET' || request.method === 'HEAD';
     if (!isAddress || NOT_OF_THE_PAGE.test(request.path)) {
       next();
       return;
     }
-    if (!existsSync(path)) {
+    if (!existsSync(join(folder, DOCUMENT))) {
       response
         .status(404)
         .type('text/plain')
@@ -52,6 +53,6 @@ function serveDocument(path: string): RequestHandler {
       return;
     }
     response.set('Cache-Control', 'no-cache');
-    response.sendFile(path);
+    response.sendFile(DOCUMENT, { root: folder });
   };
 }
