@@ -14,10 +14,10 @@ cd "$root"
 scripts/setup.sh test
 
 work=$(mktemp -d /var/tmp/distrofarm-test.XXXXXX)
-quick=
+flow=
 cleanUp() {
   # Its processes are a group of their own, so that nothing of it outlives an interrupted run.
-  if [ -n "$quick" ]; then kill -- "-$quick" 2> /dev/null || true; fi
+  if [ -n "$flow" ]; then kill -- "-$flow" 2> /dev/null || true; fi
   rm -rf --one-file-system "$work"
 }
 trap cleanUp EXIT
@@ -30,7 +30,7 @@ failed=0
 
 # A check without a test runner of its own counts as one test.
 check() {
-  echo "== $1"
+  echo "== $1 (at ${SECONDS} s)"
   shift
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
@@ -39,7 +39,7 @@ check() {
 run_jest() {
   local project=$1
   shift
-  echo "== $project tests"
+  echo "== $project tests (at ${SECONDS} s)"
   "$@" npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project.json" || true
 }
 
@@ -74,26 +74,37 @@ count_tests() {
   failed=$((failed + ${counts#* }))
 }
 
+# Where the time goes: the files that took longest.
+show_slowest() {
+  echo '== slowest files'
+  node -e '
+    const { existsSync, readFileSync } = require("fs");
+    const { relative } = require("path");
+    const files = process.argv.slice(1).filter(existsSync).flatMap((path) => JSON.parse(readFileSync(path, "utf8")).testResults);
+    const seconds = ({ startTime, endTime }) => Math.round((endTime - startTime) / 1000);
+    for (const file of files.sort((a, b) => seconds(b) - seconds(a)).slice(0, 15))
+      console.log(seconds(file) + " s", relative(".", file.name));
+  ' "$work"/*.json || true
+}
+
+# Two tracks side by side, since most tests wait for one process at a time. What the one prints comes when the other has ended.
+set -m
+run_twice flow > "$work/flow.log" 2>&1 &
+flow=$!
+set +m
 check 'types' npm run --silent check:types
 check 'lint' npm run --silent check:lint
 check 'import rules' npm run --silent check:imports
 check 'shell scripts' npm run --silent check:shell
-
-# Two tracks side by side, since most tests wait for one process at a time. What the one prints comes when the other has ended.
-set -m
-{
-  run_jest unit
-  run_twice flow
-} > "$work/quick.log" 2>&1 &
-quick=$!
-set +m
+run_jest unit
 run_jest platform scripts/with-zfs.sh
 run_jest media scripts/with-zfs.sh
 run_jest boot
 run_jest browser
-wait "$quick" || true
-quick=
-cat "$work/quick.log"
+wait "$flow" || true
+flow=
+cat "$work/flow.log"
+show_slowest
 for project in unit flow platform media boot browser; do count_tests "$work/$project.json" "$work/$project-again.json"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

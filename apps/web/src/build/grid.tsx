@@ -61,7 +61,7 @@ export function Grid(props: GridProps) {
 
   const template = isWide
     ? { gridTemplateColumns: `minmax(6rem, 1.4fr) repeat(${columns}, minmax(7rem, 1fr))` }
-    : { gridTemplateColumns: `19rem repeat(${columns}, 6rem)` };
+    : { gridTemplateColumns: `min(19rem, 45vw) repeat(${columns}, 6rem)` };
   return (
     <div className="grid-scroller" ref={scroller}>
       <div
