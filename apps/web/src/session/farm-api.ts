@@ -1,4 +1,5 @@
 import type { FarmErrorBody } from '#libs/contracts';
+import { farmClock } from '../live/farm-clock.js';
 import { NotReached, Refused } from './api-failure.js';
 import { showUnseen } from './visible-text.js';
 
@@ -53,6 +54,7 @@ export class FarmApi {
         cache: 'no-store',
         credentials: 'omit',
       });
+      farmClock.note(response.headers.get('date'));
       if (response.ok) return response;
       throw await this.#refusal(response);
     } catch (error) {
