@@ -97,6 +97,26 @@ describe('the log of an attempt', () => {
     expect(log.view().searchedTo).toBeNull();
   });
 
+  it('has what was written last, also where its line has no end', async () => {
+    const fake = new FakeLog();
+    fake.text = `${line(0)}${HEAD}half`;
+    const log = new AttemptLog(fake, 't');
+    await log.follow();
+    await log.newer();
+    expect(texts(log)).toEqual(['line 0', 'half']);
+    expect(log.view().window.end).toBe(log.view().size);
+  });
+
+  it('does not ask again and again for the rest of a line that is still being written', async () => {
+    const fake = new FakeLog();
+    fake.isOver = false;
+    fake.text = `${line(0)}${HEAD}half`;
+    const log = new AttemptLog(fake, 't');
+    await log.jump(0);
+    for (let turn = 0; turn < 5; turn += 1) await log.newer();
+    expect(fake.asked).toHaveLength(2);
+  });
+
   it('says in words why it cannot be read', async () => {
     const fake = new FakeLog();
     fake.failures.push(new NotReached('the farm cannot be reached'));

@@ -49,6 +49,10 @@ export class AttemptLog {
   /** Ends what follows or searches. */
   #task = new AbortController();
   #busy: Promise<void> = Promise.resolve();
+  /** How long the log was when all that was left of it was the beginning of a line. */
+  #halfLineUntil = -1;
+  /** Where the window began when the range in front of it had no line that ends there: no agent writes such a log. */
+  #noLineBefore = -1;
 
   constructor(
     private readonly api: Pick<FarmApi, 'open'>,
@@ -98,20 +102,26 @@ export class AttemptLog {
   /** What comes at the end would not fit behind what this lets go of, so it ends the following. */
   async older(): Promise<void> {
     this.stopFollowing();
+    if (this.#view.window.start === this.#noLineBefore) return;
     await this.#exclusively(async () => {
       const { window } = this.#view;
       if (window.start === 0) return;
       const from = Math.max(0, window.start - RANGE);
       const piece = await this.#range(from, window.start - from);
-      if (piece.end === this.#view.window.start) this.#show({ window: withOlder(this.#view.window, piece) });
+      if (piece.lines.length > 0 && piece.end === window.start)
+        this.#show({ window: withOlder(window, piece) });
+      else this.#noLineBefore = window.start;
     });
   }
 
   async newer(): Promise<void> {
+    // Not even as a turn that changes nothing: whoever looks after each change would look for ever.
+    if (this.#view.size === this.#halfLineUntil) return;
     await this.#exclusively(async () => {
       const { window, size } = this.#view;
       if (window.end >= size) return;
       const piece = await this.#range(window.end, RANGE, false);
+      if (piece.lines.length === 0) this.#halfLineUntil = this.#view.size;
       this.#show({ window: withNewer(this.#view.window, piece) });
     });
   }
@@ -183,7 +193,8 @@ export class AttemptLog {
     const response = await this.api.open(path, { signal });
     const bytes = new Uint8Array(await response.arrayBuffer());
     this.#heard(response, begin + bytes.length);
-    return linesOf(bytes, begin, begin < from);
+    const { isOver, size } = this.#view;
+    return linesOf(bytes, begin, begin < from, isOver && begin + bytes.length >= size);
   }
 
   #heard({ headers }: Response, known: number): void {

@@ -32,6 +32,11 @@ describe('lines of a log', () => {
     expect(linesOf(bytes('no end'), 7, false)).toEqual({ lines: [], start: 7, end: 7 });
   });
 
+  it('are all there is at the very end, newline or not', () => {
+    const { lines, end } = linesOf(bytes(`${head()}no end`), 7, false, true);
+    expect([lines.map(({ text }) => text), end]).toEqual([['no end'], 7 + head().length + 6]);
+  });
+
   it('are cut where one is longer than any of an agent', () => {
     const { lines, end } = linesOf(new Uint8Array(1024 * 1024 + 5).fill(97), 0, false);
     expect([lines.length, end]).toEqual([1, 1024 * 1024]);

@@ -31,18 +31,23 @@ const NEWLINE = 0x0a;
 const decoder = new TextDecoder();
 
 /**
- * The whole lines of a range of a log. What stands behind the last newline is left for the next range.
+ * The whole lines of a range of a log. What stands behind the last newline is left for the next range, where there is one.
  *
  * @param from offset of the first byte
  * @param startsInside whether the first line may have begun before it, and so is left out
+ * @param isLast whether nothing follows it, ever
  */
-export function linesOf(bytes: Uint8Array, from: number, startsInside: boolean): LogPiece {
+export function linesOf(bytes: Uint8Array, from: number, startsInside: boolean, isLast = false): LogPiece {
   const lines: LogLine[] = [];
   let start = startsInside ? bytes.indexOf(NEWLINE) + 1 : 0;
   const first = start;
   for (let end = endOfLine(bytes, start); end >= 0; end = endOfLine(bytes, start)) {
     lines.push(lineOf(bytes.subarray(start, end), from + start));
     start = bytes[end] === NEWLINE ? end + 1 : end;
+  }
+  if (isLast && start < bytes.length) {
+    lines.push(lineOf(bytes.subarray(start), from + start));
+    start = bytes.length;
   }
   return { lines, start: from + first, end: from + start };
 }

@@ -90,7 +90,10 @@ export function LogList({ log, view, selected, onSelect, label }: LogListProps) 
     }
   };
 
-  useEffect(onScroll);
+  // What was read may not fill what is seen. A farm that is not reached is not asked again and again by this.
+  useEffect(() => {
+    if (view.lost === null) onScroll();
+  });
   const at = selected !== null && holds(view, selected) ? lineAt(held, selected) : -1;
   return (
     <div
