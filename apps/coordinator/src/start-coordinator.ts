@@ -66,7 +66,7 @@ async function makeApplication(
     ...(server === null ? {} : { httpsOptions: { cert: server.certificate, key: server.key } }),
   });
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY } }));
-  serveWeb(app);
+  app.use(serveWeb());
   app.use('/api/v1/builds', readBody(MAX_SUBMISSION_BYTES));
   app.use(readBody(MAX_BODY_BYTES));
   app.set('query parser', 'simple');

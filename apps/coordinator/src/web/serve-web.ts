@@ -1,5 +1,4 @@
-import type { NestExpressApplication } from '@nestjs/platform-express';
-import { static as serveStatic, type RequestHandler } from 'express';
+import { Router, static as serveStatic, type RequestHandler } from 'express';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -32,10 +31,11 @@ export const PAGE_POLICY = {
  * Serves the operators' page: files below /assets carry a digest in their name and are kept for ever, every other address outside the API gives
  * the document, which is asked for anew each time.
  */
-export function serveWeb(app: NestExpressApplication, folder = BUILT): void {
+export function serveWeb(folder = BUILT): RequestHandler {
   const assets = { index: false, immutable: true, maxAge: YEAR_SECONDS * 1000, redirect: false };
-  app.use('/assets', serveStatic(join(folder, 'assets'), assets));
-  app.use(serveDocument(folder));
+  return Router()
+    .use('/assets', serveStatic(join(folder, 'assets'), assets))
+    .use(serveDocument(folder));
 }
 
 function serveDocument(folder: string): RequestHandler {
