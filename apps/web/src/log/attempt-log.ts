@@ -8,6 +8,8 @@ import { EMPTY_WINDOW, withNewer, withOlder, type LogWindow } from './log-window
 /** What the page shows of a log. */
 export interface LogView {
   readonly window: LogWindow;
+  /** The byte that was asked for last; another object each time. */
+  readonly target: { readonly offset: number } | null;
   /** Bytes that the farm has of it. */
   readonly size: number;
   /** Whether new lines are shown as they come. */
@@ -36,6 +38,7 @@ const DELAYS = { firstMs: 300, maxMs: 3_000 };
 export class AttemptLog {
   #view: LogView = {
     window: EMPTY_WINDOW,
+    target: null,
     size: 0,
     isFollowing: false,
     isLoading: true,
@@ -77,7 +80,7 @@ export class AttemptLog {
     await this.#exclusively(async () => {
       const from = Math.max(0, offset - RANGE / 2);
       const piece = await this.#range(from, RANGE);
-      this.#show({ window: piece });
+      this.#show({ window: piece, target: { offset } });
     });
   }
 

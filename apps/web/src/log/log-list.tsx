@@ -24,7 +24,7 @@ interface LogListProps {
 
 /** Lines of the window. What is read or let go of above does not move what is seen. */
 export function LogList({ log, view, selected, onSelect, label }: LogListProps) {
-  const { window: held, isFollowing } = view;
+  const { window: held, isFollowing, target } = view;
   const { lines } = held;
   const scroller = useRef<HTMLDivElement>(null);
   const id = useId();
@@ -38,18 +38,18 @@ export function LogList({ log, view, selected, onSelect, label }: LogListProps) 
 
   /** The line at the top of what is seen, and how far it is scrolled out. */
   const anchor = useRef<{ readonly offset: number; readonly out: number } | null>(null);
-  const shown = useRef<number | null>(null);
+  const reached = useRef<LogView['target']>(null);
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null) return;
     if (isFollowing) element.scrollTop = element.scrollHeight;
-    else if (selected !== null && shown.current !== selected && holds(view, selected)) {
-      shown.current = selected;
-      element.scrollTop = Math.max(0, lineAt(held, selected) * LINE_PX - element.clientHeight / 3);
+    else if (target !== null && reached.current !== target) {
+      reached.current = target;
+      element.scrollTop = Math.max(0, lineAt(held, target.offset) * LINE_PX - element.clientHeight / 3);
     } else if (anchor.current !== null) {
       element.scrollTop = lineAt(held, anchor.current.offset) * LINE_PX + anchor.current.out;
     }
-  }, [held, isFollowing, selected]);
+  }, [held, isFollowing, target]);
 
   const onScroll = (): void => {
     const element = scroller.current;
@@ -76,16 +76,13 @@ export function LogList({ log, view, selected, onSelect, label }: LogListProps) 
       if (next === undefined) return;
       event.preventDefault();
       log.stopFollowing();
-      shown.current = next.offset;
       onSelect(next.offset);
       virtual.scrollToIndex(lineAt(held, next.offset), { align: 'auto' });
     } else if (event.key === 'Home') {
       event.preventDefault();
-      anchor.current = { offset: 0, out: 0 };
       void log.jump(0);
     } else if (event.key === 'End') {
       event.preventDefault();
-      anchor.current = { offset: view.size, out: 0 };
       void (view.isOver ? log.jump(view.size) : log.follow());
     }
   };
@@ -122,7 +119,6 @@ export function LogList({ log, view, selected, onSelect, label }: LogListProps) 
               onClick={() => {
                 // Whoever marks text to copy it does not mean the line.
                 if (getSelection()?.isCollapsed === false) return;
-                shown.current = line.offset;
                 onSelect(line.offset);
               }}
             >
