@@ -21,8 +21,11 @@ describe('access to a farm', () => {
     return farm.clientFor(await farm.token({ user, role, rights: [...rights] }));
   }
 
-  async function drained(stream: AsyncIterable<unknown>): Promise<void> {
-    for await (const piece of stream) void piece;
+  /** All that comes until its end. */
+  async function drained(stream: AsyncIterable<unknown>): Promise<readonly unknown[]> {
+    const pieces: unknown[] = [];
+    for await (const piece of stream) pieces.push(piece);
+    return pieces;
   }
 
   /** The code of the refusal, or `done`. */

@@ -18,7 +18,10 @@ export function readLogEnd(header: (name: string) => string | null | undefined):
 }
 
 /** What to tell whoever has read to the end of an attempt that is over, when that is not all of its log; else `null`. */
-export function describeLogGap({ missing, breaksOff }: Omit<LogEnd, 'isComplete'>, attempt: string): string | null {
+export function describeLogGap(
+  { missing, breaksOff }: Omit<LogEnd, 'isComplete'>,
+  attempt: string,
+): string | null {
   if (breaksOff)
     return `the log of ${attempt} breaks off here: the attempt was lost with its agent, which may have written more`;
   if (missing === 0) return null;
