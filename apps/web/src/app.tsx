@@ -1,5 +1,5 @@
-import { lazy, Suspense, type ReactNode } from 'react';
-import { Link, Route, Switch, useRoute } from 'wouter';
+import { lazy, Suspense, useEffect, useRef, type ReactNode } from 'react';
+import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import type { WhoAmI } from '#libs/contracts';
 import { AgentPage } from './agents/agent-page.js';
 import { AgentsPage } from './agents/agents-page.js';
@@ -68,10 +68,26 @@ function SignedIn({ children }: { readonly children: ReactNode }) {
       <TopBar />
       <ConnectionNotice />
       <VersionNotice />
-      <main id="main" tabIndex={-1}>
-        {children}
-      </main>
+      <Main>{children}</Main>
     </MeProvider>
+  );
+}
+
+/** Whoever has followed a link is at the beginning of the new page, with the keyboard and a screen reader too. */
+function Main({ children }: { readonly children: ReactNode }) {
+  const [path] = useLocation();
+  const place = useRef<HTMLElement>(null);
+  const before = useRef(path);
+  useEffect(() => {
+    if (before.current === path) return;
+    before.current = path;
+    place.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [path]);
+  return (
+    <main id="main" ref={place} tabIndex={-1}>
+      {children}
+    </main>
   );
 }
 

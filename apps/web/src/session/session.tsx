@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { createContext, useCallback, useContext, useMemo, useState, type ReactNode } from 'react';
+import { createContext, useCallback, useContext, useMemo, useRef, useState, type ReactNode } from 'react';
 import type { WhoAmI } from '#libs/contracts';
 import { isPassing } from './api-failure.js';
 import { FarmApi } from './farm-api.js';
@@ -35,14 +35,19 @@ export function MeProvider({ me, children }: { readonly me: WhoAmI; readonly chi
 export function Session({ children }: { readonly children: ReactNode }) {
   const [token, setToken] = useState(storedToken);
   const [why, setWhy] = useState<string | null>(null);
+  const current = useRef(token);
   const change = useCallback((next: string | null, reason: string | null) => {
+    current.current = next;
     storeToken(next);
     setToken(next);
     setWhy(reason);
   }, []);
   const inside = useMemo(() => {
     if (token === null) return null;
-    const api = new FarmApi(token, ({ message }) => change(null, `You were signed out: ${message}.`));
+    const api = new FarmApi(token, ({ message }) => {
+      // A late answer about an earlier token says nothing of this one.
+      if (current.current === token) change(null, `You were signed out: ${message}.`);
+    });
     const signOut = (reason?: string): void => change(null, reason ?? null);
     return { session: { api, signOut }, queries: makeQueries() };
   }, [token, change]);
