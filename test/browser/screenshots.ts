@@ -74,9 +74,14 @@ async function small(page: Page, picture: Buffer): Promise<Buffer> {
     const image = new Image();
     image.src = 'data:image/png;base64,${picture.toString('base64')}';
     await image.decode();
-    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
-    canvas.getContext('2d').drawImage(image, 0, 0);
-    return canvas.toDataURL('image/webp', 0.82);
+    const canvas = Object.assign(document.createElement('canvas'), {
+      width: 1000,
+      height: Math.round((image.height * 1000) / image.width),
+    });
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL('image/webp', 0.6);
   })()`;
   const url = await blank.evaluate<string>(script);
   await blank.close();
