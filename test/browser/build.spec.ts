@@ -1,5 +1,5 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { TestBrowser } from '../support/test-browser.js';
@@ -16,6 +16,7 @@ describe('a build in the browser', () => {
     farm = await TestFarm.start({ database: 'sqlite', agents: 2, leaseSeconds: 3 });
     browser = await TestBrowser.start();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await farm.stop();
@@ -128,7 +129,7 @@ describe('a build in the browser', () => {
     await page
       .getByRole('link', { name: new RegExp(`Attempt 2 on ${second}, took over from ${first}`) })
       .waitFor({ timeout: 30_000 });
-    await page.getByRole('link', { name: /Attempt 1 .*the agent was lost in b/ }).waitFor();
+    await page.getByRole('link', { name: /Attempt 1 .*the agent was lost/ }).waitFor();
     await page.goto(`${farm.url}/agents`);
     await page.getByRole('row', { name: new RegExp(`lost.*${first}`) }).waitFor();
     expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });

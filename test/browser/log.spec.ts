@@ -1,5 +1,5 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { TestBrowser } from '../support/test-browser.js';
 import { TestFarm } from '../support/test-farm.js';
@@ -13,6 +13,7 @@ describe('a log in the browser', () => {
     farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
     browser = await TestBrowser.start();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await farm.stop();

@@ -1,5 +1,5 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { join } from 'node:path';
 import { createToken, openDatabase } from '#libs/store';
 import { TestBrowser } from '../support/test-browser.js';
@@ -14,6 +14,7 @@ describe('signing in', () => {
     farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
     browser = await TestBrowser.start();
   });
+  afterEach(() => browser.closePages());
   afterAll(async () => {
     await browser.stop();
     await farm.stop();

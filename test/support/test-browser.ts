@@ -69,6 +69,17 @@ export class TestBrowser {
     return page;
   }
 
+  /** All that were opened: a browser has six connections to a farm, and each page that follows it has one. */
+  async closePages(): Promise<void> {
+    // The first is the profile's own: without any page the browser ends.
+    await Promise.all(
+      this.context
+        .pages()
+        .slice(1)
+        .map((page) => page.close()),
+    );
+  }
+
   async stop(): Promise<void> {
     await this.context.close();
     await rm(this.profile, { recursive: true, force: true });

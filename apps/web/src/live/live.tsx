@@ -4,6 +4,7 @@ import type { FarmEvent } from '#libs/contracts';
 import { useSession } from '../session/session.js';
 import { followFarm } from './follow-farm.js';
 import { Refresher } from './refresher.js';
+import { whileSeen } from './while-seen.js';
 
 export type Connection =
   | { readonly kind: 'connecting' }
@@ -50,8 +51,11 @@ export function Live({ children }: { readonly children: ReactNode }) {
           before.kind === 'lost' ? { ...before, why } : { kind: 'lost', since: Date.now(), why },
         ),
     };
-    void followFarm(api, listener, over.signal);
-    return () => over.abort();
+    const leave = whileSeen((signal) => void followFarm(api, listener, signal));
+    return () => {
+      leave();
+      over.abort();
+    };
   }, [api, queries, listeners]);
 
   const live = useMemo(
