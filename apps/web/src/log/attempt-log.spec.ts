@@ -84,6 +84,21 @@ describe('the log of an attempt', () => {
     expect(log.view()).toMatchObject({ isOver: true, isFollowing: false, lost: null });
   });
 
+  it('is not read twice where it is followed', async () => {
+    const fake = new FakeLog();
+    fake.isOver = false;
+    fake.text = line(0);
+    const log = new AttemptLog(fake, 't');
+    fake.onFollow = () => {
+      fake.text = lines(3);
+      void log.newer();
+      fake.isOver = true;
+    };
+    await log.follow();
+    expect(texts(log)).toEqual(['line 0', 'line 1', 'line 2']);
+    expect(log.view().lost).toBeNull();
+  });
+
   it('is searched in both directions, also where nothing of it is in memory', async () => {
     const fake = new FakeLog();
     fake.text = lines(30_000);

@@ -121,8 +121,9 @@ export class AttemptLog {
     // Not even as a turn that changes nothing: whoever looks after each change would look for ever.
     if (this.#view.size === this.#halfLineUntil) return;
     await this.#exclusively(async () => {
-      const { window, size } = this.#view;
-      if (window.end >= size) return;
+      const { window, size, isFollowing } = this.#view;
+      // What is followed comes by itself: read here too, it would be there twice.
+      if (isFollowing || window.end >= size) return;
       const piece = await this.#range(window.end, RANGE, false);
       if (piece.lines.length === 0) this.#halfLineUntil = this.#view.size;
       this.#show({ window: withNewer(this.#view.window, piece) });

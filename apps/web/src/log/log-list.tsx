@@ -62,7 +62,7 @@ export function LogList({ log, view, selected, onSelect, label }: LogListProps) 
     if (isFollowing && below > AWAY_PX) log.stopFollowing();
     if (view.isLoading) return;
     if (scrollTop < NEAR_PX && held.start > 0 && !isFollowing) void log.older();
-    else if (below < NEAR_PX && held.end < view.size) void log.newer();
+    else if (below < NEAR_PX && held.end < view.size && !isFollowing) void log.newer();
   };
 
   const onKeyDown = (event: KeyboardEvent): void => {
