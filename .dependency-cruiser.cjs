@@ -92,9 +92,33 @@ module.exports = {
       name: 'http-client-alone',
       severity: 'error',
       comment:
-        'libs/http-client imports types of contracts only, and no package: every call of the CLI pays for its start.',
+        'libs/http-client imports types of contracts, and event-stream, and no package: every call of the CLI pays for its start.',
       from: { path: '^libs/http-client/', pathNot: '\\.spec\\.ts$' },
-      to: { path: '^libs/(?!http-client/)|node_modules/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^libs/(?!http-client/|event-stream/)|node_modules/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'watching-on-contracts',
+      severity: 'error',
+      comment:
+        'libs/watch and libs/event-stream import types of contracts only, and no package: a browser loads them, and every call of the CLI.',
+      from: { path: '^libs/(watch|event-stream)/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!watch/|event-stream/)|node_modules/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'browser-without-node',
+      severity: 'error',
+      comment:
+        'apps/web, libs/watch and libs/event-stream run in a browser: use what both have, or take the value as a parameter.',
+      from: { path: '^(apps/web/src|libs/watch|libs/event-stream)/', pathNot: '\\.spec\\.ts$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'web-on-what-a-browser-loads',
+      severity: 'error',
+      comment:
+        'apps/web imports libs/watch, libs/event-stream, and types of contracts: the schemas would come along with zod, into every first load.',
+      from: { path: '^apps/web/src/', pathNot: '\\.spec\\.ts$' },
+      to: { path: '^libs/(?!watch/|event-stream/)', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'tls-alone',

@@ -1,4 +1,4 @@
-/** `unit` needs Node (a few specs root), `flow` Redis and PostgreSQL, `platform` ZFS, `media` and `live` a package mirror, `boot` qemu; each file says so on line one. */
+/** `unit` needs Node (a few specs root), `flow` Redis and PostgreSQL, `platform` ZFS, `media` and `live` a package mirror, `boot` qemu, `browser` Chromium; each file says so on line one. */
 const shared = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['farm-src', 'node', 'node-addons'] },
@@ -34,6 +34,7 @@ export default {
     { ...shared, displayName: 'platform', testMatch: ['<rootDir>/test/platform/**/*.spec.ts'] },
     { ...shared, displayName: 'media', testMatch: ['<rootDir>/test/media/**/*.spec.ts'] },
     { ...shared, displayName: 'live', testMatch: ['<rootDir>/test/live/**/*.spec.ts'] },
+    { ...shared, displayName: 'browser', testMatch: ['<rootDir>/test/browser/**/*.spec.ts'] },
     { ...shared, displayName: 'boot', testMatch: ['<rootDir>/test/boot/**/*.spec.ts'] },
   ],
 };

@@ -15,7 +15,7 @@ agent_packages=(
 )
 build_packages=("${agent_packages[@]}" qemu-system-x86 ovmf redis-server)
 # The servers are started by the tests themselves, privately. The compiler is for better-sqlite3, where npm has no binary of it.
-test_packages=(shellcheck postgresql postgresql-client openssl iproute2 btrfs-progs g++ make python3)
+test_packages=(shellcheck chromium postgresql postgresql-client openssl iproute2 btrfs-progs g++ make python3)
 
 fail() {
   printf 'setup: %s\n' "$1" >&2

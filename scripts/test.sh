@@ -100,10 +100,11 @@ run_jest unit
 run_jest platform scripts/with-zfs.sh
 run_jest media scripts/with-zfs.sh
 run_jest boot
+run_jest browser
 wait "$flow" || true
 flow=
 cat "$work/flow.log"
 show_slowest
-for project in unit flow platform media boot; do count_tests "$work/$project.json" "$work/$project-again.json"; done
+for project in unit flow platform media boot browser; do count_tests "$work/$project.json" "$work/$project-again.json"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

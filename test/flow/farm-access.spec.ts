@@ -21,6 +21,13 @@ describe('access to a farm', () => {
     return farm.clientFor(await farm.token({ user, role, rights: [...rights] }));
   }
 
+  /** All that comes until its end. */
+  async function drained(stream: AsyncIterable<unknown>): Promise<readonly unknown[]> {
+    const pieces: unknown[] = [];
+    for await (const piece of stream) pieces.push(piece);
+    return pieces;
+  }
+
   /** The code of the refusal, or `done`. */
   async function outcome(call: Promise<unknown>): Promise<string> {
     return await call.then(
@@ -45,6 +52,25 @@ describe('access to a farm', () => {
     });
     for (const secret of [null, 'dfu_0123456789012345678901234567890123456789', farm.adminToken.slice(0, -1)])
       expect(await outcome(farm.clientFor(secret).json('GET', '/api/v1/builds'))).toBe('NOT_AUTHENTICATED');
+  });
+
+  it('ends for whoever follows events or a log when the token is revoked', async () => {
+    const scenario = farm.scenario([{ name: 'a', body: 'hold a' }]);
+    const id = await farm.submit(scenario);
+    await scenario.reached('a');
+    const attempt = (await farm.build(id)).jobs[0]?.attempts[0]?.id ?? '';
+    const created = await farm.call<{ secret: string; token: { id: string } }>('POST', '/tokens', {
+      user: 'leaving',
+      role: 'viewer',
+    });
+    const leaving = farm.clientFor(created.secret);
+    const { body } = await leaving.download(`/api/v1/attempts/${attempt}/log?follow=true`);
+    const events = leaving.events('/api/v1/events?after=latest');
+    const ended = Promise.all([drained(body), drained(events)]);
+    await farm.call('DELETE', `/tokens/${created.token.id}`);
+    await ended;
+    await scenario.open('a');
+    await farm.atRest(id);
   });
 
   it('is refused with a token that has expired', async () => {

@@ -71,6 +71,9 @@ describe.each(['sqlite', 'postgres'] as const)('a farm with two agents, on %s', 
     expect(stepOutput(log, 'a', 'out')).toBe('one\ntwo\u0001\u001b[31m\u00ff\n');
     expect(stepOutput(log, 'a', 'err')).toBe('on err, no end');
     expect(stepOutput(log, 'b', 'out')).toBe(numbers.toString().split('\n').slice(0, 3000).join('\n') + '\n');
+    expect(await farm.bytes(`/attempts/${attempt!.id}/log?offset=100&length=50`)).toEqual(
+      log.subarray(100, 150),
+    );
     expect((await farm.bytes(`/attempts/${attempt!.id}/log?offset=100`)).equals(log.subarray(100))).toBe(
       true,
     );

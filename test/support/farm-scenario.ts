@@ -6,6 +6,8 @@ import type { SubmitBuild } from '#libs/contracts';
 
 export interface ScenarioStep {
   readonly name: string;
+  /** Default: `Step <name>`. */
+  readonly message?: string;
   readonly lane?: string;
   readonly outputs?: readonly string[];
   /** Room that must be free, as the manifest has it. */
@@ -137,14 +139,14 @@ function manifestOf(
   steps: readonly ScenarioStep[],
   { name = 'Tiny', variants = '' }: ScenarioOptions,
 ): string {
-  const scripts = steps.map(({ name: step, lane, outputs = [], free, fingerprint }) => {
+  const scripts = steps.map(({ name: step, message = `Step ${step}`, lane, outputs = [], free, fingerprint }) => {
     const attribute = lane === undefined ? '' : ` farm:lane="${lane}"`;
     const declared = [
       ...outputs.map((path) => `<farm:output path="${path}"/>`),
       free === undefined ? '' : `<farm:requires free="${free}"/>`,
       fingerprint === undefined ? '' : `<farm:fingerprint>${fingerprint}</farm:fingerprint>`,
     ].join('');
-    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="Step ${step}"/>${declared}</script>`;
+    return `<script name="steps/${step}.sh"${attribute}><checkpoint name="${step}" message="${message}"/>${declared}</script>`;
   });
   return `<?xml version="1.0"?>
 <distribution name="${name}" xmlns:farm="urn:distrofarm:1">

@@ -11,6 +11,7 @@ import { describeApi } from './api/describe-api.js';
 import type { CoordinatorConfig } from './config.js';
 import { CoordinatorModule } from './coordinator.module.js';
 import { CannotStart, openResources, type Resources } from './open-resources.js';
+import { PAGE_POLICY, serveWeb } from './web/serve-web.js';
 
 export interface RunningCoordinator {
   /** Where it listens: `http://127.0.0.1:7455`, or `unix:/path`. */
@@ -64,7 +65,8 @@ async function makeApplication(
     logger: false,
     ...(server === null ? {} : { httpsOptions: { cert: server.certificate, key: server.key } }),
   });
-  app.use(helmet());
+  app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY } }));
+  app.use(serveWeb());
   app.use('/api/v1/builds', readBody(MAX_SUBMISSION_BYTES));
   app.use(readBody(MAX_BODY_BYTES));
   app.set('query parser', 'simple');

@@ -6,7 +6,7 @@ export type {
   Space,
   Workspace,
 } from './snapshot-store.js';
-export { StepRunner, describeOutcome, type StepOutcome } from './step-runner.js';
+export { StepRunner, type StepOutcome } from './step-runner.js';
 export { OutputCarrier, OutputError } from './output-carrier.js';
 export type { BuildEvent } from './build-event.js';
 export {

@@ -27,25 +27,3 @@ export type StepOutcome =
   | { readonly kind: 'not-started'; readonly reason: string }
   /** The build area filled up, or the image outgrew its limit; `report` says what filled it. Make room, then resume. */
   | { readonly kind: 'out-of-space'; readonly report: string };
-
-/** One sentence part, as in "im-pop exited with status 3". */
-export function describeOutcome(outcome: StepOutcome): string {
-  switch (outcome.kind) {
-    case 'succeeded':
-      return 'succeeded';
-    case 'exited':
-      return `exited with status ${outcome.status}`;
-    case 'killed':
-      return `was terminated by signal ${outcome.signal}`;
-    case 'timed-out':
-      return `ran longer than its limit of ${outcome.limitSeconds} s`;
-    case 'silent':
-      return `wrote nothing for ${outcome.limitSeconds} s, its limit`;
-    case 'interrupted':
-      return `was interrupted (${outcome.reason})`;
-    case 'not-started':
-      return `could not be started: ${outcome.reason}`;
-    case 'out-of-space':
-      return `was stopped: ${outcome.report}`;
-  }
-}

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { finished, PassThrough, type Readable } from 'node:stream';
 import { apiErrorOf, unexpectedAnswer } from './api-error.js';
-import { ServerEventParser, type ServerEvent } from './server-events.js';
+import { ServerEventParser, type ServerEvent } from '#libs/event-stream';
 import { targetOf, type Target } from './target.js';
 import { Unreachable, unreachableBy } from './unreachable.js';
 

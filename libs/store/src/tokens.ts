@@ -59,6 +59,18 @@ export async function findTokenByHash(db: Db, hash: string, now: number): Promis
   return { kind: 'valid', token };
 }
 
+/** Whether the token is there, and neither revoked nor expired. */
+export async function tokenHolds(db: Db, id: TokenId, now: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('tokens')
+    .select('id')
+    .where('id', '=', id)
+    .where('revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** All of them, also those that are of no use any more; newest first. */
 export async function listTokens(db: Db): Promise<readonly TokenRow[]> {
   const rows = await db

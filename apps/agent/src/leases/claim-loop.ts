@@ -1,5 +1,6 @@
 import type { AgentSettings, Assignment } from '#libs/contracts';
-import { ApiError, retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { ApiError } from '#libs/http-client';
 import type { Logger } from 'pino';
 import type { CoordinatorLink } from '../link/coordinator-link.js';
 import { grantedAtMs } from './lease-decisions.js';

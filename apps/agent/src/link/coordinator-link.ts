@@ -32,7 +32,8 @@ import {
   type TakeFingerprints,
   type UploadId,
 } from '#libs/contracts';
-import { ApiError, type Download, type HttpClient, type ServerEvent } from '#libs/http-client';
+import type { ServerEvent } from '#libs/event-stream';
+import { ApiError, type Download, type HttpClient } from '#libs/http-client';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 

@@ -1,4 +1,5 @@
-import { ApiError, retryDelays, Unreachable } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { ApiError, Unreachable } from '#libs/http-client';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** An outage ends at some time, and then an agent should not wait much longer. */

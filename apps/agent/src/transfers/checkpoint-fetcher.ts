@@ -7,7 +7,8 @@ import {
   type TransferTicket,
 } from '#libs/contracts';
 import { SnapshotStoreError, type PartialReceive, type SnapshotStore } from '#libs/engine';
-import { ApiError, retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { ApiError } from '#libs/http-client';
 import type { Checkpoint } from '#libs/plan';
 import { SlabReader } from '#libs/snapshots';
 import { pipeline, type Readable } from 'node:stream';

@@ -1,6 +1,6 @@
 import type { BuildEvent, BuildResult } from '#libs/engine';
-import { describeOutcome } from '#libs/engine';
 import type { PlannedStep } from '#libs/plan';
+import { describeOutcome } from '#libs/watch';
 import { neutralise } from './neutralise.js';
 import type { BuildHeader, MediaFile, Progress } from './progress.js';
 import { describePassedOver } from './wording.js';

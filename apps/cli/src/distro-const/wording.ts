@@ -1,4 +1,4 @@
-import { describeOutcome, type BuildResult } from '#libs/engine';
+import type { BuildResult } from '#libs/engine';
 import type {
   ChainBreak,
   Checkpoint,
@@ -8,6 +8,7 @@ import type {
   PlannedStep,
   StartRefusal,
 } from '#libs/plan';
+import { describeOutcome } from '#libs/watch';
 
 /** What went wrong, and what to do next; the sentences of the command line. */
 export function describeRefusal(refusal: StartRefusal, manifest: string): string {

@@ -1,7 +1,7 @@
 import { neutralise } from '../distro-const/neutralise.js';
 import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
+import { jobLabels } from '#libs/watch';
 import type { Farm } from './farm.js';
-import { jobLabels } from './job-wording.js';
 import { LogReader } from './log-reader.js';
 import { LogRecords, type LogRecord } from './log-record.js';
 import type { LogFormat } from './log-format.js';

@@ -1,8 +1,13 @@
-import { describeOutcome } from '#libs/engine';
 import type { AttemptView, BuildDetail, JobView, StepView } from '#libs/contracts';
-import { formatDuration } from './durations.js';
-import { describeEnd, jobLabels } from './job-wording.js';
-import { describeStandings, optionalVariants, variantStandings } from './variant-standing.js';
+import {
+  describeEnd,
+  describeOutcome,
+  describeStandings,
+  formatDuration,
+  jobLabels,
+  optionalVariants,
+  variantStandings,
+} from '#libs/watch';
 
 export interface Change {
   /** When; `null` where the farm keeps no time of it. */

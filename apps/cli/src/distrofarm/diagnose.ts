@@ -7,10 +7,10 @@ import type {
   WhoAmI,
 } from '#libs/contracts';
 import { ApiError } from '#libs/http-client';
+import { formatDuration } from '#libs/watch';
 import { stat } from 'node:fs/promises';
 import { cleaned } from './cleaned.js';
 import { describeError } from './describe-error.js';
-import { formatDuration } from './durations.js';
 import type { Farm } from './farm.js';
 import { chooseProfile, profilesPath } from './profiles.js';
 import type { Session } from './session.js';

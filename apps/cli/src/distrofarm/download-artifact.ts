@@ -1,11 +1,11 @@
 import type { Artifact } from '#libs/contracts';
-import { retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { formatBytes } from '#libs/watch';
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { constants, lstat, mkdir, open, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { formatBytes } from './byte-count.js';
 import { cleaned } from './cleaned.js';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';

@@ -1,7 +1,7 @@
 import { FARM_ERRORS, type AttemptEnd } from '#libs/contracts';
 import { describe, expect, it } from '@jest/globals';
 import { EXIT, exitCodeTable, exitForApiCode, exitForBuild } from './exit-codes.js';
-import { attemptOf, buildOf, jobOf } from './testing.js';
+import { attemptOf, buildOf, jobOf } from '../../../../libs/watch/src/testing.js';
 
 describe('exitForApiCode', () => {
   it.each([

@@ -2,7 +2,8 @@ import type { BuildDetail, FarmEvent } from '#libs/contracts';
 import { describe, expect, it } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
 import { followBuild, type BuildWatcher } from './follow-build.js';
-import { buildOf, farmAnswering } from './testing.js';
+import { buildOf } from '../../../../libs/watch/src/testing.js';
+import { farmAnswering } from './testing.js';
 
 const eventOf = (seq: number): FarmEvent => {
   const nobody = { build: null, job: null, attempt: null, agent: null };

@@ -1,8 +1,8 @@
 import type { BuildDetail, FarmEvent } from '#libs/contracts';
-import { retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { isAtRest } from '#libs/watch';
 import { cleaned } from './cleaned.js';
 import { isPassing, pathOf, type Farm } from './farm.js';
-import { isAtRest } from './job-wording.js';
 import { pauseFor } from './pause-for.js';
 
 /** Told what happens to a build. All text in what it is told is harmless on a terminal. */

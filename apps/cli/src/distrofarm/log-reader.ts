@@ -1,10 +1,8 @@
-import { retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { describeLogGap, readLogEnd, type LogEnd } from '#libs/watch';
 import { isPassing, pathOf, queryOf, type Farm } from './farm.js';
 import { pauseFor } from './pause-for.js';
 
-const COMPLETE_HEADER = 'distrofarm-log-complete';
-const MISSING_HEADER = 'distrofarm-log-missing';
-const BREAKS_OFF_HEADER = 'distrofarm-log-breaks-off';
 /** A step may well be silent that long; asking again costs little and finds a dead connection. */
 const SILENCE_MS = 60_000;
 const MAX_RETRY_MS = 2_000;
@@ -15,8 +13,7 @@ const FAILURES_TO_TELL = 2;
 export class LogReader {
   /** How many bytes have come. */
   offset = 0;
-  #missing = 0;
-  #breaksOff = false;
+  #end: LogEnd = { isComplete: false, missing: 0, breaksOff: false };
   #failures = 0;
 
   constructor(
@@ -29,10 +26,7 @@ export class LogReader {
 
   /** What to tell whoever has read to the end of an attempt that is over, when that is not all of its log; else `null`. */
   get gap(): string | null {
-    if (this.#breaksOff)
-      return `the log of ${this.attempt} breaks off here: the attempt was lost with its agent, which may have written more`;
-    if (this.#missing === 0) return null;
-    return `${this.#missing} bytes are missing at the end of the log of ${this.attempt}: they have not come from its agent`;
+    return describeLogGap(this.#end, this.attempt);
   }
 
   /**
@@ -63,15 +57,14 @@ export class LogReader {
       options,
     );
     this.#connected();
-    this.#missing = Number(headers[MISSING_HEADER] ?? 0);
-    this.#breaksOff = headers[BREAKS_OFF_HEADER] === 'true';
+    this.#end = readLogEnd((name) => headers[name]?.toString());
     const before = this.offset;
     for await (const chunk of body as AsyncIterable<Buffer>) {
       this.offset += chunk.length;
       yield chunk;
     }
-    if (!follow || headers[COMPLETE_HEADER] === 'true') return true;
-    return this.#missing > 0 && this.offset === before;
+    if (!follow || this.#end.isComplete) return true;
+    return this.#end.missing > 0 && this.offset === before;
   }
 
   #failed(error: Error): void {

@@ -1,3 +1,5 @@
+import { MAX_LOG_HEAD, readLogHead, saysLoss } from '#libs/watch';
+
 /** One line of an attempt's log, or a piece of one. */
 export interface LogRecord {
   /** Milliseconds since 1970; `null` where the line is not of the log's form. */
@@ -12,9 +14,6 @@ export interface LogRecord {
   readonly complete: boolean;
 }
 
-/** `<ISO time> <step> <stream>| <bytes>`, with `>` where no newline followed; see libs/build-area build-log.ts, which writes it. */
-const HEAD = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) (\S{1,64}) (out|err|dc )([|>]) /;
-const MAX_HEAD = 128;
 /** A line longer than any that the agent writes is passed on in pieces, so that it cannot fill the memory. */
 const MAX_LINE = 1024 * 1024;
 const NEWLINE = 0x0a;
@@ -42,16 +41,10 @@ export class LogRecords {
 }
 
 function recordOf(line: Buffer): LogRecord {
-  const head = HEAD.exec(line.subarray(0, MAX_HEAD).toString('latin1'));
+  const head = readLogHead(line.subarray(0, MAX_LOG_HEAD).toString('latin1'));
   if (head === null) return { at: null, step: '-', stream: 'note', bytes: line, complete: true };
-  const [whole, time, step, stream, mark] = head;
-  return {
-    at: Date.parse(time ?? ''),
-    step: step ?? '-',
-    stream: stream === 'out' || stream === 'err' ? stream : 'note',
-    bytes: line.subarray(whole.length),
-    complete: mark === '|',
-  };
+  const { length, ...rest } = head;
+  return { ...rest, bytes: line.subarray(length) };
 }
 
 export interface LogFilter {
@@ -60,9 +53,8 @@ export interface LogFilter {
   readonly grep: RegExp | null;
 }
 
-/** Whether the agent says that it could not keep what a script wrote. No script can say so: its own lines are of another stream. */
 export function isLoss(record: LogRecord): boolean {
-  return record.stream === 'note' && /^\d+ bytes lost here\b/.test(textOf(record));
+  return saysLoss(record.stream, textOf(record));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { formatDuration, parseDuration } from './durations.js';
+import { formatDuration, parseDuration } from '#libs/watch';
 
 /** Local time of day: `14:03:09`. */
 export function clockTime(at: number): string {

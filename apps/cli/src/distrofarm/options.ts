@@ -1,6 +1,6 @@
 import type { Matrix } from '#libs/contracts';
+import { parseDuration } from '#libs/watch';
 import { InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from './durations.js';
 
 /** For commander: a whole number from 1. */
 export function count(text: string): number {

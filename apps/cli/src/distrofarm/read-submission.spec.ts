@@ -208,9 +208,7 @@ describe('readSubmission', () => {
       await withFingerprint('../tools/state x');
       await put('tools/state', '#!/bin/sh\n# farm:includes: lib.sh\n', 0o755);
       await put('tools/lib.sh', ':');
-      expect(paths(await read('images/live.xml'))).toEqual([
-        ...['images/a', 'tools/lib.sh', 'tools/state'],
-      ]);
+      expect(paths(await read('images/live.xml'))).toEqual([...['images/a', 'tools/lib.sh', 'tools/state']]);
     });
 
     it('takes nothing of a command that agents have', async () => {
@@ -219,7 +217,10 @@ describe('readSubmission', () => {
     });
 
     it.each([
-      ['./state', /^images\/live\.xml:6: step "s0": .*images\/state does not exist; expected an executable file/],
+      [
+        './state',
+        /^images\/live\.xml:6: step "s0": .*images\/state does not exist; expected an executable file/,
+      ],
       ['/bin/date', /step "s0": the fingerprint program \/bin\/date has an absolute path/],
       ['../tools/plain', /tools\/plain is not executable/],
     ])('names %s, which it cannot take', async (command, problem) => {

@@ -1,9 +1,15 @@
-import { fingerprintProgram, placeOfStep, scriptPath, type Manifest, type ManifestStep } from '#libs/manifest';
+import {
+  fingerprintProgram,
+  placeOfStep,
+  scriptPath,
+  type Manifest,
+  type ManifestStep,
+} from '#libs/manifest';
 import { includedFiles } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
+import { formatBytes } from '#libs/watch';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { formatBytes } from './byte-count.js';
 import { CliError } from './cli-error.js';
 import { EXIT } from './exit-codes.js';
 import { problemsIn, readManifest, reasonOf } from './read-manifest.js';
@@ -112,7 +118,11 @@ async function placePrograms(
   const program = fingerprint === null ? null : fingerprintProgram(manifestFile, fingerprint);
   const word = fingerprint?.[0] ?? '';
   if (program !== null)
-    await placeProgram({ where, what: `the fingerprint program ${word}`, word, path: program }, placed, problems);
+    await placeProgram(
+      { where, what: `the fingerprint program ${word}`, word, path: program },
+      placed,
+      problems,
+    );
 }
 
 interface Program {

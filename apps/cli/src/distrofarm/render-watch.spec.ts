@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import picocolors from 'picocolors';
+import type { WatchRow, WatchView } from '#libs/watch';
 import { renderWatch } from './render-watch.js';
 import { shownWidth } from './text-table.js';
-import type { WatchRow, WatchView } from './watch-model.js';
 
 const row = (part: Partial<WatchRow>): WatchRow => ({
   label: 'main',

@@ -1,9 +1,7 @@
 import picocolors from 'picocolors';
-import { formatDuration } from './durations.js';
+import { describeStandings, formatDuration, type StepMark, type WatchRow, type WatchView } from '#libs/watch';
 import { clockTime } from './moments.js';
 import { cut, cutMiddle, fit } from './text-table.js';
-import { describeStandings } from './variant-standing.js';
-import type { StepMark, WatchRow, WatchView } from './watch-model.js';
 
 export interface ScreenSize {
   readonly width: number;

@@ -3,7 +3,8 @@ import { COMMANDS } from './commands.js';
 import { EXIT } from './exit-codes.js';
 import { programFor, run } from './run.js';
 import { Session } from './session.js';
-import { buildOf, farmAnswering, ioOf } from './testing.js';
+import { buildOf } from '../../../../libs/watch/src/testing.js';
+import { farmAnswering, ioOf } from './testing.js';
 
 const NOWHERE = { XDG_CONFIG_HOME: '/nonexistent' };
 

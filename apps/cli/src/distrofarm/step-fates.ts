@@ -1,4 +1,4 @@
-import { formatDuration } from './durations.js';
+import { formatDuration } from '#libs/watch';
 
 /** What becomes of a planned step, on a farm as on one machine. */
 export interface FatedStep {

@@ -1,27 +1,27 @@
 import type { Artifact, BuildDetail, FarmEvent } from '#libs/contracts';
+import {
+  describeTransfer,
+  describeWarning,
+  formatBytes,
+  formatDuration,
+  isAtRest,
+  startModel,
+  variantStandings,
+  viewOf,
+  type WatchModel,
+  withBuild,
+  withConnection,
+  withEvent,
+} from '#libs/watch';
 import { changesBetween, whereItStands, type Change } from './build-changes.js';
-import { formatBytes } from './byte-count.js';
 import { cleaned, toJson } from './cleaned.js';
-import { describeTransfer } from './describe-transfer.js';
-import { formatDuration } from './durations.js';
 import { EXIT, exitForBuild } from './exit-codes.js';
 import { pathOf, type Farm } from './farm.js';
 import { followBuild, type BuildWatcher } from './follow-build.js';
-import { isAtRest } from './job-wording.js';
 import { LiveScreen } from './live-screen.js';
 import { clockTime } from './moments.js';
 import { renderWatch } from './render-watch.js';
 import type { Session } from './session.js';
-import { variantStandings } from './variant-standing.js';
-import {
-  describeWarning,
-  startModel,
-  viewOf,
-  withBuild,
-  withConnection,
-  withEvent,
-  type WatchModel,
-} from './watch-model.js';
 
 export interface WatchOptions {
   /** Lines, and what the running steps write to standard error between them. */

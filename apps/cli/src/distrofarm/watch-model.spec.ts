@@ -1,11 +1,19 @@
 import type { AttemptEnd, FarmEvent, JobId, StepView } from '#libs/contracts';
+import {
+  describeEnd,
+  describeStandings,
+  isAtRest,
+  jobLabels,
+  startModel,
+  variantStandings,
+  viewOf,
+  withBuild,
+  withEvent,
+} from '#libs/watch';
 import { describe, expect, it } from '@jest/globals';
 import { changesBetween, whereItStands } from './build-changes.js';
-import { describeEnd, isAtRest, jobLabels } from './job-wording.js';
 import { renderWatch } from './render-watch.js';
-import { attemptOf, buildOf, jobOf, stepOf } from './testing.js';
-import { describeStandings, variantStandings } from './variant-standing.js';
-import { startModel, viewOf, withBuild, withEvent } from './watch-model.js';
+import { attemptOf, buildOf, jobOf, stepOf } from '../../../../libs/watch/src/testing.js';
 
 const id = (name: string) => `j-000000000${name}` as JobId;
 const step = (index: number, name: string, part: Partial<StepView> = {}) =>

@@ -7,7 +7,9 @@ import { LogStore } from '#libs/artifacts';
 import { Wakes } from '#libs/queue';
 import { findAttempt, type AttemptRow } from '#libs/store';
 import { logChannel } from '../gateway/attempt-logs.js';
-import { Store } from '../store.js';
+import { TheCaller, type Caller } from '../access/caller.js';
+import { LastingAccess } from '../access/lasting-access.js';
+import { Clock, Store } from '../store.js';
 
 const READ_BYTES = 1024 * 1024;
 /** Wake-ups may get lost, so a follower also looks by itself. */
@@ -16,6 +18,12 @@ const LOOK_MS = 1_000;
 const LATE_MS = 30_000;
 /** A follower that does not read for so long is cut off; it goes on by its offset. */
 const STALLED_MS = 30_000;
+
+/** Bytes of a log; without a length, to its end. */
+interface LogRange {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** Logs as bytes. Whoever loses the connection goes on at the offset he has: no holes, no repeats. */
 @ApiTags('logs')
@@ -26,24 +34,32 @@ export class LogsController {
     private readonly store: Store,
     private readonly logs: LogStore,
     private readonly wakes: Wakes,
+    private readonly clock: Clock,
   ) {}
 
   @Get(':attempt/log')
   async log(
     @Param('attempt', { schema: AttemptId }) id: AttemptId,
     @Query('offset') offsetText: string | undefined,
+    @Query('length') lengthText: string | undefined,
     @Query('follow') follow: string | undefined,
+    @TheCaller() caller: Caller,
     @Res() response: Response,
   ): Promise<void> {
     const attempt = await findAttempt(this.store.db, id);
     if (attempt === null) throw new FarmError('NOT_FOUND', `there is no attempt ${id}`);
-    const offset = offsetOf(offsetText);
-    if (attempt.state === 'ended' && attempt.log_bytes > 0 && (await this.logs.length(id)) === 0)
+    const range = {
+      offset: countOf('offset', offsetText) ?? 0,
+      length: countOf('length', lengthText) ?? Infinity,
+    };
+    const held = await this.logs.length(id);
+    if (attempt.state === 'ended' && attempt.log_bytes > 0 && held === 0)
       throw new FarmError('NOT_FOUND', `the log of attempt ${id} was removed by retention`);
     response.set({
       'Content-Type': 'application/octet-stream',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
+      'distrofarm-log-bytes': String(held),
       'distrofarm-log-complete': String(await this.#isWhole(attempt)),
       'distrofarm-log-missing': String(await this.#missing(attempt)),
       'distrofarm-log-breaks-off': String(breaksOff(attempt)),
@@ -51,27 +67,29 @@ export class LogsController {
     response.flushHeaders();
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    await this.#send(attempt, offset, follow === 'true', response, gone.signal);
+    const access = new LastingAccess(this.store, this.clock, caller.token);
+    await this.#send(attempt, range, follow === 'true', response, { gone: gone.signal, access });
     response.end();
   }
 
   async #send(
     attempt: AttemptRow,
-    from: number,
+    range: LogRange,
     follow: boolean,
     response: Response,
-    gone: AbortSignal,
+    { gone, access }: { readonly gone: AbortSignal; readonly access: LastingAccess },
   ): Promise<void> {
-    let offset = from;
+    let offset = range.offset;
+    const end = range.offset + range.length;
     let cameAt = performance.now();
     let wake: () => void = () => undefined;
     const stop = follow ? this.wakes.subscribe(logChannel(attempt.id), () => wake()) : () => undefined;
     try {
-      while (!gone.aborted) {
+      while (!gone.aborted && offset < end && (await access.holds())) {
         const woken = new Promise<void>((resolve) => (wake = resolve));
         const current = (await findAttempt(this.store.db, attempt.id)) ?? attempt;
         const whole = await this.#isWhole(current);
-        const bytes = await this.logs.read(attempt.id, offset, READ_BYTES);
+        const bytes = await this.logs.read(attempt.id, offset, Math.min(READ_BYTES, end - offset));
         offset += bytes.length;
         if (bytes.length > 0) {
           await writeOrGiveUp(response, bytes, gone);
@@ -123,8 +141,8 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function offsetOf(text: string | undefined): number {
-  if (text === undefined) return 0;
+function countOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new FarmError('INVALID', `offset: found "${text}"; expected a count of bytes`);
+  throw new FarmError('INVALID', `${name}: found "${text}"; expected a count of bytes`);
 }

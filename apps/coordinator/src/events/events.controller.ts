@@ -2,9 +2,11 @@ import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { EventPage, FarmError, type BuildId, type FarmEvent } from '#libs/contracts';
-import { readEvents } from '#libs/store';
+import { lastEventSeq, readEvents } from '#libs/store';
+import { TheCaller, type Caller } from '../access/caller.js';
+import { LastingAccess } from '../access/lasting-access.js';
 import { BuildViews } from '../builds/build-views.js';
-import { Store } from '../store.js';
+import { Clock, Store } from '../store.js';
 import { EventFeed } from './event-feed.js';
 import { EventStream } from './event-stream.js';
 
@@ -19,6 +21,7 @@ export class EventsController {
     private readonly feed: EventFeed,
     private readonly views: BuildViews,
     private readonly store: Store,
+    private readonly clock: Clock,
   ) {}
 
   @Get('events')
@@ -26,10 +29,11 @@ export class EventsController {
   async all(
     @Query('after') after: string | undefined,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @TheCaller() caller: Caller,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.#send(positionOf(lastEventId ?? after), undefined, request, response);
+    await this.#send(await this.#positionOf(lastEventId ?? after), undefined, caller, request, response);
   }
 
   @Get('builds/:build/events')
@@ -38,16 +42,18 @@ export class EventsController {
     @Param('build') reference: string,
     @Query('after') after: string | undefined,
     @Headers('last-event-id') lastEventId: string | undefined,
+    @TheCaller() caller: Caller,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
     const build = await this.views.resolve(reference);
-    await this.#send(positionOf(lastEventId ?? after), build.id, request, response);
+    await this.#send(await this.#positionOf(lastEventId ?? after), build.id, caller, request, response);
   }
 
   async #send(
     after: number,
     build: BuildId | undefined,
+    caller: Caller,
     request: Request,
     response: Response,
   ): Promise<void> {
@@ -59,18 +65,24 @@ export class EventsController {
       return;
     }
     const stream = new EventStream(response);
+    const access = new LastingAccess(this.store, this.clock, caller.token);
     for await (const events of this.feed.follow(after, build, stream.signal)) {
+      // Whoever comes back is told in words that the token does not hold any more.
+      if (!(await access.holds())) break;
       if (events.length === 0) await stream.keepAlive();
       else
         await stream.send(
           events.map((event) => ({ id: String(event.seq), data: event satisfies FarmEvent })),
         );
     }
+    stream.end();
   }
-}
 
-function positionOf(text: string | undefined): number {
-  if (text === undefined || text === '') return 0;
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new FarmError('INVALID', `after: found "${text}"; expected the number of an event`);
+  /** `latest`: behind the newest event there is, for who looks at all the rest by itself. */
+  async #positionOf(text: string | undefined): Promise<number> {
+    if (text === undefined || text === '') return 0;
+    if (text === 'latest') return await lastEventSeq(this.store.db);
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw new FarmError('INVALID', `after: found "${text}"; expected the number of an event, or latest`);
+  }
 }

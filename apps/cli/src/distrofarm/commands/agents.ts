@@ -1,6 +1,6 @@
 import type { AgentView, Enrolment } from '#libs/contracts';
+import { formatBytes } from '#libs/watch';
 import type { Command } from 'commander';
-import { formatBytes } from '../byte-count.js';
 import { example } from '../example.js';
 import { pathOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';

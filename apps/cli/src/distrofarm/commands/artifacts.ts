@@ -1,6 +1,6 @@
 import type { Artifact, BuildDetail } from '#libs/contracts';
+import { formatBytes } from '#libs/watch';
 import type { Command } from 'commander';
-import { formatBytes } from '../byte-count.js';
 import { CliError } from '../cli-error.js';
 import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';

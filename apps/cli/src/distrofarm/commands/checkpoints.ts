@@ -1,6 +1,6 @@
 import type { AreaList, CheckpointPinList, CheckpointView, CollectionReport } from '#libs/contracts';
 import type { Command } from 'commander';
-import { formatBytes } from '../byte-count.js';
+import { formatBytes } from '#libs/watch';
 import { example } from '../example.js';
 import { pathOf, queryOf } from '../farm.js';
 import { dateTime } from '../moments.js';

@@ -1,5 +1,6 @@
 import type { BuildDetail, FarmEvent } from '#libs/contracts';
-import { ApiError, retryDelays } from '#libs/http-client';
+import { retryDelays } from '#libs/event-stream';
+import { ApiError } from '#libs/http-client';
 import type { Command } from 'commander';
 import { cleaned, toJson } from '../cleaned.js';
 import { example } from '../example.js';

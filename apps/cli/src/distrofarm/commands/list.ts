@@ -1,9 +1,9 @@
 import type { BuildPage, BuildSummary } from '#libs/contracts';
+import { formatDuration } from '#libs/watch';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.js';
 import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
-import { formatDuration } from '../durations.js';
 import { queryOf } from '../farm.js';
 import { dateTime, parseMoment } from '../moments.js';
 import { count } from '../options.js';

@@ -1,4 +1,5 @@
 import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
+import { isAtRest, jobLabels } from '#libs/watch';
 import type { Command } from 'commander';
 import { AttemptLogs, keepLast } from '../attempt-logs.js';
 import { cleaned } from '../cleaned.js';
@@ -7,7 +8,6 @@ import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
 import { pathOf, type Farm } from '../farm.js';
 import { followBuild } from '../follow-build.js';
-import { isAtRest, jobLabels } from '../job-wording.js';
 import type { LogFormat } from '../log-format.js';
 import { LogReader } from '../log-reader.js';
 import { LogRecords, wanted, type LogFilter, type LogRecord } from '../log-record.js';

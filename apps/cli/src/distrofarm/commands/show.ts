@@ -1,17 +1,21 @@
 import type { BuildDetail, JobView, StepView } from '#libs/contracts';
-import { describeOutcome } from '#libs/engine';
+import {
+  describeEnd,
+  describeOutcome,
+  describeStandings,
+  formatDuration,
+  jobLabels,
+  variantStandings,
+} from '#libs/watch';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.js';
 import { example } from '../example.js';
 import { EXIT } from '../exit-codes.js';
-import { formatDuration } from '../durations.js';
 import { pathOf } from '../farm.js';
-import { describeEnd, jobLabels } from '../job-wording.js';
 import { dateTime } from '../moments.js';
 import { stateColour } from '../state-colour.js';
 import type { Session } from '../session.js';
 import { textTable } from '../text-table.js';
-import { describeStandings, variantStandings } from '../variant-standing.js';
 
 /** Of more, only those are shown in full that have failed or run. */
 const MOST_IN_FULL = 8;

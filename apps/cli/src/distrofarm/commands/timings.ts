@@ -1,9 +1,8 @@
 import type { BuildDetail, StepView } from '#libs/contracts';
+import { formatDuration, jobLabels } from '#libs/watch';
 import type { Command } from 'commander';
 import { example } from '../example.js';
-import { formatDuration } from '../durations.js';
 import { pathOf } from '../farm.js';
-import { jobLabels } from '../job-wording.js';
 import type { Session } from '../session.js';
 import { textTable } from '../text-table.js';
 

@@ -1,8 +1,8 @@
 import { BuildAreaLock, BuildAreaLockedError } from '#libs/build-area';
+import { formatDuration } from '#libs/watch';
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { CliError } from '../cli-error.js';
-import { formatDuration } from '../durations.js';
 import { EXIT } from '../exit-codes.js';
 import type { Farm } from '../farm.js';
 import type { Session } from '../session.js';

@@ -1,5 +1,5 @@
-import { describeOutcome } from '#libs/engine';
 import type { AttemptEnd, BuildDetail, InfrastructureFault, JobId, JobView } from '#libs/contracts';
+import { describeOutcome } from './describe-outcome.js';
 
 /** What a row calls its job: the lane; with the variant where there are several, with a number where a lane has several jobs. */
 export function jobLabels({

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { formatBytes } from './byte-count.js';
 import { formatDuration, parseDuration } from './durations.js';
-import { dateTime, parseMoment } from './moments.js';
 
 describe('parseDuration', () => {
   it.each([
@@ -51,20 +50,5 @@ describe('formatBytes', () => {
     [3_200_000_000, '3.2 GB'],
   ])('%d is %s', (bytes, text) => {
     expect(formatBytes(bytes)).toBe(text);
-  });
-});
-
-describe('moments', () => {
-  it.each([
-    ['10m', 400_000],
-    ['2026-11-24T10:00:00Z', Date.UTC(2026, 10, 24, 10)],
-    ['yesterday', null],
-    ['2026-99-99', null],
-  ])('parses %s', (text, at) => {
-    expect(parseMoment(text, 1_000_000)).toBe(at);
-  });
-
-  it('shows local time', () => {
-    expect(dateTime(new Date(2026, 0, 2, 3, 4, 5).getTime())).toBe('2026-01-02 03:04:05');
   });
 });

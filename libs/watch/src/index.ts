@@ -1,0 +1,27 @@
+export { formatBytes } from './byte-count.js';
+export { describeOutcome } from './describe-outcome.js';
+export { describeTransfer } from './describe-transfer.js';
+export { formatDuration, parseDuration } from './durations.js';
+export { describeEnd, isAtRest, jobLabels } from './job-wording.js';
+export { describeLogGap, readLogEnd, type LogEnd } from './log-end.js';
+export { MAX_LOG_HEAD, readLogHead, saysLoss, type LogHead } from './log-head.js';
+export {
+  describeStandings,
+  jobsByVariant,
+  optionalVariants,
+  variantStandings,
+  type VariantStanding,
+  type VariantState,
+} from './variant-standing.js';
+export {
+  describeWarning,
+  startModel,
+  viewOf,
+  withBuild,
+  withConnection,
+  withEvent,
+  type StepMark,
+  type WatchModel,
+  type WatchRow,
+  type WatchView,
+} from './watch-model.js';
