@@ -79,6 +79,7 @@ import {
   removeScript,
   removeUpload,
   replaceCheckpoints,
+  newestReusableBuild,
   resultsOfKeys,
   reusableResults,
   reusableStates,
@@ -847,7 +848,14 @@ describeEachDatabase('the tables of record', (open) => {
         const variant = newId('v');
         await db
           .insertInto('variants')
-          .values({ id: variant, build_id: build, name: variant, plan_content_sha256: '', optional, keys_wait: 0 })
+          .values({
+            id: variant,
+            build_id: build,
+            name: variant,
+            plan_content_sha256: '',
+            optional,
+            keys_wait: 0,
+          })
           .execute();
         for (const state of states) {
           const job = await aJob(db, build, (index += 1));
@@ -1104,7 +1112,7 @@ describeEachDatabase('the tables of record', (open) => {
       const [maker, user] = [await aBuild(db, 'succeeded'), await aBuild(db, 'waiting')];
       const [done, waiting] = [await aJob(db, maker), await aJob(db, user)];
       const [state, end] = [digest('state'), digest('end')];
-      await updateBuild(db, maker, { trusted: makerIs, reuse: 1 });
+      await updateBuild(db, maker, { trusted: makerIs, reuse: 1, name: 'Tiny' });
       await updateBuild(db, user, { trusted: userIs, reuse: 1 });
       await db.updateTable('jobs').set({ state: 'succeeded', end_key: end }).where('id', '=', done).execute();
       await db
@@ -1122,11 +1130,20 @@ describeEachDatabase('the tables of record', (open) => {
         // What it is assigned, and what `plan` says.
         assigned: (await checkpointsOfKeys(db, [state], userIs)).map(({ id }) => id),
         planned: [...(await resultsOfKeys(db, [end], userIs)).values()],
+        // Whose image time it takes.
+        newest: (await newestReusableBuild(db, 'Tiny', userIs))?.build ?? null,
       };
       expect(found).toEqual(
         serves
-          ? { results: [done], states: [waiting], fetched: true, assigned: ['1'], planned: [maker] }
-          : { results: [], states: [], fetched: false, assigned: [], planned: [] },
+          ? {
+              results: [done],
+              states: [waiting],
+              fetched: true,
+              assigned: ['1'],
+              planned: [maker],
+              newest: maker,
+            }
+          : { results: [], states: [], fetched: false, assigned: [], planned: [], newest: null },
       );
     });
 

@@ -167,16 +167,18 @@ export async function equalsStateOf(
   return row !== undefined;
 }
 
-/** The newest build of the distribution that is not collected, of those that may reuse, with its image time. */
+/** The newest build of the distribution that is not collected, of those that may reuse and are at least as trusted, with its image time. */
 export async function newestReusableBuild(
   db: Db,
   distribution: string,
+  trusted: Flag,
 ): Promise<{ readonly build: BuildId; readonly sourceDateEpoch: number } | null> {
   const row = await db
     .selectFrom('builds')
     .select(['id', 'source_date_epoch'])
     .where('name', '=', distribution)
     .where('reuse', '=', 1)
+    .where('trusted', '>=', trusted)
     .where('collected_at', 'is', null)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')

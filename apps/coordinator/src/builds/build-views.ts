@@ -109,17 +109,19 @@ export class BuildViews {
     const eventSeq = await lastEventSeq(db);
     const build = await findBuild(db, id);
     if (build === null) throw new FarmError('NOT_FOUND', `there is no build "${id}"`);
-    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances, reasons] = await Promise.all([
-      variantsOf(db, id),
-      jobsOfBuild(db, id),
-      stepsOfBuild(db, id),
-      attemptsOfBuild(db, id),
-      listCheckpoints(db, { build: id }),
-      listAgents(db),
-      usualStepTimes(db, build.name),
-      glanceAtJobs(db, [id]),
-      this.asks.reasons([id]),
-    ]);
+    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances, reasons] = await Promise.all(
+      [
+        variantsOf(db, id),
+        jobsOfBuild(db, id),
+        stepsOfBuild(db, id),
+        attemptsOfBuild(db, id),
+        listCheckpoints(db, { build: id }),
+        listAgents(db),
+        usualStepTimes(db, build.name),
+        glanceAtJobs(db, [id]),
+        this.asks.reasons([id]),
+      ],
+    );
     const variantNames = new Map(variants.map((variant) => [variant.id, variant.name]));
     const agentNames = new Map(agents.map((agent) => [agent.id as string, agent.name]));
     const sight: Sight = {

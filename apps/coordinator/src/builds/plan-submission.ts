@@ -200,7 +200,9 @@ async function readPrograms(
 ): Promise<ReadonlyMap<string, ScriptFile>> {
   const found = new Map<string, ScriptFile>();
   const problems = new Set<string>();
-  const all = variants.flatMap(({ manifest }) => manifest.steps.flatMap((step) => programsOf(step, manifestFile)));
+  const all = variants.flatMap(({ manifest }) =>
+    manifest.steps.flatMap((step) => programsOf(step, manifestFile)),
+  );
   for (const { step, path, what } of all) {
     if (found.has(path)) continue;
     const where = `${placeOfStep(manifestPath, step)}: step "${step.name}": ${what}`;

@@ -59,7 +59,9 @@ export class PreviewBuild {
       [...steps.values()].some(({ kind }) => kind === 'runs'),
     );
     const whyRuns =
-      submission.reuse && isAnyRun ? await this.#whyRuns(proposal, worldOf) : (): Reason => NO_REASON;
+      submission.reuse && isAnyRun
+        ? await this.#whyRuns(proposal, worldOf, trustOf(caller))
+        : (): Reason => NO_REASON;
     const id = newId('b');
     const variants = planned.variants.map((variant, at) => {
       const rows = planRows(id, variant, keyed[at]?.keys ?? { boundaries: [], ends: [] });
@@ -103,9 +105,10 @@ export class PreviewBuild {
   async #whyRuns(
     { planned }: Proposal,
     worldOf: (variant: PlannedVariant) => KeyWorld,
+    trusted: Flag,
   ): Promise<(variant: string, step: string) => Reason> {
     const { db } = this.store;
-    const newest = await newestReusableBuild(db, planned.name);
+    const newest = await newestReusableBuild(db, planned.name, trusted);
     const build = newest === null ? null : await findBuild(db, newest.build);
     if (build === null) return only('no build of this distribution is there to compare with');
     const earlier = await planEarlier(db, this.blobs, build, join(this.config.dataFolder, 'scratch'));

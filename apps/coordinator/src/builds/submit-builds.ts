@@ -108,7 +108,7 @@ export class SubmitBuilds {
   async propose(submission: AcceptedSubmission, caller: Caller): Promise<Proposal> {
     const planned = await this.#plan(submission, caller);
     const onAgent = await this.#agentOf(submission.onAgent);
-    const { epoch, notes } = await this.#imageTime(submission, planned);
+    const { epoch, notes } = await this.#imageTime(submission, planned, trustOf(caller));
     const world = keyWorldOf(planned, epoch, await listAgents(this.store.db));
     const wanted = submission.reuse
       ? wantedFingerprints(planned, world, { onAgent, trusted: trustOf(caller) })
@@ -121,8 +121,10 @@ export class SubmitBuilds {
   async #imageTime(
     { sourceDateEpoch: epoch, anySourceDateEpoch, reuse }: AcceptedSubmission,
     { name }: PlannedSubmission,
+    trusted: Flag,
   ): Promise<{ readonly epoch: number; readonly notes: readonly string[] }> {
-    const usual = reuse && anySourceDateEpoch ? await newestReusableBuild(this.store.db, name) : null;
+    const usual =
+      reuse && anySourceDateEpoch ? await newestReusableBuild(this.store.db, name, trusted) : null;
     if (usual === null || usual.sourceDateEpoch === epoch) return { epoch, notes: [] };
     const time = new Date(usual.sourceDateEpoch * 1000).toISOString();
     const note = `the images carry the time ${time}, as those of ${usual.build}, so that its steps can be reused; SOURCE_DATE_EPOCH sets another`;
