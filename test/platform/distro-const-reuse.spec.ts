@@ -469,8 +469,8 @@ class EditedManifest {
 }
 
 describe.each<[StoreKind, number]>([
-  ['zfs', 3],
-  ['folder', 5],
+  ['zfs', 1],
+  ['folder', 2],
 ])('distro_const build --reuse on %s, through any edits', (kind, numRuns) => {
   it('makes the bits of a build from nothing, and runs what plan said', async () => {
     await fc.assert(

@@ -50,7 +50,6 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.duty.renew().catch((error: unknown) => this.#failed('duty', error));
-    this.#start('duty', DUTY_RENEWAL_MS, async () => await this.duty.renew());
     const schedule = this.#start('schedule', 2 * SECOND_MS, async () => {
       if ((await this.#schedule()) >= MOST_PLACEMENTS) schedule.wake();
     });
@@ -67,6 +66,12 @@ export class Loops implements OnApplicationBootstrap, OnApplicationShutdown {
     });
     const room = this.#start('room', 10 * MINUTE_MS, async () => {
       if (this.duty.since !== null) await this.checkpoints.pass();
+    });
+    this.#start('duty', DUTY_RENEWAL_MS, async () => {
+      const before = this.duty.since;
+      await this.duty.renew();
+      // The others come round in seconds.
+      if (before === null && this.duty.since !== null) room.wake();
     });
     const wakings = [
       this.wakes.subscribe(SCHEDULING_CHANNEL, () => schedule.wake()),
