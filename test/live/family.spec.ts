@@ -136,7 +136,9 @@ describe('debian-family on two agents', () => {
       runner,
       lines.filter((line) => members.includes(line)).length,
     ]);
-    expect(counted.filter(([, count]) => count !== 1)).toEqual([]);
+    const warnings = farm.events.all.filter(({ type }) => type === 'warning').map(({ data }) => data['text']);
+    // A repository that moves meanwhile makes a step another one.
+    expect([counted.filter(([, count]) => count !== 1), warnings]).toEqual([[], []]);
     expect(lines).toHaveLength(STEPS.different);
     const agents = (await farm.build('latest')).jobs.map(({ attempts }) => attempts.at(-1)?.agentName);
     expect([...new Set(agents)].toSorted()).toEqual(['agent0', 'agent1']);

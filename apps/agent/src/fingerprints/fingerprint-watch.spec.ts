@@ -10,7 +10,7 @@ const FAILED: FingerprintResult = { ok: false, kind: 'exited', reason: 'no route
 const SUCCEEDED: StepOutcome = { kind: 'succeeded' };
 
 /** What is told of a step, in order. */
-async function told(outcome: StepOutcome, expected: string | null, now: FingerprintResult) {
+async function told(outcome: StepOutcome, expected: string | null, ...answers: FingerprintResult[]) {
   const [step] = planOf(['im-pop']).steps;
   if (step === undefined) throw new Error('one step expected');
   const events: string[] = [];
@@ -24,7 +24,7 @@ async function told(outcome: StepOutcome, expected: string | null, now: Fingerpr
     expected: new Map(expected === null ? [] : [[step.index, expected]]),
     ask: () => {
       events.push('asked');
-      return Promise.resolve(now);
+      return Promise.resolve(answers.shift() ?? FAILED);
     },
     onMoved: (_, why) => events.push(why),
   });
@@ -41,22 +41,27 @@ describe('FingerprintWatch', () => {
       SUCCEEDED,
       WAS,
       known(IS),
-      [
-        'ran',
-        'asked',
-        'the fingerprint of im-pop changed while it ran, from aaaaaaaaaaaa to bbbbbbbbbbbb',
-      ],
+      ['ran', 'asked', 'the fingerprint of im-pop changed while it ran, from aaaaaaaaaaaa to bbbbbbbbbbbb'],
     ],
     [
       'none that can be had',
       SUCCEEDED,
       WAS,
       FAILED,
-      ['ran', 'asked', 'nobody knows whether the fingerprint of im-pop changed while it ran: no route'],
+      [
+        'ran',
+        'asked',
+        'asked',
+        'nobody knows whether the fingerprint of im-pop changed while it ran: no route',
+      ],
     ],
     ['a step without one', SUCCEEDED, null, known(IS), ['ran']],
     ['a step that failed', { kind: 'exited', status: 1 }, WAS, known(IS), ['ran']],
   ])('%s', async (_, outcome, expected, now, events) => {
     expect(await told(outcome, expected, now)).toEqual(events);
+  });
+
+  it('asks again where it could not be had at first', async () => {
+    expect(await told(SUCCEEDED, WAS, FAILED, known(WAS))).toEqual(['ran', 'asked', 'asked']);
   });
 });

@@ -26,9 +26,15 @@ export class FingerprintWatch extends StepRunner {
     const outcome = await this.inner.run(step, workspace, signal);
     const expected = this.options.expected.get(step.index);
     if (outcome.kind !== 'succeeded' || expected === undefined) return outcome;
-    const moved = whyMoved(step, expected, await this.options.ask(step, signal));
+    const moved = whyMoved(step, expected, await this.#ask(step, signal));
     if (moved !== null) this.options.onMoved(step, moved);
     return outcome;
+  }
+
+  /** Twice, when it fails: to reuse nothing of the build costs more than a second look at a server that was busy. */
+  async #ask(step: PlannedStep, signal: AbortSignal): Promise<FingerprintResult> {
+    const first = await this.options.ask(step, signal);
+    return first.ok || signal.aborted ? first : await this.options.ask(step, signal);
   }
 }
 
