@@ -28,11 +28,14 @@ function program(body: string): NonNullable<ScenarioOptions['files']> {
   return { 'steps/state.sh': `#!/bin/bash\nset -eu\n${body}\n` };
 }
 
-describe.each(['sqlite', 'postgres'] as const)('fingerprints (%s)', (database) => {
+// On PostgreSQL: store-fingerprints.spec.ts.
+describe('fingerprints', () => {
   let farm: TestFarm;
   beforeAll(async () => {
     farm = await TestFarm.start({
-      ...{ database, agents: 2, leaseSeconds: 2 },
+      database: 'sqlite',
+      agents: 2,
+      leaseSeconds: 2,
       env: { DISTROFARM_FINGERPRINT_SECONDS: '0' },
     });
   });
@@ -166,7 +169,9 @@ describe.each(['sqlite', 'postgres'] as const)('fingerprints (%s)', (database) =
 
   it('fail only the variant that they are of, where that is optional', async () => {
     const variants = `<farm:variants><farm:variant name="a"/><farm:variant name="b" optional="true"><farm:set path="img_params/hostname" value="b"/></farm:variant></farm:variants>`;
-    const steps = STEPS.map((step) => (step.name === 'pop' ? { ...step, reads: 'img_params/hostname' } : step));
+    const steps = STEPS.map((step) =>
+      step.name === 'pop' ? { ...step, reads: 'img_params/hostname' } : step,
+    );
     const say =
       '[ "$(ManifestRead "$DC_MANIFEST_SOCKET" img_params/hostname)" != b ] || exit 1\ncat "$S/state"';
     const { scenario } = await scenarioOf(say, steps, { variants });
@@ -209,7 +214,9 @@ describe.each(['sqlite', 'postgres'] as const)('fingerprints (%s)', (database) =
   });
 
   it('are asked for by another agent when the first is killed', async () => {
-    const { scenario } = await scenarioOf('if [ ! -e "$S/second" ]; then touch "$S/second"; hold never; fi; cat "$S/state"');
+    const { scenario } = await scenarioOf(
+      'if [ ! -e "$S/second" ]; then touch "$S/second"; hold never; fi; cat "$S/state"',
+    );
     const id = await submit(scenario);
     await scenario.reached('never');
     const summary = (await farm.build(id)).summary;
