@@ -61,7 +61,10 @@ describe('the log of an attempt', () => {
     const text = 'one line\n';
     // Reading goes on; writing fails, as when the disk is full.
     await database.db.schema.alterTable('log_chunks').renameTo('away').execute();
-    await expect(logs.append(claim, 0, Readable.from([Buffer.from(text)]))).rejects.toThrow('log_chunks');
+    // toThrow does not know the driver's errors as such when another test file of this process has loaded the driver before.
+    await expect(logs.append(claim, 0, Readable.from([Buffer.from(text)]))).rejects.toMatchObject({
+      message: expect.stringContaining('log_chunks'),
+    });
     expect(await noted()).toBe(0);
     await database.db.schema.alterTable('away').renameTo('log_chunks').execute();
     // The agent sends it again, or asks how much is there.
