@@ -231,3 +231,34 @@ describe.each(['sqlite', 'postgres'] as const)('steps that another build has run
     throw new Error(`no agent holds the state of ${id} in front of iso`);
   }
 });
+
+describe('states that another agent holds', () => {
+  let farm: TestFarm;
+  beforeAll(async () => {
+    // Else steps this quick would rather run again.
+    farm = await TestFarm.start({ database: 'sqlite', agents: 2, transfersAreQuick: true });
+  });
+  afterAll(() => farm.stop());
+
+  const chain = (change: Partial<Record<string, string>>): readonly ScenarioStep[] =>
+    ['a', 'b', 'c'].map((name) => ({
+      ...{ name, reads: '' },
+      body: `: ${change[name] ?? ''}\necho ${name} >> "$2/grown"`,
+    }));
+
+  it('are fetched behind an earlier one of the same job that was fetched before', async () => {
+    const first = farm.scenario(chain({ b: '; hold b' }));
+    const one = await farm.submit(first, { reuse: true, onAgent: 'agent0' });
+    await first.reached('b');
+    const from = async (change: Partial<Record<string, string>>): Promise<readonly (string | null)[]> => {
+      const scenario = farm.scenarioIn(first.folder, chain(change));
+      const build = await farm.atRest(await farm.submit(scenario, { reuse: true, onAgent: 'agent1' }));
+      expect(build).toMatchObject({ state: 'succeeded' });
+      return build.jobs.flatMap((job) => job.steps.map(({ reusedFrom }) => reusedFrom));
+    };
+    expect(await from({ b: 'another' })).toEqual([one, null, null]);
+    await first.open('b');
+    expect(await farm.atRest(one)).toMatchObject({ state: 'succeeded' });
+    expect(await from({ b: '; hold b', c: 'another' })).toEqual([one, one, null]);
+  });
+});

@@ -25,21 +25,25 @@ export async function heldElsewhereHere(
 }
 
 /**
- * A checkpoint of another area, in that area here. It is fetched only where that takes the place of nothing: what else this agent holds of that build is worth as much. `null`: it cannot be had,
- * or not now.
+ * A checkpoint of another area, in that area here. It is fetched where that takes the place of nothing: what else this agent holds of that build is worth as much. So it has to be the first
+ * there, or continue the newest. `null`: it cannot be had, or not now.
+ *
+ * @param fetch `base`: the checkpoint that it continues
  */
 export async function bringForeign(
   desk: AreaDesk,
   area: AreaName,
   wanted: Holding,
-  fetch: (into: Receiving) => Promise<Checkpoint | null>,
+  fetch: (into: Receiving, base: Checkpoint | null) => Promise<Checkpoint | null>,
 ): Promise<Checkpoint | null> {
   const all = await heldElsewhereHere(desk, area, wanted.workspace);
   const held = all.find(({ id }) => id === wanted.id);
-  if (held !== undefined || all.length > 0) return held ?? null;
+  if (held !== undefined) return held;
+  const newest = all.at(-1) ?? null;
+  if (newest !== null && newest.id !== wanted.previous) return null;
   const entered = await desk.enter(area);
   try {
-    return await fetch({ store: entered.beside });
+    return await fetch({ store: entered.beside }, newest);
   } catch (error) {
     if (error instanceof SnapshotStoreError && error.code === 'BUSY') return null;
     throw error;

@@ -210,7 +210,7 @@ async function prepareWork(
           workshop.desk,
           from,
           wanted,
-          async (into) => await fetchNoted(attempt, workshop, into, from, wanted, null),
+          async (into, base) => await fetchNoted(attempt, workshop, into, from, wanted, base),
         ),
       note: (text) => log.note('-', text),
       report: attempt.report,
