@@ -34,3 +34,5 @@ export * from './tokens.js';
 export * from './transact.js';
 export * from './uploads.js';
 export { groupBy } from './group-by.js';
+export * from './placeable-jobs.js';
+export * from './steps.js';

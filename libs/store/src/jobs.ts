@@ -1,19 +1,9 @@
 import type { Selectable, Updateable } from 'kysely';
-import type {
-  AgentId,
-  AttemptId,
-  BuildId,
-  JobId,
-  JobState,
-  Priority,
-  StepOutcome,
-  StepState,
-  VariantId,
-} from '#libs/contracts';
+import type { AgentId, BuildId, JobId, JobState, VariantId } from '#libs/contracts';
 import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
-import { fromJson, rememberingJson, toJson } from './json.js';
+import { fromJson, toJson } from './json.js';
 import type {
   BoundaryKeysTable,
   EndOriginRecord,
@@ -22,8 +12,8 @@ import type {
   JobImportRecord,
   JobRequirements,
   JobsTable,
-  StepsTable,
 } from './schema.js';
+import type { StepRow } from './steps.js';
 
 export interface JobRow extends Omit<
   Selectable<JobsTable>,
@@ -46,45 +36,6 @@ export interface JobRow extends Omit<
   readonly avoid: readonly AgentId[];
 }
 
-export interface StepRow extends Omit<Selectable<StepsTable>, 'outcome'> {
-  readonly outcome: StepOutcome | null;
-}
-
-/** A waiting job with what the scheduler wants to know of its build. */
-export interface WaitingJobRow {
-  readonly id: JobId;
-  readonly build: BuildId;
-  /** Name of its build's distribution. */
-  readonly distribution: string;
-  readonly variant: VariantId;
-  readonly index: number;
-  readonly lineage: string;
-  /** An agent has had it already, and may hold checkpoints of it. */
-  readonly wasTried: boolean;
-  /** Earlier lineages that are good for a part of it: up to the boundary in front of a step, by its index in the plan. */
-  readonly ancestors: readonly { readonly lineage: string; readonly upToIndex: number }[];
-  /** A checkpoint is taken behind its last step. */
-  readonly hasEnd: boolean;
-  readonly requires: JobRequirements;
-  /** The job at whose end it goes on, that one's lineage, and the checkpoint that it ended at. */
-  readonly base: {
-    readonly jobId: JobId;
-    readonly lineage: string;
-    readonly checkpoint: string | null;
-  } | null;
-  readonly avoid: readonly AgentId[];
-  readonly waitingSince: number;
-  readonly waitingReason: string;
-  readonly user: string;
-  readonly priority: Priority;
-  /** Who resumed the job said so, or else who submitted the build. */
-  readonly onAgent: AgentId | null;
-  readonly createdAt: number;
-  /** It may go on from what others made of the same steps. */
-  readonly reuses: boolean;
-  readonly isTrusted: boolean;
-}
-
 /** Kept in every checkpoint of a job; see Assignment.lineage. */
 export function lineageOf(build: BuildId, variant: string, index: number, generation: number): string {
   return `${build}/${variant}/${index}/g${generation}`;
@@ -102,10 +53,6 @@ function parseJob(row: Selectable<JobsTable>): JobRow {
     ancestry: fromJson<JobsTable['ancestry']>(row.ancestry),
     avoid: fromJson<JobsTable['avoid']>(row.avoid),
   };
-}
-
-function parseStep(row: Selectable<StepsTable>): StepRow {
-  return { ...row, outcome: row.outcome === null ? null : fromJson<StepsTable['outcome']>(row.outcome) };
 }
 
 export type BoundaryKeyRow = Selectable<BoundaryKeysTable>;
@@ -250,138 +197,6 @@ export async function updateJob(
     .execute();
 }
 
-/** Jobs that could be placed, of builds that are to run. */
-export async function waitingJobs(db: Db): Promise<readonly WaitingJobRow[]> {
-  return await placeableJobs(db, (select) => select.where('jobs.state', '=', 'waiting'));
-}
-
-/** The same of these jobs, which others than their agents might take over. */
-export async function runningJobs(db: Db, ids: readonly JobId[]): Promise<readonly WaitingJobRow[]> {
-  if (ids.length === 0) return [];
-  return await placeableJobs(db, (select) =>
-    select.where('jobs.state', '=', 'running').where('jobs.id', 'in', [...ids]),
-  );
-}
-
-type Selection = ReturnType<typeof selectJobs>;
-
-function selectJobs(db: Db) {
-  return db.selectFrom('jobs');
-}
-
-/** There may be ten thousand, of few builds: so what is the build's is read once for each. */
-async function placeableJobs(
-  db: Db,
-  which: (select: Selection) => Selection,
-): Promise<readonly WaitingJobRow[]> {
-  const builds = await db
-    .selectFrom('builds')
-    .select(['id', 'name', 'user', 'priority', 'on_agent', 'created_at', 'reuse', 'trusted'])
-    .where('wish', '=', 'run')
-    .where('id', 'in', which(selectJobs(db)).select('jobs.build_id'))
-    .execute();
-  const buildById = new Map(builds.map((build) => [build.id, build]));
-  const rows = await which(selectJobs(db))
-    .innerJoin('variants', 'variants.id', 'jobs.variant_id')
-    .leftJoin('pins', 'pins.job_id', 'jobs.id')
-    .select([
-      'jobs.id',
-      'jobs.build_id',
-      'jobs.variant_id',
-      'variants.name as variant_name',
-      'jobs.index',
-      'jobs.generation',
-      'jobs.epoch',
-      'jobs.ancestry',
-      'jobs.end_label',
-      'jobs.base_job',
-      'jobs.requires',
-      'jobs.avoid',
-      'jobs.waiting_since',
-      'jobs.waiting_reason',
-      'pins.agent_id as pinned_to',
-    ])
-    .execute();
-  const bases = rows.some(({ base_job }) => base_job !== null)
-    ? await basesOf(which(selectJobs(db)))
-    : NO_BASES;
-  // Most of them say the same.
-  const requirementsOf = rememberingJson<JobsTable['requires']>();
-  const ancestryOf = rememberingJson<JobsTable['ancestry']>();
-  const avoidOf = rememberingJson<JobsTable['avoid']>();
-  return rows.flatMap((row): WaitingJobRow[] => {
-    const build = buildById.get(row.build_id);
-    if (build === undefined) return [];
-    const lineageAt = (index: number, generation: number): string =>
-      lineageOf(row.build_id, row.variant_name, index, generation);
-    const base = bases.get(row.id);
-    return [
-      {
-        id: row.id,
-        build: row.build_id,
-        distribution: build.name,
-        variant: row.variant_id,
-        index: row.index,
-        lineage: lineageAt(row.index, row.generation),
-        wasTried: row.epoch > 0,
-        ancestors: ancestryOf(row.ancestry).map(({ generation, upToIndex }) => ({
-          lineage: lineageAt(row.index, generation),
-          upToIndex,
-        })),
-        hasEnd: row.end_label !== null,
-        requires: requirementsOf(row.requires),
-        base:
-          base === undefined
-            ? null
-            : {
-                jobId: base.id,
-                lineage: base.endOrigin?.lineage ?? lineageAt(base.index, base.generation),
-                checkpoint: base.end_checkpoint,
-              },
-        avoid: avoidOf(row.avoid),
-        waitingSince: row.waiting_since ?? build.created_at,
-        waitingReason: row.waiting_reason,
-        user: build.user,
-        priority: build.priority,
-        onAgent: row.pinned_to ?? build.on_agent,
-        createdAt: build.created_at,
-        reuses: build.reuse === 1 && row.generation === 1,
-        isTrusted: build.trusted === 1,
-      },
-    ];
-  });
-}
-
-interface BaseOfJob extends Pick<JobRow, 'id' | 'index' | 'generation' | 'end_checkpoint'> {
-  readonly endOrigin: EndOriginRecord | null;
-}
-type Bases = ReadonlyMap<JobId, BaseOfJob>;
-const NO_BASES: Bases = new Map();
-
-/** By job the one at whose end it goes on. */
-async function basesOf(selection: Selection): Promise<Bases> {
-  const rows = await selection
-    .innerJoin('jobs as base', (join) =>
-      join.onRef('base.variant_id', '=', 'jobs.variant_id').onRef('base.index', '=', 'jobs.base_job'),
-    )
-    .select([
-      'jobs.id as placeable',
-      'base.id',
-      'base.index',
-      'base.generation',
-      'base.end_checkpoint',
-      'base.end_origin',
-    ])
-    .execute();
-  const originOf = rememberingJson<JobsTable['end_origin']>();
-  return new Map(
-    rows.map(({ placeable, end_origin, ...base }) => [
-      placeable,
-      { ...base, endOrigin: end_origin === null ? null : originOf(end_origin) },
-    ]),
-  );
-}
-
 /** Keeps why jobs wait; those that no longer wait stay as they are. */
 export async function setWaitingReasons(db: Db, reasons: ReadonlyMap<JobId, string>): Promise<void> {
   const byReason = groupBy(reasons, ([, reason]) => reason);
@@ -446,100 +261,6 @@ export async function glanceAtJobs(db: Db, builds: readonly BuildId[]): Promise<
     reason: byId.get(example)?.waiting_reason ?? '',
     step: byId.get(example)?.step ?? null,
   }));
-}
-
-export async function stepsOfBuild(db: Db, build: BuildId): Promise<readonly StepRow[]> {
-  const rows = await db
-    .selectFrom('steps')
-    .innerJoin('jobs', 'jobs.id', 'steps.job_id')
-    .selectAll('steps')
-    .where('jobs.build_id', '=', build)
-    .orderBy('steps.index')
-    .execute();
-  return rows.map(parseStep);
-}
-
-export async function stepsOfJobs(db: Db, jobs: readonly JobId[]): Promise<readonly StepRow[]> {
-  if (jobs.length === 0) return [];
-  const rows = await db
-    .selectFrom('steps')
-    .selectAll()
-    .where('job_id', 'in', [...jobs])
-    .orderBy('index')
-    .execute();
-  return rows.map(parseStep);
-}
-
-export async function stepsOfJob(db: Db, job: JobId): Promise<readonly StepRow[]> {
-  const rows = await db.selectFrom('steps').selectAll().where('job_id', '=', job).orderBy('index').execute();
-  return rows.map(parseStep);
-}
-
-/** How many steps a build has and how many of them have succeeded, for each of the builds. */
-export async function countSteps(
-  db: Db,
-  builds: readonly BuildId[],
-): Promise<ReadonlyMap<BuildId, { readonly total: number; readonly done: number }>> {
-  const counts = new Map<BuildId, { total: number; done: number }>();
-  if (builds.length === 0) return counts;
-  const rows = await db
-    .selectFrom('steps')
-    .innerJoin('jobs', 'jobs.id', 'steps.job_id')
-    .select((select) => ['jobs.build_id', 'steps.state', select.fn.countAll<number>().as('count')])
-    .where('jobs.build_id', 'in', [...builds])
-    .groupBy(['jobs.build_id', 'steps.state'])
-    .execute();
-  for (const { build_id, state, count } of rows) {
-    const sum = counts.get(build_id) ?? { total: 0, done: 0 };
-    sum.total += count;
-    if (state === 'succeeded') sum.done += count;
-    counts.set(build_id, sum);
-  }
-  return counts;
-}
-
-export async function updateStep(
-  tx: Db,
-  job: JobId,
-  index: number,
-  change: {
-    readonly state: StepState;
-    readonly attempt: AttemptId | null;
-    readonly startedAt?: number | null;
-    readonly endedAt?: number | null;
-    readonly outcome?: StepOutcome | null;
-  },
-): Promise<void> {
-  const { state, attempt, startedAt, endedAt, outcome } = change;
-  await tx
-    .updateTable('steps')
-    .set({
-      state,
-      attempt_id: attempt,
-      ...(startedAt === undefined ? {} : { started_at: startedAt }),
-      ...(endedAt === undefined ? {} : { ended_at: endedAt }),
-      ...(outcome === undefined ? {} : { outcome: outcome === null ? null : toJson(outcome) }),
-    })
-    .where('job_id', '=', job)
-    .where('index', '=', index)
-    .execute();
-}
-
-/** The job's steps from this index on are to run (again). */
-export async function resetSteps(tx: Db, job: JobId, fromIndex: number): Promise<void> {
-  await tx
-    .updateTable('steps')
-    .set({
-      state: 'waiting',
-      started_at: null,
-      ended_at: null,
-      outcome: null,
-      attempt_id: null,
-      reused_from: null,
-    })
-    .where('job_id', '=', job)
-    .where('index', '>=', fromIndex)
-    .execute();
 }
 
 /** Step keys of the job's boundaries in order, up to the last that is known; `null`: not known. */
