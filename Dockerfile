@@ -8,7 +8,7 @@ FROM node:20-bookworm AS build
 WORKDIR /opt/distrofarm
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY nest-cli.json tsconfig.json tsconfig.build.json ./
+COPY nest-cli.json programs.config.js tsconfig.json tsconfig.build.json ./
 COPY apps apps
 COPY libs libs
 RUN npm run build

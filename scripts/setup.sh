@@ -121,4 +121,5 @@ scripts/let-i386-run.sh || true
 # better-sqlite3 is compiled for this Node, where there is a compiler; without it the farm takes the slower SQLite in WebAssembly.
 unless_unchanged node_modules/.distrofarm-installed install_npm_packages "$(node --version) $(command -v g++ || true)" \
   package.json package-lock.json
-unless_unchanged dist/.distrofarm-built build_programs '' apps libs package.json tsconfig.json tsconfig.build.json nest-cli.json
+unless_unchanged dist/.distrofarm-built build_programs '' apps libs package.json tsconfig.json tsconfig.build.json nest-cli.json \
+  programs.config.js

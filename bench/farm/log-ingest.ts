@@ -60,7 +60,7 @@ async function measureIngest(source: string) {
   const socket = join(folder, 'c.sock');
   const coordinator = new FarmProcess(
     'coordinator',
-    [process.execPath, join(INSTALLED, 'dist/apps/coordinator/src/main.js')],
+    [process.execPath, join(INSTALLED, 'bin/distrofarm-coordinator')],
     {
       DISTROFARM_LISTEN: `unix:${socket}`,
       DISTROFARM_DATA: join(folder, 'coordinator'),

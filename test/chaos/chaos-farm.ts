@@ -7,7 +7,7 @@ import type { AgentView, BuildDetail, BuildId, SubmittedBuild } from '#libs/cont
 import { ApiError, Unreachable } from '#libs/http-client';
 import { INSTALLED, type FarmProcess } from '../support/farm-process.js';
 import type { Scenario } from '../support/farm-scenario.js';
-import { TestFarm } from '../support/test-farm.js';
+import { TestFarm, type FarmPrograms } from '../support/test-farm.js';
 import { TestNetwork } from '../support/test-network.js';
 import type { Violation } from './invariants/evidence.js';
 import { FaultyProxy } from './faulty-proxy.js';
@@ -82,7 +82,11 @@ export class ChaosFarm {
     };
     const leaseSeconds = LEASE_MS / 1000;
     const prepare = async (root: string): Promise<void> => await mountDisk(join(root, 'coordinator'));
-    const farm = await TestFarm.start({ database, agents: 0, network, leaseSeconds, env, prepare });
+    const programs = options.killAtPlaces === true ? { programs: inModules() } : {};
+    const farm = await TestFarm.start({
+      ...{ database, agents: 0, network, leaseSeconds, env, prepare },
+      ...programs,
+    });
     const hosts: Omit<AgentHost, 'index'>[] = [];
     for (let number = 1; number <= options.hosts; number += 1)
       hosts.push({ number, ...(await openProxies(farm, network, number)) });
@@ -364,6 +368,14 @@ function killedAtPlaces(
     CHAOS_KILL_POINTS: killPointsIn(folder),
     CHAOS_PROGRAM: program,
     CHAOS_BUILT: INSTALLED,
+  };
+}
+
+/** Made of the modules that it goes around which is loaded in front of them. */
+function inModules(): FarmPrograms {
+  return {
+    coordinator: [process.execPath, join(INSTALLED, 'dist/apps/coordinator/src/main.js')],
+    agent: [process.execPath, join(import.meta.dirname, 'agent-in-modules.js')],
   };
 }
 

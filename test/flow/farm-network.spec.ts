@@ -15,7 +15,7 @@ import { TestNetwork } from '../support/test-network.js';
 jest.setTimeout(240_000);
 
 const PROGRAM = {
-  coordinator: join(INSTALLED, 'dist/apps/coordinator/src/main.js'),
+  coordinator: join(INSTALLED, 'bin/distrofarm-coordinator'),
   agent: join(INSTALLED, 'bin/distrofarm-agent'),
   cli: join(INSTALLED, 'bin/distrofarm'),
 };

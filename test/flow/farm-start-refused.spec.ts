@@ -38,7 +38,7 @@ describe('a coordinator that cannot run as it is told to', () => {
   }
 
   async function refusal(env: Readonly<Record<string, string>>): Promise<string> {
-    const program = join(INSTALLED, 'dist/apps/coordinator/src/main.js');
+    const program = join(INSTALLED, 'bin/distrofarm-coordinator');
     const coordinator = new FarmProcess('coordinator', [process.execPath, program], {
       DISTROFARM_LISTEN: `unix:${join(folder, 'coordinator.sock')}`,
       DISTROFARM_DATA: join(folder, 'data'),

@@ -1,7 +1,13 @@
 // Needs root and ZFS, with a pool named in DC_TEST_POOL (scripts/with-zfs.sh).
 import type { SnapshotStore } from '#libs/engine';
 import type { Checkpoint } from '#libs/plan';
-import { parseDatasetName, ZfsAreas, ZfsCommand, type DatasetName } from '#libs/snapshots';
+import {
+  endTransactionGroup,
+  parseDatasetName,
+  ZfsAreas,
+  ZfsCommand,
+  type DatasetName,
+} from '#libs/snapshots';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { execa } from 'execa';
 import { randomBytes } from 'node:crypto';
@@ -9,10 +15,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { areasConformance, type AreasUnderTest } from '../../libs/snapshots/src/areas-conformance.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 const MiB = 1024 ** 2;
 let made = 0;
@@ -167,7 +172,7 @@ describe('what an area has set aside for another', () => {
     await store.startFrom(a!, 'main');
     expect((await asides()).slice(1)).toEqual(['@c']);
     // ZFS frees behind one's back.
-    while (Number(await value('used', under.dataset)) > 80 * MiB) await sleep(100);
+    while (Number(await value('used', under.dataset)) > 80 * MiB) await endTransactionGroup(under.dataset);
     const mounted = (await zfs('list', '-H', '-r', '-o', 'name,mounted,canmount', under.dataset)).split('\n');
     expect(mounted.filter((line) => line.includes('/.aside.'))).toEqual([
       expect.stringMatching(/\tno\toff$/),

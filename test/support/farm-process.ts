@@ -8,11 +8,10 @@ export const INSTALLED = process.env['DISTROFARM_BUILT'] ?? resolve(import.meta.
 
 /** Throws, with what to do, where dist/ has not been built. */
 export function requireBuilt(): void {
-  const missing = ['coordinator', 'agent', 'cli']
-    .map((app) => join(INSTALLED, 'dist/apps', app, 'src'))
-    .find((folder) => !existsSync(folder));
-  if (missing !== undefined)
-    throw new Error(`${missing} is not there: build it with "npx tsc -p tsconfig.build.json"`);
+  const missing = ['coordinator', 'agent', 'distrofarm', 'distro_const']
+    .map((program) => join(INSTALLED, 'dist/programs', `${program}.js`))
+    .find((path) => !existsSync(path));
+  if (missing !== undefined) throw new Error(`${missing} is not there: build it with "npm run build"`);
 }
 
 /** A program of the farm as a process of its own. The kernel kills it when the test process ends without a word. */

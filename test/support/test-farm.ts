@@ -40,14 +40,27 @@ export interface FarmOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called with the farm's folder before anything is started. */
   readonly prepare?: (folder: string) => Promise<void>;
+  /** What each is started by, instead of the installed ones. */
+  readonly programs?: FarmPrograms;
   /** Coordinators are on its host 0, with TLS; agents on hosts 1, 2, … Without it everything is on this host. */
   readonly network?: TestNetwork;
+}
+
+/** Each as a command line, to which its arguments are added. */
+export interface FarmPrograms {
+  readonly coordinator: readonly string[];
+  readonly agent: readonly string[];
 }
 
 export interface AgentPlace {
   /** Of the farm's network. Default: one more than the agents before it. */
   readonly host?: number;
 }
+
+const INSTALLED_PROGRAMS: FarmPrograms = {
+  coordinator: [process.execPath, join(INSTALLED, 'bin/distrofarm-coordinator')],
+  agent: [join(INSTALLED, 'bin/distrofarm-agent')],
+};
 
 /** At rest: nothing more happens to it by itself. */
 const RESTS: readonly BuildState[] = ['succeeded', 'failed', 'paused', 'cancelled'];
@@ -272,11 +285,15 @@ export class TestFarm {
           .filter(({ name, lastSeenAt }) => lastSeenAt === before.get(name))
           .map(({ name }) => name);
       for (let names = await notYet(); names.length > 0; names = await notYet()) {
-        // Changes nothing, but wakes it, where it listens already.
-        for (const name of names) await this.call('POST', `/agents/${name}/undrain`);
+        for (const name of names) await this.wakeAgent(name);
         await sleep(200);
       }
     }
+  }
+
+  /** It tells what it has to tell now, where it listens already, and not when its next heartbeat is due. Changes nothing. */
+  async wakeAgent(name: string): Promise<void> {
+    await this.call('POST', `/agents/${name}/undrain`);
   }
 
   async #agentViews(): Promise<readonly AgentView[]> {
@@ -286,7 +303,7 @@ export class TestFarm {
   /** Another process with the same folder of state, but its own areas: what somebody does who copies a host. */
   copyOfAgent(index: number, state: string): FarmProcess {
     const env = { ...this.#agentEnv(index), DISTROFARM_AGENT_STATE: state };
-    return new FarmProcess(`copy of agent ${index}`, [this.#agentProgram, 'run'], {
+    return new FarmProcess(`copy of agent ${index}`, [...this.#programs.agent, 'run'], {
       ...env,
       DISTROFARM_AGENT_STORE: join(state, 'areas'),
     });
@@ -356,7 +373,7 @@ export class TestFarm {
     const { network } = this.options;
     const address = `${network?.address(0) ?? '127.0.0.1'}:${await freePort()}`;
     this.urls.push(`${network === undefined ? 'http' : 'https'}://${address}`);
-    const program = [process.execPath, join(INSTALLED, 'dist/apps/coordinator/src/main.js')];
+    const program = this.#programs.coordinator;
     const argv = network?.on(0, ...program) ?? program;
     this.coordinators.push(new FarmProcess(`coordinator ${index}`, argv, this.#coordinatorEnv(address)));
     await this.startCoordinator(index);
@@ -386,7 +403,7 @@ export class TestFarm {
     const { token, caFingerprint } = await this.call<Enrolment>('POST', '/agents/enrolments', { name });
     const env = { ...this.#agentEnv(index), ...settings };
     const program = (...args: readonly string[]): readonly string[] =>
-      this.options.network?.on(host, this.#agentProgram, ...args) ?? [this.#agentProgram, ...args];
+      this.options.network?.on(host, ...this.#programs.agent, ...args) ?? [...this.#programs.agent, ...args];
     const pin = caFingerprint === null ? [] : ['--ca-fingerprint', caFingerprint];
     const enrol = program('enrol', '--coordinator', this.url, '--token', token, ...pin);
     const enrolment = new FarmProcess(`enrolment of ${name}`, enrol, env);
@@ -398,8 +415,8 @@ export class TestFarm {
     return agent;
   }
 
-  get #agentProgram(): string {
-    return join(INSTALLED, 'bin/distrofarm-agent');
+  get #programs(): FarmPrograms {
+    return this.options.programs ?? INSTALLED_PROGRAMS;
   }
 
   #agentEnv(index: number): Readonly<Record<string, string>> {

@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 
 type AreaSize = NonNullable<Heartbeat['sizes']>[number];
 
-/** ZFS says what a dataset takes when a transaction group has ended, which takes up to 5 s. */
-const SETTLE_MS = 6_000;
+/** Jobs that leave an area one behind the other are waited for, so that it is measured once. */
+const SETTLE_MS = 500;
 
 /** What areas take, for the coordinator: measured one after the other when it may have changed, and told until it has been heard. */
 export class AreaSizes {

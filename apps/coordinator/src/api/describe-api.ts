@@ -1,6 +1,6 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { VERSION } from '../version.js';
+import { VERSION } from '../install.js';
 
 /** Serves the API's description at /api/openapi.json. Whoever can reach the coordinator may read it: it holds no secret. */
 export function describeApi(app: NestExpressApplication): void {

@@ -10,7 +10,7 @@ import { Metrics } from '../metrics.js';
 import { Duty, SCHEDULE_DUTY } from '../scheduling/duty.js';
 import { Replication } from '../scheduling/replication.js';
 import { Store } from '../store.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../install.js';
 
 /** The farm as a whole. */
 @ApiTags('farm')

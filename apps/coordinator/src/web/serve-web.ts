@@ -1,9 +1,10 @@
 import { Router, static as serveStatic, type RequestHandler } from 'express';
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { INSTALL_ROOT } from '../install.js';
 
-/** Where `npm run build` puts the page, seen from dist/apps/coordinator/src/web. */
-const BUILT = resolve(import.meta.dirname, '../../../web');
+/** Where `npm run build` puts the page. */
+const BUILT = join(INSTALL_ROOT, 'dist/apps/web');
 /** Everything else is an address of the page. */
 const NOT_OF_THE_PAGE = /^\/(api|agent|assets)(\/|$)/;
 const DOCUMENT = 'index.html';

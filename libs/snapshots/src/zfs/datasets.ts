@@ -52,3 +52,11 @@ export async function createDataset(dataset: DatasetName, zfs = new ZfsCommand()
     );
   }
 }
+
+/**
+ * Resolves when all that was written before it counts in what datasets take. By itself ZFS ends a transaction group every 5 s, and zfs-fuse every 30; a change of properties
+ * ends one, also of a property that is not set.
+ */
+export async function endTransactionGroup(dataset: DatasetName, zfs = new ZfsCommand()): Promise<void> {
+  await zfs.zfs('inherit', 'org.distrofarm:settled', dataset);
+}

@@ -10,7 +10,7 @@ import { Asides } from './asides.js';
 import { unmountDatasets } from './dataset-mounts.js';
 import { childDataset, type DatasetName } from './dataset-name.js';
 import { readProperties } from './dataset-properties.js';
-import { createDataset, datasetInfo } from './datasets.js';
+import { createDataset, datasetInfo, endTransactionGroup } from './datasets.js';
 import { readRelatives } from './relatives.js';
 import { SpaceReserve } from './space-reserve.js';
 import {
@@ -179,6 +179,7 @@ export class ZfsAreas extends Areas {
   override async usedBytes(name: string): Promise<number> {
     if ((await this.#find(name)) !== 'ours') return 0;
     const dataset = this.#dataset(name);
+    await endTransactionGroup(dataset, this.#zfs);
     return Number((await readProperties(this.#zfs, dataset, 0, ['used'])).get(dataset)?.get('used') ?? 0);
   }
 
