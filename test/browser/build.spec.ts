@@ -1,9 +1,10 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
-import { TestBrowser } from '../support/test-browser.js';
-import { TestFarm } from '../support/test-farm.js';
+import { farmInBrowser } from '../support/farm-in-browser.js';
+import type { TestBrowser } from '../support/test-browser.js';
+import type { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(120_000);
 
@@ -12,15 +13,7 @@ const FIVE = `<farm:variants><farm:axis name="n">${['a', 'b', 'c', 'd', 'e'].map
 describe('a build in the browser', () => {
   let farm: TestFarm;
   let browser: TestBrowser;
-  beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 2, leaseSeconds: 3 });
-    browser = await TestBrowser.start();
-  });
-  afterEach(() => browser.closePages());
-  afterAll(async () => {
-    await browser.stop();
-    await farm.stop();
-  });
+  farmInBrowser({ agents: 2, leaseSeconds: 3 }, (started) => ({ farm, browser } = started));
 
   /** The cell of a step, by what a screen reader says of it. */
   const cell = (page: Page, words: string | RegExp) => page.getByRole('gridcell', { name: words });

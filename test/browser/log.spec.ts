@@ -1,23 +1,16 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { TestBrowser } from '../support/test-browser.js';
-import { TestFarm } from '../support/test-farm.js';
+import { farmInBrowser } from '../support/farm-in-browser.js';
+import type { TestBrowser } from '../support/test-browser.js';
+import type { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(120_000);
 
 describe('a log in the browser', () => {
   let farm: TestFarm;
   let browser: TestBrowser;
-  beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
-    browser = await TestBrowser.start();
-  });
-  afterEach(() => browser.closePages());
-  afterAll(async () => {
-    await browser.stop();
-    await farm.stop();
-  });
+  farmInBrowser({}, (started) => ({ farm, browser } = started));
 
   async function openLog(id: string): Promise<Page> {
     const attempt = (await farm.build(id)).jobs[0]?.attempts.at(-1)?.id ?? '';

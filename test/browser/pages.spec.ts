@@ -147,29 +147,4 @@ describe('every page', () => {
       await browser.stop();
     }
   });
-
-  it('enrols an agent by one command', async () => {
-    const browser = await TestBrowser.start();
-    try {
-      const page = await browser.open(farm.url, farm.adminToken, '/agents');
-      await page.getByRole('button', { name: 'Enrol…' }).click();
-      await page.getByRole('textbox').fill('tank');
-      await page.getByRole('button', { name: 'Make the command' }).click();
-      const command = page.getByLabel('Command to run on the host');
-      expect(await command.textContent()).toMatch(/distrofarm-agent enrol .*dfe_/);
-      await page.getByRole('button', { name: 'Done' }).click();
-      await page
-        .getByRole('row', { name: /agent0/ })
-        .getByRole('button', { name: 'Drain…' })
-        .click();
-      await page.getByLabel(/Let its jobs go on/).check();
-      await page.getByRole('alertdialog').getByRole('textbox').fill('new disks');
-      await page.getByRole('button', { name: 'Drain it' }).click();
-      await page.getByRole('row', { name: /draining.*new disks/ }).waitFor();
-      await page.getByRole('button', { name: 'Undrain' }).click();
-      await page.getByRole('row', { name: /busy.*agent0/ }).waitFor();
-    } finally {
-      await browser.stop();
-    }
-  });
 });

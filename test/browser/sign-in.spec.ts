@@ -1,24 +1,17 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { join } from 'node:path';
 import { createToken, openDatabase } from '#libs/store';
-import { TestBrowser } from '../support/test-browser.js';
-import { TestFarm } from '../support/test-farm.js';
+import { farmInBrowser } from '../support/farm-in-browser.js';
+import type { TestBrowser } from '../support/test-browser.js';
+import type { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(120_000);
 
 describe('signing in', () => {
   let farm: TestFarm;
   let browser: TestBrowser;
-  beforeAll(async () => {
-    farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
-    browser = await TestBrowser.start();
-  });
-  afterEach(() => browser.closePages());
-  afterAll(async () => {
-    await browser.stop();
-    await farm.stop();
-  });
+  farmInBrowser({}, (started) => ({ farm, browser } = started));
 
   it('wants a token that the farm knows, and keeps it out of every address', async () => {
     const page = await browser.blank();

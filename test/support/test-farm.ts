@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AgentView,
@@ -401,15 +401,31 @@ export class TestFarm {
     const index = this.agents.length;
     const name = `agent${index}`;
     const { token, caFingerprint } = await this.call<Enrolment>('POST', '/agents/enrolments', { name });
-    const env = { ...this.#agentEnv(index), ...settings };
     const program = (...args: readonly string[]): readonly string[] =>
       this.options.network?.on(host, ...this.#programs.agent, ...args) ?? [...this.#programs.agent, ...args];
     const pin = caFingerprint === null ? [] : ['--ca-fingerprint', caFingerprint];
     const enrol = program('enrol', '--coordinator', this.url, '--token', token, ...pin);
+    return await this.#join(name, enrol, program('run'), settings);
+  }
+
+  /** The same by a line that somebody was shown, in a shell where `distrofarm-agent` is installed. The agent then has that name. */
+  async addAgentBy(line: string, name: string): Promise<FarmProcess> {
+    const path = `${dirname(this.#agentProgram)}:${process.env['PATH'] ?? ''}`;
+    return await this.#join(name, ['sh', '-c', line], [this.#agentProgram, 'run'], { PATH: path });
+  }
+
+  async #join(
+    name: string,
+    enrol: readonly string[],
+    run: readonly string[],
+    settings: Readonly<Record<string, string>>,
+  ): Promise<FarmProcess> {
+    const index = this.agents.length;
+    const env = { ...this.#agentEnv(index), ...settings };
     const enrolment = new FarmProcess(`enrolment of ${name}`, enrol, env);
     enrolment.start();
     if ((await enrolment.ended()) !== 0) throw new Error(enrolment.output);
-    const agent = new FarmProcess(name, program('run'), env);
+    const agent = new FarmProcess(name, run, env);
     this.agents.push(agent);
     await this.startAgent(index);
     return agent;
