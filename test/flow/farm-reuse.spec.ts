@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { BuildDetail, BuildId, BuildReads, PlanPreview, SubmittedBuild } from '#libs/contracts';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
@@ -240,25 +240,65 @@ describe('states that another agent holds', () => {
   });
   afterAll(() => farm.stop());
 
-  const chain = (change: Partial<Record<string, string>>): readonly ScenarioStep[] =>
-    ['a', 'b', 'c'].map((name) => ({
+  const chain = (change: Partial<Record<string, string>> = {}): readonly ScenarioStep[] =>
+    ['a', 'b', 'c', 'd', 'e'].map((name) => ({
       ...{ name, reads: '' },
       body: `: ${change[name] ?? ''}\necho ${name} >> "$2/grown"`,
     }));
+  const on = async (agent: string, folder: string, steps: readonly ScenarioStep[]): Promise<BuildDetail> => {
+    const scenario = farm.scenarioIn(folder, steps);
+    const build = await farm.atRest(await farm.submit(scenario, { reuse: true, onAgent: agent }));
+    expect(build).toMatchObject({ state: 'succeeded' });
+    return build;
+  };
+  const reusedOf = ({ jobs }: BuildDetail): readonly (string | null)[] =>
+    jobs.flatMap((job) => job.steps.map(({ reusedFrom }) => reusedFrom));
+  const fetchedFor = ({ id }: BuildDetail): readonly unknown[] =>
+    farm.events
+      .of(id)
+      .filter(({ type }) => type === 'checkpoint-fetched')
+      .map(({ data }) => data['label']);
 
-  it('are fetched behind an earlier one of the same job that was fetched before', async () => {
-    const first = farm.scenario(chain({ b: '; hold b' }));
+  it('are fetched behind an earlier one of the same job, with those between', async () => {
+    const held = { b: '; hold b' };
+    const first = farm.scenario(chain(held));
     const one = await farm.submit(first, { reuse: true, onAgent: 'agent0' });
     await first.reached('b');
-    const from = async (change: Partial<Record<string, string>>): Promise<readonly (string | null)[]> => {
-      const scenario = farm.scenarioIn(first.folder, chain(change));
-      const build = await farm.atRest(await farm.submit(scenario, { reuse: true, onAgent: 'agent1' }));
-      expect(build).toMatchObject({ state: 'succeeded' });
-      return build.jobs.flatMap((job) => job.steps.map(({ reusedFrom }) => reusedFrom));
-    };
-    expect(await from({ b: 'another' })).toEqual([one, null, null]);
+    const early = await on('agent1', first.folder, chain({ b: 'another' }));
+    expect(reusedOf(early)).toEqual([one, null, null, null, null]);
     await first.open('b');
     expect(await farm.atRest(one)).toMatchObject({ state: 'succeeded' });
-    expect(await from({ b: '; hold b', c: 'another' })).toEqual([one, one, null]);
+    await first.forget();
+
+    const late = await on('agent1', first.folder, chain({ ...held, e: 'another' }));
+    expect(reusedOf(late)).toEqual([one, one, one, one, null]);
+    expect(fetchedFor(late)).toEqual(['.step_c', '.step_d', '.step_e']);
+    // What came with it is there for one that parts earlier.
+    const between = await on('agent1', first.folder, chain({ ...held, c: 'another' }));
+    expect(reusedOf(between)).toEqual([one, one, null, null, null]);
+    expect(fetchedFor(between)).toEqual([]);
+    expect(await first.began()).toEqual(['e', 'c', 'd', 'e']);
   });
+
+  it('come as a whole where nobody has what was before them', async () => {
+    const first = farm.scenario(chain());
+    const one = await farm.submit(first, { reuse: true, onAgent: 'agent0' });
+    expect(await farm.atRest(one)).toMatchObject({ state: 'succeeded' });
+    await on('agent1', first.folder, chain({ b: 'another' }));
+    await forgetEarlier(0, one, ['.step_a', '.step_b', '.step_c', '.step_d']);
+    await first.forget();
+
+    const late = await on('agent1', first.folder, chain({ e: 'another' }));
+    expect(reusedOf(late)).toEqual([one, one, one, one, null]);
+    expect(fetchedFor(late)).toEqual(['.step_e']);
+    expect(await first.began()).toEqual(['e']);
+  });
+
+  /** As if the agent had fetched the build's newest state alone. */
+  async function forgetEarlier(at: number, build: BuildId, labels: readonly string[]): Promise<void> {
+    await farm.agents[at]!.kill9();
+    const checkpoints = join(farm.agentFolder(at), 'store', `${build}.default/.checkpoints/build_data`);
+    for (const label of labels) await rm(join(checkpoints, label), { recursive: true });
+    await farm.startAgent(at);
+  }
 });

@@ -34,6 +34,7 @@ export {
   type ResumableState,
 } from './resume-point.js';
 export { missingCheckpoints, type KnownCheckpoint } from './missing-checkpoints.js';
+export { wayTo, type NewestHere } from './way-to.js';
 export {
   chooseStart,
   findStep,

@@ -1,4 +1,4 @@
-import type { AreaName, Assignment, BuildId, Holding, ReportEvent } from '#libs/contracts';
+import type { Assignment, BuildId, ReportEvent } from '#libs/contracts';
 import { SnapshotStoreError } from '#libs/engine';
 import {
   contradictionOf,
@@ -9,16 +9,15 @@ import {
   type HeldBoundary,
 } from '#libs/plan';
 import type { EnteredArea } from '../areas/area-desk.js';
+import type { Reusable } from './foreign-states.js';
 import type { LoadedAssignment } from './load-assignment.js';
-
-type Reusable = Assignment['reuse'][number];
 
 export interface ReuseOptions {
   readonly assignment: Assignment;
   readonly loaded: LoadedAssignment;
   readonly area: EnteredArea;
   /** The checkpoint as this agent holds it, fetched if need be; `null`: it cannot be had. */
-  readonly bring: (area: AreaName, wanted: Holding) => Promise<Checkpoint | null>;
+  readonly bring: (reusable: Reusable) => Promise<Checkpoint | null>;
   readonly note: (text: string) => void;
   readonly report: (event: ReportEvent) => void;
 }
@@ -47,11 +46,12 @@ export async function reuseState(
 
 async function take(
   boundary: Boundary,
-  { area: from, checkpoint: wanted, position }: Reusable,
+  reusable: Reusable,
   { assignment, loaded, area, bring, note, report }: ReuseOptions,
 ): Promise<HeldBoundary | null> {
   const { plan, job } = loaded;
-  const checkpoint = await bring(from, wanted);
+  const { area: from, position } = reusable;
+  const checkpoint = await bring(reusable);
   if (checkpoint === null) return null;
   const key = assignment.keys[position - 1] ?? null;
   const contradiction = contradictionOf(checkpoint, boundary, key);

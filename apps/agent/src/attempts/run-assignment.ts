@@ -205,12 +205,13 @@ async function prepareWork(
       assignment,
       loaded,
       area,
-      bring: async (from, wanted) =>
+      bring: async (reusable) =>
         await bringForeign(
           workshop.desk,
-          from,
-          wanted,
-          async (into, base) => await fetchNoted(attempt, workshop, into, from, wanted, base),
+          reusable,
+          assignment,
+          async (into, wanted, base) =>
+            await fetchNoted(attempt, workshop, into, reusable.area, wanted, base),
         ),
       note: (text) => log.note('-', text),
       report: attempt.report,

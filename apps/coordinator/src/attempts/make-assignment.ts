@@ -1,11 +1,4 @@
-import {
-  MOST_REUSABLE,
-  type AgentId,
-  type Assignment,
-  type BuildId,
-  type Holding,
-  type PackedTree,
-} from '#libs/contracts';
+import { type AgentId, type Assignment, type BuildId, type Holding, type PackedTree } from '#libs/contracts';
 import type { Kysely } from 'kysely';
 import {
   checkpointsOfKeys,
@@ -30,6 +23,7 @@ import {
   type Schema,
 } from '#libs/store';
 import { canSendTo, peerOf } from '../decide/can-send-to.js';
+import { chooseReusable } from '../decide/choose-reusable.js';
 import { boundaryPosition } from '../scheduling/job-progress.js';
 
 /** Everything an agent has to know of the attempt it fetched. Throws RangeError when the record is broken. */
@@ -147,21 +141,18 @@ async function reusable(
     all.filter((row) => !isHere(row)),
   );
   const upTo = attempt.fetch_up_to ?? Infinity;
-  const byId = new Map<string, CheckpointRow & { readonly position: number }>();
-  for (const row of all) {
+  const states = all.flatMap((row) => {
     const position = keys.indexOf(row.key) + 1;
-    if (!isHere(row) && (!senders.has(row.agentId) || position > upTo)) continue;
-    const known = byId.get(row.id);
-    if (known === undefined || isHere(row)) byId.set(row.id, { ...row, position });
-  }
-  return [...byId.values()]
-    .toSorted((a, b) => b.position - a.position || Number(isHere(b)) - Number(isHere(a)))
-    .slice(0, MOST_REUSABLE)
-    .map((row) => ({
-      position: row.position,
-      area: areaOf(row.buildId, row.variant),
-      checkpoint: holdingOf(row),
-    }));
+    const canBeHad = isHere(row) || (senders.has(row.agentId) && position <= upTo);
+    return canBeHad
+      ? [{ ...row, position, area: areaOf(row.buildId, row.variant), isHere: isHere(row) }]
+      : [];
+  });
+  return chooseReusable(states).map((row) => ({
+    position: row.position,
+    area: row.area,
+    checkpoint: holdingOf(row),
+  }));
 }
 
 function holdingOf({ id, lineage, workspace, label, previous, takenAt }: CheckpointRow): Holding {

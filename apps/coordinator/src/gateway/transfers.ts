@@ -58,7 +58,7 @@ export class Transfers {
     // Asked and not found there: what was said of it is not true any more.
     const wanted = { ...place, id: checkpoint.id };
     for (const id of gone) await removeCheckpoint(this.store.db, id, wanted);
-    const source = await this.#sourceOf(agent, wanted, without);
+    const source = await this.#sourceOf(agent, wanted, base === null ? null : base.id, without);
     if (source?.peer == null)
       throw new FarmError(
         'NOT_FOUND',
@@ -90,18 +90,23 @@ export class Transfers {
     throw new FarmError('FORBIDDEN', 'the ticket is used, expired, or for another agent');
   }
 
+  /** One that has the base, where any has: the others would send all of it. */
   async #sourceOf(
     receiver: AgentRow,
     wanted: CheckpointInArea,
+    base: string | null,
     without: readonly AgentId[],
   ): Promise<AgentRow | undefined> {
-    const holders = await checkpointHolders(this.store.db, wanted);
+    const { db } = this.store;
+    const holders = await checkpointHolders(db, wanted);
+    const withBase = new Set(base === null ? [] : await checkpointHolders(db, { ...wanted, id: base }));
     const asked = holders.filter((id) => !without.includes(id));
-    const agents = await Promise.all(asked.map((id) => findAgent(this.store.db, id)));
+    const agents = await Promise.all(asked.map((id) => findAgent(db, id)));
     return agents
       .filter((agent) => agent !== null)
       .filter((agent) => canSendTo(peerOf(agent), peerOf(receiver)))
-      .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))[0];
+      .toSorted((a, b) => (a.load?.cpu ?? 0) - (b.load?.cpu ?? 0))
+      .toSorted((a, b) => Number(withBase.has(b.id)) - Number(withBase.has(a.id)))[0];
   }
 
   /** Whether the checkpoint equals a state on the way of a job that the agent runs. */
