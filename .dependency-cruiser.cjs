@@ -108,8 +108,11 @@ module.exports = {
       name: 'browser-without-node',
       severity: 'error',
       comment:
-        'apps/web, libs/watch and libs/event-stream run in a browser: use what both have, or take the value as a parameter.',
-      from: { path: '^(apps/web/src|libs/watch|libs/event-stream)/', pathNot: '\\.spec\\.ts$' },
+        'apps/web, libs/watch, libs/event-stream and libs/manifest run in a browser: use what both have, or take the value as a parameter.',
+      from: {
+        path: '^(apps/web/src|libs/watch|libs/event-stream|libs/manifest)/',
+        pathNot: '\\.spec\\.ts$|/testing\\.ts$',
+      },
       to: { dependencyTypes: ['core'] },
     },
     {
@@ -118,7 +121,15 @@ module.exports = {
       comment:
         'apps/web imports libs/watch, libs/event-stream, and types of contracts: the schemas would come along with zod, into every first load.',
       from: { path: '^apps/web/src/', pathNot: '\\.spec\\.ts$' },
-      to: { path: '^libs/(?!watch/|event-stream/)', dependencyTypesNot: ['type-only'] },
+      to: { path: '^libs/(?!watch/|event-stream/|manifest/)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'manifest-where-one-is-submitted',
+      severity: 'error',
+      comment:
+        'Only apps/web/src/submit, which is loaded when somebody goes there, imports libs/manifest: it brings an XML parser.',
+      from: { path: '^apps/web/src/(?!submit/)' },
+      to: { path: '^libs/manifest/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'tls-alone',

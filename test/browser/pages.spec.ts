@@ -1,9 +1,10 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { TestBrowser } from '../support/test-browser.js';
+import { dropFiles, TestBrowser } from '../support/test-browser.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(120_000);
@@ -22,6 +23,7 @@ const PAGES = [
   '/builds/B/artifacts',
   '/builds/M',
   '/builds/B/log/A',
+  '/submit',
   '/agents',
   '/agents/agent0',
   '/json/agents',
@@ -33,6 +35,8 @@ describe('every page', () => {
   let axe: string;
   /** What stands for the builds and the attempt in PAGES. */
   let places: Readonly<Record<string, string>>;
+  /** A manifest on disk, with `steps` beside it; and one that has a problem, and an axis. */
+  let manifests: { readonly good: string; readonly bad: string };
   beforeAll(async () => {
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     farm = await TestFarm.start({ database: 'sqlite', agents: 1 });
@@ -51,6 +55,10 @@ describe('every page', () => {
     await held.reached('a');
     const attempt = (await farm.build(one)).jobs[0]?.attempts[0]?.id ?? '';
     places = { B: one, M: many, A: attempt };
+    const good = await held.write();
+    const bad = join(dirname(good), 'bad.xml');
+    await writeFile(bad, held.manifest.replace('"base"', '"b ase"'));
+    manifests = { good, bad };
   });
   afterAll(() => farm.stop());
 
@@ -70,6 +78,17 @@ describe('every page', () => {
       .map(({ id, nodes }) => `${id}: ${nodes[0]?.target.join(' ')} ${nodes[0]?.failureSummary ?? ''}`);
   }
 
+  /** The page that submits, with something dropped on it: each time another thing to look at. */
+  async function* submissions(page: Page): AsyncGenerator<string, void> {
+    await shown(page, '/submit');
+    await dropFiles(page, manifests.bad);
+    await page.getByRole('heading', { name: 'One problem' }).waitFor();
+    yield 'a problem';
+    await dropFiles(page, manifests.good, join(dirname(manifests.good), 'steps'));
+    await page.getByRole('grid').waitFor();
+    yield 'a plan';
+  }
+
   it.each(['light', 'dark'] as const)('has no serious finding of axe, %s', async (scheme) => {
     const browser = await TestBrowser.start({ scheme });
     try {
@@ -82,6 +101,8 @@ describe('every page', () => {
         await shown(page, path);
         expect({ path, found: await findings(page) }).toEqual({ path, found: [] });
       }
+      for await (const path of submissions(page))
+        expect({ path, found: await findings(page) }).toEqual({ path, found: [] });
       await shown(page, '/agents');
       await page.getByRole('button', { name: 'Enrol…' }).click();
       await page.getByRole('dialog').waitFor();
@@ -96,13 +117,16 @@ describe('every page', () => {
     const browser = await TestBrowser.start({ width: 390, height: 844 });
     try {
       const page = await browser.open(farm.url, farm.adminToken);
-      for (const path of PAGES) {
-        await shown(page, path);
-        const over = await page.evaluate<number>(
+      const over = async (): Promise<number> =>
+        await page.evaluate<number>(
           'document.documentElement.scrollWidth - document.documentElement.clientWidth',
         );
-        expect({ path, over }).toEqual({ path, over: 0 });
+      for (const path of PAGES) {
+        await shown(page, path);
+        expect({ path, over: await over() }).toEqual({ path, over: 0 });
       }
+      for await (const path of submissions(page))
+        expect({ path, over: await over() }).toEqual({ path, over: 0 });
       await shown(page, '/builds/B');
       await page.getByRole('link', { name: 'JSON' }).click();
       await page.getByText('"manifestSha256"').waitFor();

@@ -1,9 +1,9 @@
 // Needs redis-server, root, Chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { startDemoFarm } from '../support/demo-farm.js';
-import { TestBrowser, type PageOptions } from '../support/test-browser.js';
+import { dropFiles, TestBrowser, type PageOptions } from '../support/test-browser.js';
 
 const folder = resolve(process.argv[2] ?? 'screenshots');
 const LOOKS: Readonly<Record<string, PageOptions>> = {
@@ -54,10 +54,32 @@ async function shoot(look: string, options: PageOptions): Promise<void> {
       while ((await page.locator('.waiting').count()) > 0) await page.waitForTimeout(50);
       await keep(page, `${name}-${look}`);
     }
+    await page.goto(`${farm.url}/submit`);
+    await dropFiles(page, await wrongManifest());
+    await page.getByRole('list', { name: 'Problems' }).waitFor();
+    await keep(page, `submit-problems-${look}`);
+    await dropFiles(page, demo.manifest, join(dirname(demo.manifest), 'steps'));
+    await page.getByLabel('every combination of the values of axes').check();
+    for (const axis of ['desktop', 'locale'])
+      for (const box of await page
+        .getByRole('group', { name: `Values of ${axis}` })
+        .getByRole('checkbox')
+        .all())
+        await box.check();
+    await page.getByText('over 12 variants').waitFor();
+    await keep(page, `submit-${look}`);
     for (const complaint of browser.complaints) process.stderr.write(`${look}: ${complaint}\n`);
   } finally {
     await browser.stop();
   }
+}
+
+/** The demo's manifest as somebody writes it in the evening. */
+async function wrongManifest(): Promise<string> {
+  const path = join(dirname(demo.manifest), 'evening.xml');
+  const text = await readFile(demo.manifest, 'utf8');
+  await writeFile(path, text.replace('>true</stop', '>perhaps</stop').replace('"base"', '"b ase"'));
+  return path;
 }
 
 async function keep(page: Page, name: string): Promise<void> {

@@ -40,6 +40,8 @@ export interface DemoFarm {
   readonly succeeded: BuildId;
   /** Its agent was lost, and another one went on. */
   readonly handedOver: BuildId;
+  /** Of the matrix, on disk, with `steps` beside it. */
+  readonly manifest: string;
   /** Opens the gates. */
   readonly letGo: () => Promise<void>;
 }
@@ -114,6 +116,7 @@ export async function startDemoFarm(): Promise<DemoFarm> {
     failed,
     succeeded,
     handedOver,
+    manifest: await many.write(),
     letGo: async () => {
       await single.open('middle');
       await many.open('wide');

@@ -85,3 +85,13 @@ export class TestBrowser {
     await rm(this.profile, { recursive: true, force: true });
   }
 }
+
+/** Drags files and folders of this host onto a page that takes them, as a file manager does. */
+export async function dropFiles(page: Page, ...paths: readonly string[]): Promise<void> {
+  await page.getByRole('region', { name: 'Drop a manifest' }).waitFor();
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [...paths], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 200, y: 120, data });
+  await session.detach();
+}

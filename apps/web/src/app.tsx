@@ -13,38 +13,43 @@ import { OverviewPage } from './overview/overview-page.js';
 import { JsonPage } from './kit/json-page.js';
 import { MeProvider, Session, useMe, useSession } from './session/session.js';
 import { useFarm } from './session/use-farm.js';
+import { DraftProvider, useDraft } from './submit/draft.js';
 
+const SubmitPage = lazy(async () => ({ default: (await import('./submit/submit-page.js')).SubmitPage }));
 const LogPage = lazy(async () => ({ default: (await import('./log/log-page.js')).LogPage }));
 
 /** Every address of the page, in one place. */
 export function App() {
   return (
-    <Session>
-      <Live>
-        <SignedIn>
-          <Suspense fallback={<p className="waiting">Loading…</p>}>
-            <Switch>
-              <Route path="/">{() => <OverviewPage />}</Route>
-              <Route path="/builds">{() => <BuildsPage />}</Route>
-              <Route path="/builds/:build/log/:attempt">
-                {({ build, attempt }) => <LogPage key={attempt} build={build} attempt={attempt} />}
-              </Route>
-              <Route path="/builds/:build">{({ build }) => <BuildPage build={build} view="steps" />}</Route>
-              <Route path="/builds/:build/timeline">
-                {({ build }) => <BuildPage build={build} view="timeline" />}
-              </Route>
-              <Route path="/builds/:build/artifacts">
-                {({ build }) => <BuildPage build={build} view="artifacts" />}
-              </Route>
-              <Route path="/agents">{() => <AgentsPage />}</Route>
-              <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
-              <Route path="/json/*">{(parts) => <JsonPage path={`/${parts['*']}`} />}</Route>
-              <Route>{() => <NoSuchPage />}</Route>
-            </Switch>
-          </Suspense>
-        </SignedIn>
-      </Live>
-    </Session>
+    <DraftProvider>
+      <Session>
+        <Live>
+          <SignedIn>
+            <Suspense fallback={<p className="waiting">Loading…</p>}>
+              <Switch>
+                <Route path="/">{() => <OverviewPage />}</Route>
+                <Route path="/submit">{() => <SubmitPage />}</Route>
+                <Route path="/builds">{() => <BuildsPage />}</Route>
+                <Route path="/builds/:build/log/:attempt">
+                  {({ build, attempt }) => <LogPage key={attempt} build={build} attempt={attempt} />}
+                </Route>
+                <Route path="/builds/:build">{({ build }) => <BuildPage build={build} view="steps" />}</Route>
+                <Route path="/builds/:build/timeline">
+                  {({ build }) => <BuildPage build={build} view="timeline" />}
+                </Route>
+                <Route path="/builds/:build/artifacts">
+                  {({ build }) => <BuildPage build={build} view="artifacts" />}
+                </Route>
+                <Route path="/agents">{() => <AgentsPage />}</Route>
+                <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
+                <Route path="/json/*">{(parts) => <JsonPage path={`/${parts['*']}`} />}</Route>
+                <Route>{() => <NoSuchPage />}</Route>
+              </Switch>
+            </Suspense>
+          </SignedIn>
+        </Live>
+      </Session>
+    </DraftProvider>
   );
 }
 
@@ -93,6 +98,7 @@ function Main({ children }: { readonly children: ReactNode }) {
 
 function TopBar() {
   const { signOut } = useSession();
+  const { forget } = useDraft();
   const me = useMe();
   return (
     <header className="top-bar">
@@ -105,12 +111,20 @@ function TopBar() {
         </PageLink>
         <PageLink to="/builds">Builds</PageLink>
         <PageLink to="/agents">Agents</PageLink>
+        <PageLink to="/submit">Submit</PageLink>
       </nav>
       <div className="spread" />
       <span className="who" title={`Signed in as ${me.user}, ${me.role}`}>
         {me.user} <span className="role">{me.role}</span>
       </span>
-      <button type="button" className="quiet" onClick={() => signOut()}>
+      <button
+        type="button"
+        className="quiet"
+        onClick={() => {
+          forget();
+          signOut();
+        }}
+      >
         Sign out
       </button>
     </header>

@@ -33,7 +33,6 @@ export function newElement(name: string, text = ''): DraftElement {
   };
 }
 
-
 export function childrenNamed(element: DraftElement, name: string): DraftElement[] {
   return element.children.filter((child) => child.name === name);
 }

@@ -1,10 +1,9 @@
-import { basename } from 'node:path';
 import type { DraftElement } from './draft-element.js';
 import { includedPath } from './included-path.js';
 import { atAttribute, atElement, childPlaces, rootPlace, type Finding, type Place } from './place.js';
 import { quoteValue } from './quote-value.js';
 import { DEEPEST_ELEMENT, readXml } from './read-xml.js';
-import { LARGEST_MANIFEST_BYTES, MOST_ELEMENTS } from './xml-guard.js';
+import { byteLength, LARGEST_MANIFEST_BYTES, MOST_ELEMENTS } from './xml-guard.js';
 
 /** Gives the text of a file by its path from the manifest's folder, `/` between components; or why not, as in "`a.xml` does not exist". */
 export type ReadIncluded = (path: string) => IncludedText;
@@ -32,9 +31,15 @@ export function expandIncludes(
   file: string,
   read: ReadIncluded,
 ): Expansion {
-  const expander = new Expander(read, Buffer.byteLength(text), countElements(root));
-  expander.expand(rootPlace(root), [basename(file)], 1);
+  const expander = new Expander(read, byteLength(text), countElements(root));
+  expander.expand(rootPlace(root), [file.slice(file.lastIndexOf('/') + 1)], 1);
   return { problems: expander.problems, includes: [...expander.includes] };
+}
+
+/** Whether it is well-formed, and a file for others to include instead of a manifest. */
+export function isPart(text: string): boolean {
+  const read = readXml(text);
+  return read.ok && read.root.name === PART;
 }
 
 class Expander {
@@ -119,7 +124,7 @@ class Expander {
       this.refuse(atAttribute(place, 'href', `${quoteValue(path)}, which ${answer.reason}`, expected));
       return null;
     }
-    this.bytes += Buffer.byteLength(answer.text);
+    this.bytes += byteLength(answer.text);
     if (this.bytes > LARGEST_MANIFEST_BYTES) {
       this.isOver = true;
       const found = `${this.bytes} bytes in all, with ${quoteValue(path)}`;

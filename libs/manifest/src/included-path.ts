@@ -1,4 +1,3 @@
-import { dirname, join } from 'node:path';
 import type { ManifestStep } from './manifest.js';
 
 /** As the longest path of a submitted file. */
@@ -25,7 +24,9 @@ export function includedPath(from: string, href: string): string | null {
 
 /** How messages call the file: the manifest's own name, or the included one's beside it. */
 export function placedIn(manifestFile: string, includedFrom: string | null): string {
-  return includedFrom === null ? manifestFile : join(dirname(manifestFile), includedFrom);
+  return includedFrom === null
+    ? manifestFile
+    : manifestFile.slice(0, manifestFile.lastIndexOf('/') + 1) + includedFrom;
 }
 
 /** `live.xml:12`, for messages about a step. */

@@ -41,9 +41,14 @@ export function positionAt(text: string, offset: number): Position {
   return { line: before.split('\n').length, column: offset - lineStart + 1 };
 }
 
+/** Of the text as UTF-8. */
+export function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 function findOversize(text: string): XmlFault | null {
   // UTF-16 units first: counting bytes would itself take long for a huge text.
-  const bytes = text.length > LARGEST_MANIFEST_BYTES ? text.length : Buffer.byteLength(text);
+  const bytes = text.length > LARGEST_MANIFEST_BYTES ? text.length : byteLength(text);
   if (bytes <= LARGEST_MANIFEST_BYTES) return null;
   return { offset: 0, found: `at least ${bytes} bytes`, expected: `at most ${LARGEST_MANIFEST_BYTES}` };
 }

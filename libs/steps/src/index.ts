@@ -8,7 +8,9 @@ export {
   type QueryAnswer,
 } from './manifest-socket.js';
 export { includesBelow } from './includes-below.js';
-export { includedFiles, readScript, type ScriptFile, type ScriptFileResult } from './script-source.js';
+export { fingerprintProgram } from './fingerprint-program.js';
+export { scriptPath } from './script-path.js';
+export { readScript, scriptHeader, type ScriptFile, type ScriptFileResult } from './script-source.js';
 export { ScriptRunner, type ScriptRunnerOptions } from './script-runner.js';
 export { spaceFloor, SpaceWatch, type SpaceWatchOptions } from './space-watch.js';
 export { toolVersions } from './tool-versions.js';

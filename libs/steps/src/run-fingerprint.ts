@@ -1,8 +1,8 @@
-import { fingerprintProgram } from '#libs/manifest';
 import type { PlannedStep } from '#libs/plan';
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fingerprintProgram } from './fingerprint-program.js';
 import { ManifestSocket, type AnswerQuery } from './manifest-socket.js';
 import { runStepProcess, type ProcessEnd } from './step-process.js';
 

@@ -1,4 +1,4 @@
-import { splitNodepaths } from '#libs/manifest';
+import { readScriptHeader, SCRIPT_HEADER_BYTES, type ScriptHeader } from '#libs/manifest';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, readFile, realpath, stat } from 'node:fs/promises';
@@ -18,9 +18,6 @@ export interface ScriptFile {
 export type ScriptFileResult =
   { readonly ok: true; readonly script: ScriptFile } | { readonly ok: false; readonly reason: string };
 
-/** Declarations count only among a script's first lines. */
-const HEADER_BYTES = 8192;
-
 /**
  * Looks at a script without running it. Its header may declare what it reads of the manifest (`# farm:reads: nodepath…`) and which
  * other files it consists of (`# farm:includes: file…`, relative to the script, no blanks in names), and which of the variables that not every script with
@@ -31,47 +28,23 @@ export async function readScript(path: string): Promise<ScriptFileResult> {
     if (!(await stat(path)).isFile()) return { ok: false, reason: 'is not a regular file' };
     await access(path, constants.X_OK);
     const bytes = await readFile(path);
-    const header = bytes.subarray(0, HEADER_BYTES).toString('latin1');
+    const { reads, includes, environment } = scriptHeader(bytes);
     const digest = createHash('sha256').update(bytes);
     const folder = dirname(await realpath(path));
-    for (const name of includedFiles(bytes)) {
+    for (const name of includes) {
       const included = await readFile(resolve(folder, name)).catch((error: unknown) => reasonFor(error));
       if (typeof included === 'string') return { ok: false, reason: `includes ${name}, which ${included}` };
       digest.update(`\0${name}\0`).update(included);
     }
-    const environment = declaredWords(header, 'environment');
-    return {
-      ok: true,
-      script: { path, digest: digest.digest('hex'), reads: declaredReads(header), environment },
-    };
+    return { ok: true, script: { path, digest: digest.digest('hex'), reads, environment } };
   } catch (error) {
     return { ok: false, reason: reasonFor(error) };
   }
 }
 
-/** The files that a script says it consists of, as written in its `# farm:includes:` lines: relative to the script itself, links followed. */
-export function includedFiles(script: Buffer): readonly string[] {
-  const header = script.subarray(0, HEADER_BYTES).toString('latin1');
-  return declaredWords(header, 'includes');
-}
-
-function declaredWords(header: string, declaration: 'includes' | 'environment'): readonly string[] {
-  return declaredLines(header, declaration)
-    .flatMap((line) => line.split(/\s+/))
-    .filter((word) => word !== '');
-}
-
-/** A line whose quotes do not close grants nothing: the step's queries are then refused, and say so. */
-function declaredReads(header: string): readonly string[] | null {
-  const lines = declaredLines(header, 'reads');
-  return lines.length === 0 ? null : lines.flatMap((line) => splitNodepaths(line) ?? []);
-}
-
-function declaredLines(header: string, declaration: 'includes' | 'environment' | 'reads'): readonly string[] {
-  const line = /^#\s*farm:(?<declaration>[a-z]+):(?<rest>.*)$/gm;
-  return [...header.matchAll(line)].flatMap(({ groups }) =>
-    groups?.['declaration'] === declaration ? [groups['rest'] ?? ''] : [],
-  );
+/** What the script says about itself. */
+export function scriptHeader(script: Buffer): ScriptHeader {
+  return readScriptHeader(script.subarray(0, SCRIPT_HEADER_BYTES).toString('latin1'));
 }
 
 function reasonFor(error: unknown): string {

@@ -1,15 +1,7 @@
 import type { Assignment } from '#libs/contracts';
-import {
-  applyVariant,
-  findVariant,
-  formatProblem,
-  parseManifest,
-  fingerprintProgram,
-  scriptPath,
-  type Manifest,
-} from '#libs/manifest';
+import { applyVariant, findVariant, formatProblem, parseManifest, type Manifest } from '#libs/manifest';
 import { planBuild, type Job, type Plan, type ScriptSource } from '#libs/plan';
-import { includesBelow, readScript } from '#libs/steps';
+import { fingerprintProgram, includesBelow, readScript, scriptPath } from '#libs/steps';
 import { dirname, isAbsolute, sep } from 'node:path';
 import { AttemptFault } from './attempt-end.js';
 

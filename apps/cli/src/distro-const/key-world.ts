@@ -1,7 +1,13 @@
 import type { Manifest } from '#libs/manifest';
-import { fingerprintProgram } from '#libs/manifest';
 import { fingerprintOf, seesVariable, type KeyWorld, type Plan, type PlannedStep } from '#libs/plan';
-import { answerFromManifest, ownVariables, readScript, runFingerprint, toolVersions } from '#libs/steps';
+import {
+  answerFromManifest,
+  fingerprintProgram,
+  ownVariables,
+  readScript,
+  runFingerprint,
+  toolVersions,
+} from '#libs/steps';
 import { digestBeside } from './files-beside.js';
 
 export interface WorldHere {

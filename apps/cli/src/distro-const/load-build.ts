@@ -4,12 +4,11 @@ import {
   parseManifest,
   placeOfStep,
   resolveVariant,
-  scriptPath,
   type Manifest,
   type ManifestProblem,
 } from '#libs/manifest';
 import { planBuild, type Plan, type PlanOptions, type ScriptSource } from '#libs/plan';
-import { includesBelow, missingTools, readScript, SYSTEM_PATH } from '#libs/steps';
+import { includesBelow, missingTools, readScript, scriptPath, SYSTEM_PATH } from '#libs/steps';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 

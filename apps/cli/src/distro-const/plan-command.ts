@@ -11,7 +11,7 @@ import {
   type VariantToBuild,
 } from '#libs/plan';
 import { join } from 'node:path';
-import { describeFate, sumLine, type FatedStep } from '../distrofarm/step-fates.js';
+import { describeFate, sumLine, type FatedStep } from '#libs/watch';
 import type { PlanCommandLine } from './command-line.js';
 import { EXIT, type ExitStatus } from './exit-status.js';
 import { loadBuild, type LoadedBuild } from './load-build.js';

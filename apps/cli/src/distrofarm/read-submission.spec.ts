@@ -1,6 +1,6 @@
 import { MAX_FILES, MAX_SUBMISSION_BYTES, SubmitBuild } from '#libs/contracts';
-import { parseManifest, scriptPath } from '#libs/manifest';
-import { readScript } from '#libs/steps';
+import { parseManifest } from '#libs/manifest';
+import { readScript, scriptPath } from '#libs/steps';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,11 +1,5 @@
-import {
-  fingerprintProgram,
-  placeOfStep,
-  scriptPath,
-  type Manifest,
-  type ManifestStep,
-} from '#libs/manifest';
-import { includedFiles } from '#libs/steps';
+import { placeOfStep, stepPrograms, type Manifest, type ManifestStep } from '#libs/manifest';
+import { scriptHeader, scriptPath } from '#libs/steps';
 import type { SubmittedFile } from '#libs/contracts';
 import { formatBytes } from '#libs/watch';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
@@ -112,17 +106,10 @@ async function placePrograms(
   problems: string[],
 ): Promise<void> {
   const where = `${placeOfStep(name, step)}: step "${step.name}":`;
-  const path = scriptPath(manifestFile, step.script);
-  await placeProgram({ where, what: `the script ${step.script}`, word: step.script, path }, placed, problems);
-  const { fingerprint } = step;
-  const program = fingerprint === null ? null : fingerprintProgram(manifestFile, fingerprint);
-  const word = fingerprint?.[0] ?? '';
-  if (program !== null)
-    await placeProgram(
-      { where, what: `the fingerprint program ${word}`, word, path: program },
-      placed,
-      problems,
-    );
+  for (const { what, path: word } of stepPrograms(step)) {
+    const path = scriptPath(manifestFile, word);
+    await placeProgram({ where, what: `the ${what} ${word}`, word, path }, placed, problems);
+  }
 }
 
 interface Program {
@@ -154,7 +141,7 @@ async function placeProgram(
   placed.push(script);
   // A script finds what it includes from its own place, links followed. Submitted, a link becomes the file itself, so they move along with it.
   const folder = dirname(script.source);
-  for (const included of includedFiles(script.bytes)) {
+  for (const included of scriptHeader(script.bytes).includes) {
     const found = await readPlaced(resolve(dirname(path), included), resolve(folder, included));
     if (typeof found === 'string') problems.push(`${where} ${path} includes ${included}, which ${found}`);
     else placed.push(found);

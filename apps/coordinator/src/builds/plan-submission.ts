@@ -1,19 +1,18 @@
 import { FarmError, type AcceptedSubmission, type SubmittedFile } from '#libs/contracts';
 import {
   chooseVariants,
-  fingerprintProgram,
   formatProblem,
   parseManifest,
   placeOfStep,
   resolveVariant,
-  scriptPath,
+  stepPrograms,
   type Manifest,
   type ManifestProblem,
   type ManifestStep,
   type Variant,
 } from '#libs/manifest';
 import { findStep, planBuild, type Plan, type ScriptSource } from '#libs/plan';
-import { includesBelow, readScript, type ScriptFile } from '#libs/steps';
+import { fingerprintProgram, includesBelow, readScript, type ScriptFile, scriptPath } from '#libs/steps';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -228,11 +227,11 @@ function programsOf(
   step: ManifestStep,
   manifestFile: string,
 ): readonly { readonly step: ManifestStep; readonly path: string; readonly what: string }[] {
-  const script = { step, path: scriptPath(manifestFile, step.script), what: `script ${step.script}` };
-  const path = step.fingerprint === null ? null : fingerprintProgram(manifestFile, step.fingerprint);
-  return path === null
-    ? [script]
-    : [script, { step, path, what: `fingerprint program ${step.fingerprint?.[0] ?? ''}` }];
+  return stepPrograms(step).map(({ what, path }) => ({
+    step,
+    path: scriptPath(manifestFile, path),
+    what: `${what} ${path}`,
+  }));
 }
 
 function fingerprintsOf(

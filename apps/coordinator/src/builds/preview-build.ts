@@ -26,8 +26,6 @@ import { keyWorldOf, withFingerprints } from './key-world.js';
 import { planRows } from './plan-rows.js';
 import { SubmitBuilds, trustOf, type Proposal } from './submit-builds.js';
 
-const NOTHING: AtHand = { results: new Map(), states: new Map() };
-
 /** What a submission would become. Nothing is kept, and what could not be placed is said instead of refused. */
 @Injectable()
 export class PreviewBuild {
@@ -54,7 +52,10 @@ export class PreviewBuild {
       ...variant,
       keys: planKeys(variant.plan, variant.manifest, worldOf(variant)),
     }));
-    const fates = planReuse(keyed, submission.reuse ? await this.#atHand(keyed, trustOf(caller)) : NOTHING);
+    // Without reuse, variants do not wait for each other's equal steps either.
+    const fates: ReturnType<typeof planReuse> = submission.reuse
+      ? planReuse(keyed, await this.#atHand(keyed, trustOf(caller)))
+      : new Map();
     const isAnyRun = [...fates.values()].some((steps) =>
       [...steps.values()].some(({ kind }) => kind === 'runs'),
     );

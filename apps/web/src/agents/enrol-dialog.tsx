@@ -1,6 +1,7 @@
 import { Dialog } from '@base-ui/react/dialog';
 import { useId, useState } from 'react';
 import type { Enrolment } from '#libs/contracts';
+import { CopyButton } from '../kit/copy-button.js';
 import { Failure } from '../kit/failure.js';
 import { ClockTime } from '../kit/moments.js';
 import { useOrder } from '../session/use-farm.js';
@@ -51,7 +52,6 @@ export function EnrolDialog({ onClose }: { readonly onClose: () => void }) {
 }
 
 function Made({ enrolment }: { readonly enrolment: Enrolment }) {
-  const [isCopied, setCopied] = useState(false);
   return (
     <>
       <p>
@@ -61,12 +61,7 @@ function Made({ enrolment }: { readonly enrolment: Enrolment }) {
         {enrolment.command}
       </pre>
       <div className="dialog-buttons">
-        <button
-          type="button"
-          onClick={() => void navigator.clipboard.writeText(enrolment.command).then(() => setCopied(true))}
-        >
-          {isCopied ? 'Copied' : 'Copy'}
-        </button>
+        <CopyButton text={enrolment.command} />
         <Dialog.Close type="button" className="primary">
           Done
         </Dialog.Close>

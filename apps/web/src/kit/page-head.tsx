@@ -5,8 +5,8 @@ interface PageHeadProps {
   readonly title: string;
   /** Beside the title. */
   readonly aside?: ReactNode;
-  /** Of the API, below /api/v1: the same as data. */
-  readonly json: string;
+  /** Of the API, below /api/v1: the same as data. `null`: the page has none of its own. */
+  readonly json: string | null;
   readonly actions?: ReactNode;
 }
 
@@ -19,9 +19,11 @@ export function PageHead({ title, aside, json, actions }: PageHeadProps) {
       {aside}
       <div className="spread" />
       {actions}
-      <Link href={`/json${json}`} className="json-link">
-        JSON
-      </Link>
+      {json !== null && (
+        <Link href={`/json${json}`} className="json-link">
+          JSON
+        </Link>
+      )}
     </header>
   );
 }

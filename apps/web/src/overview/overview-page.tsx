@@ -1,4 +1,4 @@
-import { Link } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import type { AgentList, AgentState, BuildPage, BuildSummary } from '#libs/contracts';
 import type { z } from 'zod';
 import { Answer } from '../kit/answer.js';
@@ -6,6 +6,9 @@ import { startOfDay } from '../kit/local-time.js';
 import { PageHead } from '../kit/page-head.js';
 import { StateMark } from '../kit/state-mark.js';
 import { useFarm } from '../session/use-farm.js';
+import { useMe } from '../session/session.js';
+import { useDraft } from '../submit/draft.js';
+import { DropZone } from '../submit/drop-zone.js';
 import { BuildTable } from './build-table.js';
 
 /** Failed builds looked at: newest first. */
@@ -24,6 +27,7 @@ export function OverviewPage() {
     <div className="overview">
       <PageHead title="Overview" json={OPEN} />
       <AgentsByState />
+      <NewBuild />
       <Answer of={open} what="the open builds">
         {({ builds }) => (
           <>
@@ -48,6 +52,23 @@ export function OverviewPage() {
         }}
       </Answer>
     </div>
+  );
+}
+
+/** What is dropped here is looked at on the page that submits it. */
+function NewBuild() {
+  const me = useMe();
+  const { drop } = useDraft();
+  const [, go] = useLocation();
+  return (
+    <DropZone
+      onDrop={(things) => {
+        drop(me.user, things);
+        go('/submit');
+      }}
+    >
+      Drop a manifest here, with the files that belong to it, to <Link href="/submit">submit a build</Link>.
+    </DropZone>
   );
 }
 

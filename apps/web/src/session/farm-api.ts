@@ -10,6 +10,8 @@ const ANSWER_MS = 30_000;
 export interface Ask {
   readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
+  /** For what takes the farm longer to answer than anything else. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -28,8 +30,8 @@ export class FarmApi {
     return await this.#json<T>(await this.#call('GET', path, undefined, ask));
   }
 
-  async post<T>(path: string, body: unknown): Promise<T> {
-    return await this.#json<T>(await this.#call('POST', path, body));
+  async post<T>(path: string, body: unknown, ask?: Ask): Promise<T> {
+    return await this.#json<T>(await this.#call('POST', path, body, ask));
   }
 
   /** An answer to be read as it comes. */
@@ -39,7 +41,8 @@ export class FarmApi {
 
   async #call(method: string, path: string, body: unknown, ask: Ask = {}): Promise<Response> {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), ANSWER_MS);
+    const { timeoutMs = ANSWER_MS } = ask;
+    const timer = setTimeout(() => late.abort(), timeoutMs);
     const signals = ask.signal === undefined ? [late.signal] : [ask.signal, late.signal];
     try {
       const response = await this.fetchIt(API + path, {
@@ -61,7 +64,7 @@ export class FarmApi {
       if (error instanceof Refused || ask.signal?.aborted === true) throw error;
       throw new NotReached(
         late.signal.aborted
-          ? `the farm has not answered for ${ANSWER_MS / 1000} s`
+          ? `the farm has not answered for ${timeoutMs / 1000} s`
           : 'the farm cannot be reached',
         { cause: error },
       );

@@ -22,6 +22,8 @@ export interface Order {
   readonly body: unknown;
   /** The path whose view the answer is; it is shown at once. */
   readonly answers?: string;
+  /** For what takes the farm longer to answer than anything else. */
+  readonly timeoutMs?: number;
 }
 
 /** Gives the farm an order. */
@@ -29,7 +31,8 @@ export function useOrder<T>() {
   const { api } = useSession();
   const queries = useQueryClient();
   return useMutation<T, Error, Order>({
-    mutationFn: async ({ path, body }) => await api.post<T>(path, body),
+    mutationFn: async ({ path, body, timeoutMs }) =>
+      await api.post<T>(path, body, timeoutMs === undefined ? {} : { timeoutMs }),
     onSuccess: (answer, { answers }) => {
       if (answers !== undefined) queries.setQueryData([answers], answer);
     },

@@ -2,7 +2,7 @@ import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
 import { example } from '../example.js';
 import { matrixOption, reuseOptions, several } from '../options.js';
-import { describeFate, sumLine } from '../step-fates.js';
+import { describeFate, sumLine } from '#libs/watch';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';

@@ -1,6 +1,6 @@
 import type { BuildReads } from '#libs/contracts';
-import { collapseReads, readsCover, readsLine, scriptPath } from '#libs/manifest';
-import { readScript } from '#libs/steps';
+import { collapseReads, readsCover, readsLine } from '#libs/manifest';
+import { readScript, scriptPath } from '#libs/steps';
 import type { Command } from 'commander';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';

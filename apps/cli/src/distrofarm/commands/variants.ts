@@ -1,6 +1,7 @@
 import type { Matrix } from '#libs/contracts';
 import {
   chooseVariants,
+  describeDifference,
   findVariant,
   formatProblem,
   resolveVariant,
@@ -120,15 +121,11 @@ function linesOf(colours: Colours, { name, variants: shown, axes = [] }: ShownMa
 
 function variantLines(colours: Colours, variant: ShownVariant): readonly string[] {
   const { values, packages, skipped, problems, steps = [] } = variant;
-  const rows = [
-    ...values.map(({ path, secret, from, to }) => [
-      `    ${path}`,
-      secret ? 'changed' : `${quoted(from)} -> ${quoted(to)}`,
-    ]),
-    ...listRow('packages', '+', packages.added),
-    ...listRow('packages', '-', packages.removed),
-    ...listRow('steps', '-', skipped),
-  ];
+  const rows = describeDifference({
+    values: values.map(({ secret, ...value }) => ({ ...value, isSecret: secret })),
+    packages,
+    skipped,
+  }).map(({ what, change }) => [`    ${what}`, change]);
   const stepRows = steps.map(({ index, name, lane, message }) => [`    ${index}`, name, lane, message]);
   return [
     `  ${colours.bold(variant.name)}${variant.optional ? ' (optional)' : ''}${rows.length === 0 ? colours.dim('  as the manifest is') : ''}`,
@@ -136,12 +133,4 @@ function variantLines(colours: Colours, variant: ShownVariant): readonly string[
     ...problems.map((problem) => colours.red(`    cannot be built: ${problem}`)),
     ...textTable([], stepRows),
   ];
-}
-
-function listRow(what: string, sign: '+' | '-', names: readonly string[]): readonly (readonly string[])[] {
-  return names.length === 0 ? [] : [[`    ${what}`, names.map((name) => `${sign}${name}`).join(' ')]];
-}
-
-function quoted(values: readonly string[]): string {
-  return values.length === 0 ? 'nothing' : values.map((value) => JSON.stringify(value)).join(' ');
 }

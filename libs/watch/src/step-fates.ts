@@ -1,4 +1,4 @@
-import { formatDuration } from '#libs/watch';
+import { formatDuration } from './durations.js';
 
 /** What becomes of a planned step, on a farm as on one machine. */
 export interface FatedStep {
@@ -18,11 +18,17 @@ export function describeFate({ fate, of, why, usualMs }: FatedStep): string {
   return [...usual, ...(why === '' ? [] : [why])].join('; ');
 }
 
-/** `3 of 7 steps run, usually 2 min 5 s of work`. Empty where nothing is reused or shared. */
-export function sumLine(steps: readonly FatedStep[]): readonly string[] {
+/** `3 of 7 steps run, usually 2m05s of work`; `all 7 steps run` */
+export function describeSum(steps: readonly FatedStep[]): string {
   const running = steps.filter(({ fate }) => fate === 'runs');
-  if (running.length === steps.length) return [];
   const usual = running.reduce((sum, { usualMs }) => sum + (usualMs ?? 0), 0);
   const work = usual === 0 ? '' : `, usually ${formatDuration(usual)} of work`;
-  return [`${running.length} of ${steps.length} steps run${work}`];
+  const share =
+    running.length === steps.length ? `all ${steps.length}` : `${running.length} of ${steps.length}`;
+  return `${share} steps run${work}`;
+}
+
+/** That; empty where nothing is reused or shared. */
+export function sumLine(steps: readonly FatedStep[]): readonly string[] {
+  return steps.every(({ fate }) => fate === 'runs') ? [] : [describeSum(steps)];
 }
