@@ -2,6 +2,7 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { farmInBrowser } from '../support/farm-in-browser.js';
+import { plantLargeLog } from '../support/large-log.js';
 import type { TestBrowser } from '../support/test-browser.js';
 import type { TestFarm } from '../support/test-farm.js';
 
@@ -81,5 +82,45 @@ describe('a log in the browser', () => {
     // What is in the document is what is seen, and little around it.
     expect(await page.getByRole('option').count()).toBeLessThan(150);
     expect(browser.complaints.filter((text) => !/ERR_|status of/.test(text))).toEqual([]);
+  });
+
+  it('of 200 MB, hostile in parts, is opened, leapt through, searched and linked into', async () => {
+    const id = await farm.submit(farm.scenario([{ name: 'loud' }]));
+    const attempt = (await farm.atRest(id)).jobs[0]!.attempts[0]!.id;
+    const { lines } = await plantLargeLog(farm, attempt, 200 * 1024 ** 2);
+    const page = await openLog(id);
+    const numbered = (n: number) => page.getByRole('option').filter({ hasText: `line ${n} of many` });
+    const selected = page.getByRole('option', { selected: true });
+    await numbered(lines - 1).waitFor();
+    await page.getByText('The end of the log.').waitFor();
+    await page.getByLabel('Position in the log').fill(String(100 * 1024 ** 2));
+    await numbered(lines - 1).waitFor({ state: 'detached' });
+    await page.getByRole('option').filter({ hasText: 'of many' }).first().waitFor();
+    await page.getByRole('listbox').press('Home');
+    await numbered(0).waitFor();
+    await page.getByRole('searchbox').fill(`line ${lines - 3000} of`);
+    await page.getByRole('button', { name: 'Next' }).click();
+    await selected.filter({ hasText: `line ${lines - 3000} of many` }).waitFor();
+    const address = page.url();
+    for (const [words, shown] of [
+      ['pwned', '␛]0;pwned␇␛]8;;http://evil.test␇link␛]8;;␇'],
+      ['gpj', 'exe⟨U+202E⟩gpj.⟨U+2066⟩x⟨U+2069⟩ zero⟨U+200B⟩width'],
+      ['nul', 'NUL ␀ here, ␈␈␈␡'],
+      ['<img', '<img src=x onerror="document.title=1"><script>document.title=2</script>'],
+      ['f\ufffd\ufffd', 'f\ufffd\ufffd\ufffd('],
+    ] as const) {
+      await page.getByRole('searchbox').fill(words);
+      await page.getByRole('button', { name: 'Previous' }).click();
+      await selected.filter({ hasText: shown }).waitFor();
+    }
+    await page.getByRole('searchbox').fill('');
+    await page.getByLabel('Level').selectOption('errors');
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await selected.filter({ hasText: /error: e+ … \d+ more characters/ }).waitFor();
+    // The same line for whoever is given its address.
+    await page.goto(address);
+    await selected.filter({ hasText: `line ${lines - 3000} of many` }).waitFor();
+    expect(await page.locator('.log img, .log script, .log a').count()).toBe(0);
+    expect(await page.getByRole('option').count()).toBeLessThan(150);
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BuildChanges } from '#libs/contracts';
 import { INSTALLED } from '../support/farm-process.js';
 import { stepOutput } from '../support/step-output.js';
 import { TestFarm } from '../support/test-farm.js';
@@ -96,6 +97,39 @@ describe.each(['sqlite', 'postgres'] as const)('a farm with two agents, on %s', 
       ...['step-started b', 'step-ended b'],
       ...['attempt-phase publishing', 'job-ended succeeded', 'build-ended succeeded'],
     ]);
+  });
+
+  it('tells what became of a build since a view of it: of the jobs that something happened to, and how all stand', async () => {
+    const lanes = ['one', 'two'].map((name) => ({ name, lane: name, body: `hold ${name}` }));
+    const scenario = farm.scenario(lanes);
+    const id = await farm.submit(scenario);
+    const changesSince = (seq: number | string) =>
+      farm.call<BuildChanges>('GET', `/builds/${id}/changes?since=${seq}`);
+    const laneOf = ({ jobs }: Pick<BuildChanges, 'jobs'>) => jobs.map(({ lane }) => lane);
+    const before = await farm.buildThat(id, ({ jobs }) =>
+      jobs.every(({ steps }) => steps[0]?.state === 'running'),
+    );
+    expect(laneOf(await changesSince(before.eventSeq))).toEqual([]);
+    await scenario.open('one');
+    const after = await farm.buildThat(id, ({ jobs }) => jobs.some(({ state }) => state === 'succeeded'));
+    const changes = await changesSince(before.eventSeq);
+    expect(laneOf(changes)).toEqual(['one']);
+    const { jobs, ...head } = after;
+    const { state, steps } = jobs.find(({ lane }) => lane === 'one')!;
+    expect(changes.jobs[0]).toMatchObject({ state, steps });
+    expect(changes).toMatchObject(head);
+    const standings = changes.standings.map((each) => [each.state, each.jobs.length]);
+    expect(standings.toSorted()).toEqual([
+      ['running', 1],
+      ['succeeded', 1],
+    ]);
+    // Of a number that this record has not reached nothing is known, and what is about all of a build may be about each job.
+    expect(laneOf(await changesSince(after.eventSeq + 1000)).toSorted()).toEqual(['one', 'two']);
+    await farm.pause(id);
+    expect(laneOf(await changesSince(after.eventSeq)).toSorted()).toEqual(['one', 'two']);
+    await expect(changesSince('latest')).rejects.toMatchObject({ code: 'INVALID' });
+    await farm.cancel(id);
+    await farm.atRest(id);
   });
 
   it('takes a submission with the same key as the same build', async () => {

@@ -1,3 +1,4 @@
+import { useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useRef, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation, useRoute } from 'wouter';
 import type { WhoAmI } from '#libs/contracts';
@@ -5,6 +6,7 @@ import { AgentPage } from './agents/agent-page.js';
 import { AgentsPage } from './agents/agents-page.js';
 import { BuildPage } from './build/build-page.js';
 import { Answer } from './kit/answer.js';
+import { ErrorBoundary } from './kit/error-boundary.js';
 import { ConnectionNotice } from './live/connection-notice.js';
 import { Live } from './live/live.js';
 import { VersionNotice } from './live/version-notice.js';
@@ -17,6 +19,8 @@ import { DraftProvider, useDraft } from './submit/draft.js';
 
 const SubmitPage = lazy(async () => ({ default: (await import('./submit/submit-page.js')).SubmitPage }));
 const LogPage = lazy(async () => ({ default: (await import('./log/log-page.js')).LogPage }));
+
+const ME = '/whoami';
 
 /** Every address of the page, in one place. */
 export function App() {
@@ -55,7 +59,7 @@ export function App() {
 
 /** Nothing is shown before the farm has said who this is: what may be done depends on it. */
 function SignedIn({ children }: { readonly children: ReactNode }) {
-  const me = useFarm<WhoAmI>('/whoami');
+  const me = useFarm<WhoAmI>(ME);
   if (me.data === undefined) {
     return (
       <main className="sign-in">
@@ -81,6 +85,7 @@ function SignedIn({ children }: { readonly children: ReactNode }) {
 /** Whoever has followed a link is at the beginning of the new page, with the keyboard and a screen reader too. */
 function Main({ children }: { readonly children: ReactNode }) {
   const [path] = useLocation();
+  const queries = useQueryClient();
   const place = useRef<HTMLElement>(null);
   const before = useRef(path);
   useEffect(() => {
@@ -91,9 +96,16 @@ function Main({ children }: { readonly children: ReactNode }) {
   }, [path]);
   return (
     <main id="main" ref={place} tabIndex={-1}>
-      {children}
+      <ErrorBoundary key={path} onFailure={() => forgetAnswers(queries)}>
+        {children}
+      </ErrorBoundary>
     </main>
   );
+}
+
+/** What the page failed at may have been one of them. */
+function forgetAnswers(queries: QueryClient): void {
+  queries.removeQueries({ predicate: ({ queryKey: [path] }) => path !== ME });
 }
 
 function TopBar() {

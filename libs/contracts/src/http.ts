@@ -181,6 +181,15 @@ export const BuildDetail = BuildSummary.extend({
 }).meta({ id: 'BuildDetail' });
 export type BuildDetail = z.infer<typeof BuildDetail>;
 
+/** What became of a build since an earlier view of it: a view of a thousand variants is megabytes. */
+export const BuildChanges = BuildDetail.extend({
+  /** Only those that something happened to; all of them where that is not known. */
+  jobs: z.array(JobView),
+  /** How all of its jobs stand, each in one of these: no event tells why a job waits. */
+  standings: z.array(z.strictObject({ state: JobState, waitingReason: z.string(), jobs: z.array(JobId) })),
+}).meta({ id: 'BuildChanges' });
+export type BuildChanges = z.infer<typeof BuildChanges>;
+
 export const SubmittedBuild = z
   .strictObject({
     build: BuildDetail,

@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { AgentId, AttemptEnd, AttemptId, BuildId, JobId, StepOutcome, Wish } from '#libs/contracts';
+import { inChunks } from './builds.js';
 import type { Db } from './farm-database.js';
 import { groupBy } from './group-by.js';
 import { fromJson, rememberingJson, toJson } from './json.js';
@@ -92,6 +93,27 @@ export async function attemptsOfBuild(db: Db, build: BuildId): Promise<readonly 
     .orderBy('number')
     .execute();
   return rows.map(parseAttempt);
+}
+
+/** Of jobs of one build; oldest first. */
+export async function attemptsOfJobs(
+  db: Db,
+  build: BuildId,
+  jobs: readonly JobId[],
+): Promise<readonly AttemptRow[]> {
+  const found: AttemptRow[] = [];
+  await inChunks(jobs, 500, async (some) => {
+    const rows = await db
+      .selectFrom('attempts')
+      .selectAll()
+      .where('build_id', '=', build)
+      .where('job_id', 'in', some)
+      .orderBy('assigned_at')
+      .orderBy('number')
+      .execute();
+    found.push(...rows.map(parseAttempt));
+  });
+  return found;
 }
 
 export async function countAttempts(db: Db, job: JobId): Promise<number> {

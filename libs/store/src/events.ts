@@ -1,5 +1,5 @@
 import type { Insertable, Selectable, Transaction } from 'kysely';
-import type { BuildId, FarmEvent } from '#libs/contracts';
+import type { BuildId, FarmEvent, JobId } from '#libs/contracts';
 import { lastNumber, takeNumbers } from './counters.js';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
@@ -45,6 +45,28 @@ export async function readEvents(db: Db, query: EventQuery): Promise<readonly Fa
   if (query.build !== undefined) select = select.where('build_id', '=', query.build);
   const rows = await select.orderBy('seq').limit(query.limit).execute();
   return rows.map(fromRow);
+}
+
+/**
+ * Jobs of a build that events after this number are about; `null` where an event is about all of it, and where there are none of before, or not so many: then
+ * nothing is known.
+ */
+export async function jobsWithEvents(
+  db: Db,
+  build: BuildId,
+  after: number,
+): Promise<readonly JobId[] | null> {
+  const first = await firstEventSeq(db);
+  if (first === null || after < first - 1 || after > (await lastEventSeq(db))) return null;
+  const rows = await db
+    .selectFrom('events')
+    .select('job_id')
+    .distinct()
+    .where('build_id', '=', build)
+    .where('seq', '>', after)
+    .execute();
+  const jobs = rows.flatMap(({ job_id }) => job_id ?? []);
+  return jobs.length === rows.length ? jobs : null;
 }
 
 /** 0 before the first one. Every event up to it can be read. */

@@ -10,12 +10,15 @@ export {
   describeStandings,
   jobsByVariant,
   optionalVariants,
+  standingOf,
   variantStandings,
   type VariantStanding,
   type VariantState,
 } from './variant-standing.js';
 export {
   describeWarning,
+  headOf,
+  rowsOf,
   startModel,
   viewOf,
   withBuild,

@@ -25,17 +25,23 @@ const TELLING: readonly (readonly [JobState, VariantState])[] = [
 export function variantStandings(build: BuildDetail): readonly VariantStanding[] {
   const byVariant = jobsByVariant(build);
   const optional = optionalVariants(build);
-  return build.variants.map((name) => {
-    const jobs = byVariant.get(name) ?? [];
-    const states = new Set(jobs.map(({ state }) => state));
-    const steps = jobs.flatMap((job) => job.steps);
-    return {
-      name,
-      isOptional: optional.has(name),
-      state: TELLING.find(([state]) => states.has(state))?.[1] ?? 'succeeded',
-      steps: { done: steps.filter(({ state }) => state === 'succeeded').length, total: steps.length },
-    };
-  });
+  return build.variants.map((name) => standingOf(name, byVariant.get(name) ?? [], optional));
+}
+
+/** Of one variant, whose jobs these are. */
+export function standingOf(
+  name: string,
+  jobs: readonly JobView[],
+  optional: ReadonlySet<string>,
+): VariantStanding {
+  const states = new Set(jobs.map(({ state }) => state));
+  const steps = jobs.flatMap((job) => job.steps);
+  return {
+    name,
+    isOptional: optional.has(name),
+    state: TELLING.find(([state]) => states.has(state))?.[1] ?? 'succeeded',
+    steps: { done: steps.filter(({ state }) => state === 'succeeded').length, total: steps.length },
+  };
 }
 
 /** Names of those without which the build can succeed. */

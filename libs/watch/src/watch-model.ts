@@ -79,15 +79,21 @@ export function withConnection(model: WatchModel, lost: string | null): WatchMod
 
 /** `null` for events that are no warning. */
 export function describeWarning(build: BuildDetail, event: FarmEvent): string | null {
+  const text = warningOf(event);
+  if (text === null) return null;
+  // Only now: a build may have thousands of jobs, and events come by the hundred.
   const label = event.job === null ? '' : (jobLabels(build).get(event.job) ?? '');
-  const about = label === '' ? '' : `${label}: `;
-  const words = wordsOf(event.data);
+  return label === '' ? text : `${label}: ${text}`;
+}
+
+function warningOf({ type, data }: FarmEvent): string | null {
+  const words = wordsOf(data);
   const more = words === '' ? '' : `: ${words}`;
-  if (event.type === 'warning') return `${about}${words || 'warning'}`;
-  if (event.type === 'job-retried') return `${about}tried again${more}`;
-  if (event.type === 'job-handed-over') return `${about}goes on elsewhere${more}`;
-  if (event.type === 'agent-lost') return `${about}agent lost${more}`;
-  if (event.type === 'stale-report') return `${about}a report of an attempt that lost its job was refused`;
+  if (type === 'warning') return words || 'warning';
+  if (type === 'job-retried') return `tried again${more}`;
+  if (type === 'job-handed-over') return `goes on elsewhere${more}`;
+  if (type === 'agent-lost') return `agent lost${more}`;
+  if (type === 'stale-report') return 'a report of an attempt that lost its job was refused';
   return null;
 }
 
@@ -107,13 +113,26 @@ interface Sight {
   readonly optional: ReadonlySet<string>;
 }
 
-export function viewOf({ build, warning, transfers, lost }: WatchModel): WatchView {
+export function viewOf(model: WatchModel): WatchView {
+  return { ...headOf(model), rows: rowsOf(model) };
+}
+
+/** Rows of these jobs, of all where it is not said. */
+export function rowsOf(
+  { build, transfers }: Pick<WatchModel, 'build' | 'transfers'>,
+  jobs: readonly JobView[] = build.jobs,
+): readonly WatchRow[] {
   const sight: Sight = {
     build,
     labels: jobLabels(build),
     siblings: jobsByVariant(build),
     optional: optionalVariants(build),
   };
+  return jobs.map((job) => rowOf(sight, job, transfers.get(job.id)));
+}
+
+/** All but the rows. */
+export function headOf({ build, warning, lost }: WatchModel): Omit<WatchView, 'rows'> {
   return {
     name: build.name,
     id: build.id,
@@ -123,7 +142,6 @@ export function viewOf({ build, warning, transfers, lost }: WatchModel): WatchVi
     endedAt: build.endedAt,
     steps: build.steps,
     variants: variantStandings(build),
-    rows: build.jobs.map((job) => rowOf(sight, job, transfers.get(job.id))),
     warning,
     lost,
   };

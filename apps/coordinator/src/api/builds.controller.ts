@@ -2,11 +2,13 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestj
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import {
+  BuildChanges,
   BuildDetail,
   BuildPage,
   BuildReads,
   CancelBuild,
   Explanation,
+  FarmError,
   ListBuilds,
   PauseBuild,
   PlanPreview,
@@ -72,6 +74,21 @@ export class BuildsController {
   @ApiOkResponse({ standardSchema: BuildDetail })
   async show(@Param('build') reference: string): Promise<BuildDetail> {
     return await this.views.detail((await this.views.resolve(reference)).id);
+  }
+
+  @Get(':build/changes')
+  @ApiOkResponse({ standardSchema: BuildChanges })
+  async changes(
+    @Param('build') reference: string,
+    @Query('since') since: string | undefined,
+  ): Promise<BuildChanges> {
+    const build = await this.views.resolve(reference);
+    if (since === undefined || !/^\d{1,15}$/.test(since))
+      throw new FarmError(
+        'INVALID',
+        `since: found "${since ?? ''}"; expected the eventSeq of an earlier view`,
+      );
+    return await this.views.changes(build.id, Number(since));
   }
 
   @Get(':build/explain')

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   FarmError,
   type AttemptView,
+  type BuildChanges,
   type BuildDetail,
   type BuildId,
   type BuildPage,
@@ -12,18 +13,22 @@ import {
 } from '#libs/contracts';
 import {
   attemptsOfBuild,
+  attemptsOfJobs,
+  checkpointsOfLineages,
   countSteps,
   findBuild,
   findBuildsByPrefix,
   glanceAtJobs,
   groupBy,
   jobsOfBuild,
+  jobsWithEvents,
   lastEventSeq,
   lineageOf,
   listAgents,
   listBuilds,
   listCheckpoints,
   stepsOfBuild,
+  stepsOfJobs,
   usualStepTimes,
   variantsOf,
   type AttemptRow,
@@ -107,52 +112,79 @@ export class BuildViews {
     const { db } = this.store;
     // Asked first: whoever follows from here may see a change twice, never miss one.
     const eventSeq = await lastEventSeq(db);
+    const [facts, jobs, steps, attempts, checkpoints] = await Promise.all([
+      this.#facts(id),
+      jobsOfBuild(db, id),
+      stepsOfBuild(db, id),
+      attemptsOfBuild(db, id),
+      listCheckpoints(db, { build: id }),
+    ]);
+    const sight = sightOf(facts, { steps, attempts, checkpoints });
+    return { ...facts.head, jobs: jobs.map((job) => jobView(job, sight)), eventSeq };
+  }
+
+  /** What became of it since the view of that number: see BuildChanges. */
+  async changes(id: BuildId, since: number): Promise<BuildChanges> {
+    const { db } = this.store;
+    const eventSeq = await lastEventSeq(db);
+    const touched = await jobsWithEvents(db, id, since);
+    const [facts, jobs] = await Promise.all([this.#facts(id), jobsOfBuild(db, id)]);
+    const standings = standingsOf(jobs, facts);
+    if (touched === null) return { ...(await this.detail(id)), standings };
+    const isTouched = new Set(touched);
+    const changed = jobs.filter(({ id: job }) => isTouched.has(job));
+    const [steps, attempts, checkpoints] = await Promise.all([
+      stepsOfJobs(db, touched),
+      attemptsOfJobs(db, id, touched),
+      checkpointsOfLineages(
+        db,
+        changed.map((job) => lineageIn(facts, job)),
+      ),
+    ]);
+    const sight = sightOf(facts, { steps, attempts, checkpoints });
+    return { ...facts.head, jobs: changed.map((job) => jobView(job, sight)), eventSeq, standings };
+  }
+
+  /** What is known of the build beside its jobs. */
+  async #facts(id: BuildId): Promise<BuildFacts> {
+    const { db } = this.store;
     const build = await findBuild(db, id);
     if (build === null) throw new FarmError('NOT_FOUND', `there is no build "${id}"`);
-    const [variants, jobs, steps, attempts, checkpoints, agents, usual, glances, reasons] = await Promise.all(
-      [
-        variantsOf(db, id),
-        jobsOfBuild(db, id),
-        stepsOfBuild(db, id),
-        attemptsOfBuild(db, id),
-        listCheckpoints(db, { build: id }),
-        listAgents(db),
-        usualStepTimes(db, build.name),
-        glanceAtJobs(db, [id]),
-        this.asks.reasons([id]),
-      ],
-    );
-    const variantNames = new Map(variants.map((variant) => [variant.id, variant.name]));
-    const agentNames = new Map(agents.map((agent) => [agent.id as string, agent.name]));
-    const sight: Sight = {
-      build: id,
-      variantNames,
-      agentNames,
-      steps: groupByJob(steps, ({ job_id }) => job_id),
-      attempts: groupByJob(attempts, ({ job_id }) => job_id),
-      checkpoints: groupBy(checkpoints, ({ lineage, label }) => `${lineage}@${label}`),
-      usual,
-      asking: reasons.get(id),
-    };
-    const views = jobs.map((job) => jobView(job, sight));
-    const done = steps.filter(({ state }) => state === 'succeeded').length;
+    const [variants, counts, agents, usual, glances, reasons] = await Promise.all([
+      variantsOf(db, id),
+      countSteps(db, [id]),
+      listAgents(db),
+      usualStepTimes(db, build.name),
+      glanceAtJobs(db, [id]),
+      this.asks.reasons([id]),
+    ]);
+    const asking = reasons.get(id);
+    const steps = counts.get(id) ?? { total: 0, done: 0 };
     return {
-      ...toSummary(
-        build,
-        variants,
-        { total: steps.length, done },
-        summariseBuild(build, atAGlance(id, glances), reasons.get(id)),
-      ),
-      manifestSha256: build.manifest_sha256,
-      manifestPath: build.manifest_path,
-      sourceDateEpoch: build.source_date_epoch,
-      pauseBefore: build.pause_before,
-      replicas: build.replicas,
-      waitForReplicas: build.waits_for_replicas === 1,
-      jobs: views,
-      eventSeq,
+      head: {
+        ...toSummary(build, variants, steps, summariseBuild(build, atAGlance(id, glances), asking)),
+        manifestSha256: build.manifest_sha256,
+        manifestPath: build.manifest_path,
+        sourceDateEpoch: build.source_date_epoch,
+        pauseBefore: build.pause_before,
+        replicas: build.replicas,
+        waitForReplicas: build.waits_for_replicas === 1,
+      },
+      variantNames: new Map(variants.map((variant) => [variant.id, variant.name])),
+      agentNames: new Map(agents.map((agent) => [agent.id as string, agent.name])),
+      usual,
+      asking,
     };
   }
+}
+
+interface BuildFacts {
+  readonly head: Omit<BuildDetail, 'jobs' | 'eventSeq'>;
+  readonly variantNames: ReadonlyMap<string, string>;
+  readonly agentNames: ReadonlyMap<string, string>;
+  readonly usual: ReadonlyMap<string, number>;
+  /** Why nothing of the build begins yet. */
+  readonly asking: string | undefined;
 }
 
 function atAGlance(build: BuildId, glances: readonly JobGlance[]): JobsAtAGlance {
@@ -195,29 +227,56 @@ function toSummary(
 }
 
 /** What a job's view is made of. */
-interface Sight {
-  readonly build: BuildId;
-  readonly variantNames: ReadonlyMap<string, string>;
-  readonly agentNames: ReadonlyMap<string, string>;
+interface Sight extends BuildFacts {
   readonly steps: ReadonlyMap<string, readonly StepRow[]>;
   readonly attempts: ReadonlyMap<string, readonly AttemptRow[]>;
   readonly checkpoints: ReadonlyMap<string, readonly CheckpointRow[]>;
-  readonly usual: ReadonlyMap<string, number>;
-  /** Why nothing of the build begins yet. */
-  readonly asking: string | undefined;
+}
+
+function sightOf(
+  facts: BuildFacts,
+  rows: {
+    readonly steps: readonly StepRow[];
+    readonly attempts: readonly AttemptRow[];
+    readonly checkpoints: readonly CheckpointRow[];
+  },
+): Sight {
+  return {
+    ...facts,
+    steps: groupByJob(rows.steps, ({ job_id }) => job_id),
+    attempts: groupByJob(rows.attempts, ({ job_id }) => job_id),
+    checkpoints: groupBy(rows.checkpoints, ({ lineage, label }) => `${lineage}@${label}`),
+  };
+}
+
+function lineageIn({ head, variantNames }: BuildFacts, job: JobRow): string {
+  return lineageOf(head.id, variantNames.get(job.variant_id) ?? '', job.index, job.generation);
+}
+
+function waitingReasonOf({ state, waiting_reason }: JobRow, { asking }: BuildFacts): string {
+  return state === 'blocked' ? (asking ?? waiting_reason) : waiting_reason;
+}
+
+function standingsOf(jobs: readonly JobRow[], facts: BuildFacts): BuildChanges['standings'] {
+  const alike = groupBy(jobs, (job) => `${job.state} ${waitingReasonOf(job, facts)}`);
+  return [...alike.values()].flatMap((group) => {
+    const [example] = group;
+    if (example === undefined) return [];
+    const waitingReason = waitingReasonOf(example, facts);
+    return [{ state: example.state, waitingReason, jobs: group.map(({ id }) => id) }];
+  });
 }
 
 function jobView(job: JobRow, sight: Sight): JobView {
-  const variant = sight.variantNames.get(job.variant_id) ?? '';
   const attempts = sight.attempts.get(job.id) ?? [];
-  const lineage = lineageOf(sight.build, variant, job.index, job.generation);
+  const lineage = lineageIn(sight, job);
   return {
     id: job.id,
-    variant,
+    variant: sight.variantNames.get(job.variant_id) ?? '',
     index: job.index,
     lane: job.lane,
     state: job.state,
-    waitingReason: job.state === 'blocked' ? (sight.asking ?? job.waiting_reason) : job.waiting_reason,
+    waitingReason: waitingReasonOf(job, sight),
     needs: [...job.needs],
     retries: job.retries,
     steps: (sight.steps.get(job.id) ?? []).map((step) => stepView(step, lineage, attempts, sight)),

@@ -78,11 +78,15 @@ export class EventsController {
     stream.end();
   }
 
-  /** `latest`: behind the newest event there is, for who looks at all the rest by itself. */
+  /**
+   * `latest`: behind the newest event there is, for who looks at all the rest by itself. So is a number that is not reached yet: it is of a record that was there
+   * before a backup was restored, and nothing would come until it is.
+   */
   async #positionOf(text: string | undefined): Promise<number> {
     if (text === undefined || text === '') return 0;
-    if (text === 'latest') return await lastEventSeq(this.store.db);
-    if (/^\d{1,15}$/.test(text)) return Number(text);
+    const last = await lastEventSeq(this.store.db);
+    if (text === 'latest') return last;
+    if (/^\d{1,15}$/.test(text)) return Math.min(Number(text), last);
     throw new FarmError('INVALID', `after: found "${text}"; expected the number of an event, or latest`);
   }
 }

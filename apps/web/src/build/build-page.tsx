@@ -1,17 +1,17 @@
 import { Link } from 'wouter';
 import type { BuildDetail } from '#libs/contracts';
-import { describeStandings, viewOf, type WatchModel } from '#libs/watch';
+import { describeStandings, headOf, type WatchModel } from '#libs/watch';
 import { Answer } from '../kit/answer.js';
 import { ClockTime, DateTime, Elapsed } from '../kit/moments.js';
 import { PageHead } from '../kit/page-head.js';
 import { Progress } from '../kit/progress.js';
 import { StateMark } from '../kit/state-mark.js';
 import { pathOf } from '../session/farm-api.js';
-import { useFarm } from '../session/use-farm.js';
 import { ArtifactsView } from './artifacts-view.js';
 import { BuildActions } from './build-actions.js';
 import { StepsView } from './steps-view.js';
 import { TimelineView } from './timeline-view.js';
+import { useBuild } from './use-build.js';
 import { useWatchModel } from './use-watch-model.js';
 
 export type BuildView = 'steps' | 'timeline' | 'artifacts';
@@ -30,7 +30,7 @@ interface BuildPageProps {
 
 export function BuildPage({ build, view }: BuildPageProps) {
   const path = pathOf`/builds/${build}`;
-  const answer = useFarm<BuildDetail>(path);
+  const answer = useBuild(path);
   return (
     <Answer of={answer} what={`build ${build}`}>
       {(detail) => <KnownBuild key={detail.id} build={detail} path={path} view={view} />}
@@ -76,7 +76,7 @@ function KnownBuild({ build, path, view }: KnownBuildProps) {
 
 function Facts({ model }: { readonly model: WatchModel }) {
   const { build } = model;
-  const { wish, variants, warning, since, endedAt, steps } = viewOf(model);
+  const { wish, variants, warning, since, endedAt, steps } = headOf(model);
   return (
     <>
       <div className="facts">

@@ -57,6 +57,19 @@ describe('the matrix of a build', () => {
     ]);
   });
 
+  it('keeps the lines of variants to which nothing happened', () => {
+    const [first, ...others] = build.jobs;
+    const jobs = [
+      { ...first!, steps: first!.steps.map((each) => ({ ...each, state: 'succeeded' as const })) },
+    ];
+    const model = { ...startModel(build), transfers: matrix.transfers };
+    const next = matrixOf({ ...model, build: { ...build, jobs: [...jobs, ...others] } }, matrix);
+    expect(next.lines[0]?.cells.map((cell) => cell?.mark)).toEqual(['done', 'reused', 'done']);
+    expect(next.lines[1]).toBe(matrix.lines[1]);
+    const paused = matrixOf({ ...model, build: { ...build, pauseBefore: 'pop' } }, matrix);
+    expect(paused.lines[1]?.cells[0]?.mark).toBe('paused');
+  });
+
   it('says who runs it, and why nobody does', () => {
     expect(matrix.lines.map(({ agents, remark }) => [agents, remark])).toEqual([
       [['tank'], 'as in b-0000000009'],

@@ -1,5 +1,14 @@
 import type { BuildDetail, JobView, StepView } from '#libs/contracts';
-import { variantStandings, viewOf, type StepMark, type VariantStanding, type WatchModel } from '#libs/watch';
+import {
+  jobsByVariant,
+  optionalVariants,
+  rowsOf,
+  standingOf,
+  type StepMark,
+  type VariantStanding,
+  type WatchModel,
+  type WatchRow,
+} from '#libs/watch';
 
 export interface MatrixCell {
   readonly job: JobView;
@@ -16,40 +25,79 @@ export interface MatrixLine {
   /** Why nothing of it runs, or what is done beside steps; empty when there is nothing to say. */
   readonly remark: string;
   readonly cells: readonly (MatrixCell | null)[];
+  /** What it is made of. */
+  readonly jobs: readonly JobView[];
 }
 
 export interface Matrix {
   readonly steps: readonly { readonly name: string; readonly message: string }[];
   readonly lines: readonly MatrixLine[];
+  /** What each line depends on beside its jobs. */
+  readonly pauseBefore: string | null;
+  readonly transfers: WatchModel['transfers'];
 }
 
-/** All steps of all variants. Variants may lack steps that others have; a step of the same name is the same step. */
-export function matrixOf(model: WatchModel): Matrix {
-  const { build } = model;
-  const view = viewOf(model);
-  const cells = new Map<string, Map<string, MatrixCell>>();
-  const remarks = new Map<string, string[]>();
-  const agents = new Map<string, string[]>();
-  build.jobs.forEach((job, at) => {
-    const row = view.rows[at];
-    const own = entryOf(cells, job.variant, () => new Map<string, MatrixCell>());
-    job.steps.forEach((step, index) => {
-      const mark = step.reusedFrom !== null ? 'reused' : (row?.marks[index] ?? 'waiting');
-      own.set(step.name, { job, step, mark });
-    });
-    if (row !== undefined && row.remark !== '')
-      entryOf(remarks, job.variant, (): string[] => []).push(row.remark);
-    if (row?.agent != null) entryOf(agents, job.variant, (): string[] => []).push(row.agent);
+/**
+ * All steps of all variants. Variants may lack steps that others have; a step of the same name is the same step.
+ *
+ * @param before of the same build: lines whose jobs are the same objects are taken over
+ */
+export function matrixOf(
+  { build, transfers }: Pick<WatchModel, 'build' | 'transfers'>,
+  before: Matrix | null = null,
+): Matrix {
+  const { pauseBefore } = build;
+  const steps = before?.steps ?? stepsInOrder(build);
+  const byVariant = jobsByVariant(build);
+  const known = before?.pauseBefore === pauseBefore && before.transfers === transfers ? before.lines : [];
+  const kept = build.variants.map((variant, at) => {
+    const line = known[at];
+    return line?.variant === variant && areSame(line.jobs, byVariant.get(variant) ?? []) ? line : null;
   });
-  const steps = stepsInOrder(build);
-  const lines = variantStandings(build).map((standing) => ({
+  const changed = build.variants.flatMap((variant, at) =>
+    kept[at] === null ? (byVariant.get(variant) ?? []) : [],
+  );
+  const rows = new Map(rowsOf({ build, transfers }, changed).map((row, at) => [changed[at], row]));
+  const optional = optionalVariants(build);
+  const lines = build.variants.map(
+    (variant, at) =>
+      kept[at] ??
+      lineOf(standingOf(variant, byVariant.get(variant) ?? [], optional), {
+        steps,
+        jobs: byVariant.get(variant) ?? [],
+        rows,
+      }),
+  );
+  return { steps, lines, pauseBefore, transfers };
+}
+
+function areSame(some: readonly JobView[], others: readonly JobView[]): boolean {
+  return some.length === others.length && some.every((job, at) => job === others[at]);
+}
+
+interface LineParts {
+  readonly steps: Matrix['steps'];
+  readonly jobs: readonly JobView[];
+  readonly rows: ReadonlyMap<JobView | undefined, WatchRow>;
+}
+
+function lineOf(standing: VariantStanding, { steps, jobs, rows }: LineParts): MatrixLine {
+  const cells = new Map<string, MatrixCell>();
+  for (const job of jobs) {
+    job.steps.forEach((step, index) => {
+      const mark = step.reusedFrom !== null ? 'reused' : (rows.get(job)?.marks[index] ?? 'waiting');
+      cells.set(step.name, { job, step, mark });
+    });
+  }
+  const own = jobs.flatMap((job) => rows.get(job) ?? []);
+  return {
     variant: standing.name,
     standing,
-    agents: [...new Set(agents.get(standing.name))],
-    remark: remarks.get(standing.name)?.[0] ?? '',
-    cells: steps.map(({ name }) => cells.get(standing.name)?.get(name) ?? null),
-  }));
-  return { steps, lines };
+    agents: [...new Set(own.flatMap(({ agent }) => agent ?? []))],
+    remark: own.find(({ remark }) => remark !== '')?.remark ?? '',
+    cells: steps.map(({ name }) => cells.get(name) ?? null),
+    jobs,
+  };
 }
 
 /** By their place in the manifest. */
@@ -60,12 +108,4 @@ function stepsInOrder({ jobs }: BuildDetail): Matrix['steps'] {
   return [...byName.values()]
     .sort((a, b) => a.index - b.index)
     .map(({ name, message }) => ({ name, message }));
-}
-
-function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { useSearch } from 'wouter';
 import type { WatchModel } from '#libs/watch';
 import { lookOf } from '../kit/state-looks.js';
@@ -18,7 +18,7 @@ interface Place {
 
 /** The matrix of the build, and what is known of the cell where the cursor is. That place is in the address. */
 export function StepsView({ model, path }: { readonly model: WatchModel; readonly path: string }) {
-  const matrix = useMemo(() => matrixOf(model), [model]);
+  const matrix = useMatrix(model);
   const [place, setPlace] = usePlace(matrix);
   const cell = cellAt(matrix, place);
   return (
@@ -33,6 +33,15 @@ export function StepsView({ model, path }: { readonly model: WatchModel; readonl
       )}
     </div>
   );
+}
+
+function useMatrix({ build, transfers }: WatchModel): Matrix {
+  const before = useRef<Matrix | null>(null);
+  const matrix = useMemo(() => matrixOf({ build, transfers }, before.current), [build, transfers]);
+  useEffect(() => {
+    before.current = matrix;
+  }, [matrix]);
+  return matrix;
 }
 
 interface LayoutProps {

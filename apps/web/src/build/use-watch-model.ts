@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { BuildDetail } from '#libs/contracts';
-import { startModel, withBuild, withEvent, type WatchModel } from '#libs/watch';
+import { startModel, withEvent, type WatchModel } from '#libs/watch';
 import { useLive } from '../live/live.js';
 
 /** The newest view of the build, with what only events tell: warnings, and how far transfers are. */
@@ -14,5 +14,5 @@ export function useWatchModel(build: BuildDetail): WatchModel {
       }),
     [subscribe, build.id],
   );
-  return withBuild(told, build);
+  return useMemo(() => ({ ...told, build }), [told, build]);
 }

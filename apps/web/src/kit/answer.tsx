@@ -1,13 +1,17 @@
 import type { UseQueryResult } from '@tanstack/react-query';
 import { useEffect, useState, type ReactNode } from 'react';
 import { inWords } from '../session/api-failure.js';
+import { showControls } from '../session/visible-text.js';
 import { Failure } from './failure.js';
 import { ClockTime } from './moments.js';
 
 const SLOW_MS = 3_000;
 
 interface AnswerProps<T> {
-  readonly of: UseQueryResult<T>;
+  readonly of: Pick<
+    UseQueryResult<T>,
+    'data' | 'isError' | 'error' | 'failureReason' | 'dataUpdatedAt' | 'refetch'
+  >;
   /** What is being waited for: `the build`. */
   readonly what: string;
   readonly children: (data: T) => ReactNode;
@@ -19,7 +23,7 @@ export function Answer<T>({ of, what, children }: AnswerProps<T>) {
     return of.isError ? (
       <Failure error={of.error} onRetry={() => void of.refetch()} />
     ) : (
-      <Waiting what={what} />
+      <Waiting what={what} failure={of.failureReason} />
     );
   }
   return (
@@ -27,7 +31,7 @@ export function Answer<T>({ of, what, children }: AnswerProps<T>) {
       {of.isError && (
         <p className="old-data" role="status">
           <strong>
-            Old data: {what} as of <ClockTime at={of.dataUpdatedAt} />.
+            Old data: {showControls(what)} as of <ClockTime at={of.dataUpdatedAt} />.
           </strong>{' '}
           {inWords(of.error).message}{' '}
           <button type="button" onClick={() => void of.refetch()}>
@@ -40,15 +44,26 @@ export function Answer<T>({ of, what, children }: AnswerProps<T>) {
   );
 }
 
-function Waiting({ what }: { readonly what: string }) {
+interface WaitingProps {
+  readonly what: string;
+  /** Of the last try; `null` while the first is under way. */
+  readonly failure: unknown;
+}
+
+function Waiting({ what, failure }: WaitingProps) {
   const [isSlow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), SLOW_MS);
     return () => clearTimeout(timer);
   }, []);
+  const thing = showControls(what);
   return (
     <p className="waiting" role="status">
-      {isSlow ? `The farm takes long to answer; still waiting for ${what}.` : `Loading ${what}…`}
+      {failure !== null
+        ? `${inWords(failure).message} Trying again; still waiting for ${thing}.`
+        : isSlow
+          ? `The farm takes long to answer; still waiting for ${thing}.`
+          : `Loading ${thing}…`}
     </p>
   );
 }

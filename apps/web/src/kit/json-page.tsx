@@ -1,6 +1,7 @@
 import { useSearch } from 'wouter';
 import { API } from '../session/farm-api.js';
 import { useFarm } from '../session/use-farm.js';
+import { showControls } from '../session/visible-text.js';
 import { Answer } from './answer.js';
 import { PageHead } from './page-head.js';
 
@@ -11,7 +12,7 @@ export function JsonPage({ path }: { readonly path: string }) {
   const answer = useFarm<unknown>(whole);
   return (
     <section className="json-page">
-      <PageHead title="JSON" json={whole} aside={<code>GET {API + whole}</code>} />
+      <PageHead title="JSON" json={whole} aside={<code>GET {showControls(API + whole)}</code>} />
       <Answer of={answer} what="the answer">
         {(data) => (
           <pre tabIndex={0} aria-label={`Answer of ${API + whole}`}>

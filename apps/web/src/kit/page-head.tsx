@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
+import { showControls } from '../session/visible-text.js';
 
 interface PageHeadProps {
   readonly title: string;
@@ -11,7 +12,9 @@ interface PageHeadProps {
 }
 
 /** The head of every page: what it is of, and where its data is. */
-export function PageHead({ title, aside, json, actions }: PageHeadProps) {
+export function PageHead({ title: given, aside, json, actions }: PageHeadProps) {
+  // It may be of the address, which somebody else may have made.
+  const title = showControls(given);
   return (
     <header className="page-head">
       <title>{`${title} · distrofarm`}</title>

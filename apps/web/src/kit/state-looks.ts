@@ -31,6 +31,7 @@ const LOOKS: Readonly<Record<ShownState, Look>> = {
   blocked: { glyph: '◦', word: 'blocked', tone: 'calm' },
 };
 
+/** A farm of a newer version may have states that this page does not know: those are shown as their own words. */
 export function lookOf(state: ShownState): Look {
-  return LOOKS[state];
+  return (LOOKS as Readonly<Partial<typeof LOOKS>>)[state] ?? { glyph: '?', word: state, tone: 'calm' };
 }

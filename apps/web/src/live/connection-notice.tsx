@@ -11,7 +11,7 @@ export function ConnectionNotice() {
           <strong>
             Old data: what you see is of <ClockTime at={connection.since} />.
           </strong>{' '}
-          Not connected since then ({connection.why}); trying again.
+          Not connected since then. {connection.why} Trying again.
         </p>
       )}
       {connection.kind === 'live' && <span className="hidden">Connected.</span>}

@@ -1,8 +1,8 @@
 import type { FarmEvent } from '#libs/contracts';
 import { retryDelays, ServerEventParser } from '#libs/event-stream';
-import { isPassing, NotReached } from '../session/api-failure.js';
-import type { FarmApi } from '../session/farm-api.js';
-import { showUnseen } from '../session/visible-text.js';
+import { inWords, NotReached, notTheFarm, Refused } from '../session/api-failure.js';
+import { contentTypeOf, type FarmApi } from '../session/farm-api.js';
+import { parseShown } from '../session/visible-text.js';
 
 /** The coordinator sends at least a comment every two seconds. */
 const SILENCE_MS = 12_000;
@@ -13,12 +13,14 @@ export interface FarmListener {
   /** Events come in from now on. What changed before is not among them the first time. */
   opened(): void;
   event(event: FarmEvent): void;
-  /** Nothing comes in. It is tried again, until it works or the farm refuses. */
+  /** Events did not come one behind the other: some are missing, came twice, or are of a record that was restored. */
+  disordered(): void;
+  /** Nothing comes in, for this reason, as a sentence. It is tried again until it works, unless the token does not hold. */
   lost(why: string): void;
 }
 
 /**
- * Follows the farm until the signal: over any number of connections, each going on behind the last event that came. Returns when the farm refuses,
+ * Follows the farm until the signal: over any number of connections, each going on behind the last event that came. Returns when the token does not hold,
  * which whoever made the API is told.
  */
 export async function followFarm(
@@ -27,34 +29,40 @@ export async function followFarm(
   signal: AbortSignal,
   pause = pauseFor,
 ): Promise<void> {
-  let position = 'latest';
+  let last: number | null = null;
   let delays = retryDelays(DELAYS);
-  while (!signal.aborted) {
-    const before = position;
+  const isEnded = (): boolean => signal.aborted;
+  while (!isEnded()) {
+    const before: number | null = last;
+    let waitMs = 0;
     try {
-      for await (const event of eventsBehind(api, position, listener, signal)) {
-        position = String(event.seq);
-        listener.event(event);
+      for await (const event of eventsBehind(api, last, listener, signal)) {
+        if (last === null || event.seq > last) listener.event(event);
+        if (last !== null && event.seq !== last + 1) listener.disordered();
+        last = event.seq;
       }
     } catch (error) {
-      if (!isPassing(error)) return;
-      listener.lost((error as Error).message);
+      if (isEnded() || (error instanceof Refused && error.status === 401)) return;
+      listener.lost(inWords(error).message);
+      if (error instanceof Refused) waitMs = error.retryAfterMs ?? DELAYS.maxMs;
     }
-    if (position !== before) delays = retryDelays(DELAYS);
-    await pause(delays.next().value, signal);
+    if (last !== before) delays = retryDelays(DELAYS);
+    await pause(Math.max(waitMs, delays.next().value), signal);
   }
 }
 
 async function* eventsBehind(
   api: Pick<FarmApi, 'open'>,
-  position: string,
+  last: number | null,
   listener: FarmListener,
   signal: AbortSignal,
 ): AsyncGenerator<FarmEvent> {
   const silent = new AbortController();
   const both = AbortSignal.any([signal, silent.signal]);
   const headers = { Accept: 'text/event-stream' };
-  const response = await api.open(`/events?after=${position}`, { signal: both, headers });
+  const response = await api.open(`/events?after=${last ?? 'latest'}`, { signal: both, headers });
+  const type = contentTypeOf(response);
+  if (type !== 'text/event-stream') throw notTheFarm(type);
   if (response.body === null) return;
   listener.opened();
   const parser = new ServerEventParser();
@@ -64,17 +72,24 @@ async function* eventsBehind(
       const timer = setTimeout(() => silent.abort(), SILENCE_MS);
       const { done, value } = await reader.read().finally(() => clearTimeout(timer));
       if (done) return;
-      for (const { data } of parser.push(value)) yield JSON.parse(showUnseen(data)) as FarmEvent;
+      for (const { data } of parser.push(value)) yield eventOf(data);
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof NotReached) throw error;
     throw new NotReached(
       silent.signal.aborted ? `nothing came for ${SILENCE_MS / 1000} s` : 'the connection broke off',
+      null,
       { cause: error },
     );
   } finally {
     void reader.cancel().catch(() => undefined);
   }
+}
+
+function eventOf(data: string): FarmEvent {
+  const event = parseShown(data) as Partial<FarmEvent> | null;
+  if (typeof event?.seq !== 'number') throw new NotReached('what came is no event of a farm');
+  return event as FarmEvent;
 }
 
 async function pauseFor(ms: number, signal: AbortSignal): Promise<void> {

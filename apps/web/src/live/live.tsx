@@ -46,6 +46,7 @@ export function Live({ children }: { readonly children: ReactNode }) {
         refresher.take(event);
         for (const tell of listeners) tell(event);
       },
+      disordered: () => refresher.everything(),
       lost: (why: string) =>
         setConnection((before) =>
           before.kind === 'lost' ? { ...before, why } : { kind: 'lost', since: Date.now(), why },

@@ -2,8 +2,10 @@ import type { QueryClient } from '@tanstack/react-query';
 import type { FarmEvent } from '#libs/contracts';
 import { touches } from './touches.js';
 
-/** A burst of events costs one look. */
-const GATHER_MS = 250;
+/** What one report tells comes as several events. */
+const GATHER_MS = 50;
+/** A burst of events costs a few looks. */
+const REST_MS = 200;
 /** What takes long to answer is not asked for all the time: a build of a thousand variants is megabytes. */
 const REST_PER_LOOK = 2;
 
@@ -50,7 +52,7 @@ export class Refresher {
       this.#asked.delete(path);
       const began = performance.now();
       await this.queries.refetchQueries({ queryKey: [path], exact: true, type: 'active' });
-      await this.pause((performance.now() - began) * REST_PER_LOOK);
+      await this.pause(Math.max(REST_MS, (performance.now() - began) * REST_PER_LOOK));
     }
   }
 }

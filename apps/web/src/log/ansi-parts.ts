@@ -18,6 +18,8 @@ const MOVES = /\u001b\[[0-?]*[ -/]*[@-ln-~]/g;
 
 /** A longer line is cut in the view; it is whole in the log that one saves. Characters. */
 const MOST_SHOWN = 2_000;
+/** Of a line of megabytes no more is looked at; what it moves the cursor by is among it. */
+const LOOKED_AT = 10 * MOST_SHOWN;
 
 /**
  * A line of a log as text with looks. Escape sequences for colours and weights are rendered, those that move a cursor are left out, and every other
@@ -25,6 +27,7 @@ const MOST_SHOWN = 2_000;
  */
 export function ansiParts(line: string): readonly AnsiPart[] {
   const shown = line
+    .slice(0, LOOKED_AT)
     .replace(MOVES, '')
     .slice(0, MOST_SHOWN)
     .split(LOOKS)

@@ -1,7 +1,7 @@
 import { retryDelays } from '#libs/event-stream';
 import { describeLogGap, readLogEnd, type LogEnd } from '#libs/watch';
-import { inWords, isPassing, NotReached } from '../session/api-failure.js';
-import { pathOf, type FarmApi } from '../session/farm-api.js';
+import { inWords, isPassing, NotReached, notTheFarm } from '../session/api-failure.js';
+import { contentTypeOf, pathOf, type FarmApi } from '../session/farm-api.js';
 import { linesOf, type LogLine, type LogPiece } from './log-lines.js';
 import { EMPTY_WINDOW, withNewer, withOlder, type LogWindow } from './log-window.js';
 
@@ -195,15 +195,17 @@ export class AttemptLog {
     const begin = mayStartInside && from > 0 ? from - 1 : from;
     const path = pathOf`/attempts/${this.attempt}/log?offset=${begin}&length=${length + (from - begin)}`;
     const response = await this.api.open(path, { signal });
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const bytes = await bytesOf(response);
     this.#heard(response, begin + bytes.length);
     const { isOver, size } = this.#view;
     return linesOf(bytes, begin, begin < from, isOver && begin + bytes.length >= size);
   }
 
-  #heard({ headers }: Response, known: number): void {
+  #heard(response: Response, known: number): void {
+    const { headers } = response;
+    if (!headers.has('distrofarm-log-bytes')) throw notTheFarm(contentTypeOf(response));
     const end = readLogEnd((name) => headers.get(name));
-    const size = Math.max(known, Number(headers.get('distrofarm-log-bytes') ?? 0), this.#view.size);
+    const size = Math.max(known, Number(headers.get('distrofarm-log-bytes')), this.#view.size);
     this.#show({ size, lost: null, isOver: end.isComplete, gap: describeLogGap(end, this.attempt) });
   }
 
@@ -243,7 +245,7 @@ export class AttemptLog {
         gathered.push(read.value);
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new NotReached('the connection broke off', { cause: error });
+      throw new NotReached('the connection broke off', null, { cause: error });
     } finally {
       gathered.flush();
       void reader?.cancel().catch(() => undefined);
@@ -288,6 +290,14 @@ export class AttemptLog {
   #show(change: Partial<LogView>): void {
     this.#view = { ...this.#view, ...change };
     for (const tell of this.#listeners) tell();
+  }
+}
+
+async function bytesOf(response: Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw new NotReached('the answer of the farm broke off', null, { cause: error });
   }
 }
 

@@ -72,11 +72,13 @@ function lineOf(bytes: Uint8Array, offset: number): LogLine {
 const ERROR = /^(E:|error\b|fatal\b|panic\b)|\b(error|fatal):/i;
 const WARNING = /^(W:|warn(ing)?\b)|\bwarning:/i;
 
+/** A line says early what it is of. Characters. */
+const LEVEL_WITHIN = 2_000;
 const COLOURS = /\u001b\[[0-9;:]*m/g;
 
 function levelOf(stream: LogLine['stream'], text: string): LogLevel {
   if (stream === 'note') return saysLoss(stream, text) ? 'error' : 'note';
-  const words = text.replace(COLOURS, '');
+  const words = text.slice(0, LEVEL_WITHIN).replace(COLOURS, '');
   if (ERROR.test(words)) return 'error';
   return WARNING.test(words) ? 'warning' : 'plain';
 }

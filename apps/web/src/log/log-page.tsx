@@ -2,13 +2,14 @@ import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { Link, useSearch } from 'wouter';
 import type { BuildDetail, JobView } from '#libs/contracts';
 import { describeEnd, formatBytes, jobLabels } from '#libs/watch';
+import { useBuild } from '../build/use-build.js';
 import { useDownload } from '../build/use-download.js';
 import { Failure } from '../kit/failure.js';
 import { PageHead } from '../kit/page-head.js';
 import { StateMark } from '../kit/state-mark.js';
 import { pathOf } from '../session/farm-api.js';
 import { useSession } from '../session/session.js';
-import { useFarm } from '../session/use-farm.js';
+import { showControls } from '../session/visible-text.js';
 import { AttemptLog, type LogView } from './attempt-log.js';
 import { LogList } from './log-list.js';
 import { LogPosition } from './log-position.js';
@@ -22,7 +23,7 @@ interface LogPageProps {
 /** The log of one attempt; `?at=` in the address is the line that is looked at. */
 export function LogPage({ build, attempt }: LogPageProps) {
   const path = pathOf`/builds/${build}`;
-  const detail = useFarm<BuildDetail>(path);
+  const detail = useBuild(path);
   const { api } = useSession();
   const asked = atOf(useSearch());
   const [log, setLog] = useState<AttemptLog | null>(null);
@@ -64,7 +65,8 @@ function Head({ build, attempt: id, path, detail }: HeadProps) {
   return (
     <>
       <p className="trail">
-        <Link href={`/builds/${build}`}>{detail?.name ?? build}</Link> <code className="id">{build}</code>
+        <Link href={`/builds/${build}`}>{detail?.name ?? showControls(build)}</Link>{' '}
+        <code className="id">{showControls(build)}</code>
       </p>
       <PageHead
         title={title}

@@ -2,7 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { useSearchParams } from 'wouter';
 import type { BuildPage, BuildState } from '#libs/contracts';
-import { Failure } from '../kit/failure.js';
+import { Answer } from '../kit/answer.js';
 import { PageHead } from '../kit/page-head.js';
 import { useSession } from '../session/session.js';
 import { BuildTable } from './build-table.js';
@@ -69,10 +69,15 @@ export function BuildsPage() {
           onChange={(event) => change('user', event.target.value)}
         />
       </form>
-      {pages.isError && <Failure error={pages.error} onRetry={() => void pages.refetch()} />}
-      {pages.isPending && <p className="waiting">Loading the builds…</p>}
-      {pages.isSuccess && builds.length === 0 && <p className="none">There is no such build.</p>}
-      {builds.length > 0 && <BuildTable builds={builds} label="Builds" />}
+      <Answer of={pages} what="the builds">
+        {() =>
+          builds.length === 0 ? (
+            <p className="none">There is no such build.</p>
+          ) : (
+            <BuildTable builds={builds} label="Builds" />
+          )
+        }
+      </Answer>
       {pages.hasNextPage && (
         <button type="button" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
           Older builds

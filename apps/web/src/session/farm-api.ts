@@ -1,7 +1,7 @@
-import type { FarmErrorBody } from '#libs/contracts';
 import { farmClock } from '../live/farm-clock.js';
-import { NotReached, Refused } from './api-failure.js';
-import { showUnseen } from './visible-text.js';
+import { NotReached, notTheFarm, Refused } from './api-failure.js';
+import { refusalOf } from './refusal-of.js';
+import { parseShown } from './visible-text.js';
 
 export const API = '/api/v1';
 /** A coordinator that has not begun to answer by then is told as one that is not reached. */
@@ -66,6 +66,7 @@ export class FarmApi {
         late.signal.aborted
           ? `the farm has not answered for ${timeoutMs / 1000} s`
           : 'the farm cannot be reached',
+        null,
         { cause: error },
       );
     } finally {
@@ -74,25 +75,26 @@ export class FarmApi {
   }
 
   async #refusal(response: Response): Promise<Refused> {
-    const body = (await response.json().catch(() => null)) as Partial<FarmErrorBody> | null;
-    const refusal = new Refused(
-      body?.code ?? 'UNEXPECTED',
-      response.status,
-      showUnseen(body?.message ?? `the farm answered with status ${response.status}, and no reason`),
-      body?.hint ?? null,
-      body?.problems ?? [],
-    );
-    if (response.status === 401) this.onSignedOut(refusal);
+    const body = await response.text().catch(() => '');
+    const refusal = refusalOf(response.status, response.headers.get('retry-after'), body);
+    if (refusal.status === 401) this.onSignedOut(refusal);
     return refusal;
   }
 
   async #json<T>(response: Response): Promise<T> {
+    const type = contentTypeOf(response);
+    if (type !== 'application/json') throw notTheFarm(type);
     try {
-      return JSON.parse(showUnseen(await response.text())) as T;
+      return parseShown(await response.text()) as T;
     } catch (error) {
-      throw new NotReached('the answer of the farm broke off', { cause: error });
+      throw new NotReached('the answer of the farm broke off', null, { cause: error });
     }
   }
+}
+
+/** Without its parameters; `null` where there is none. */
+export function contentTypeOf({ headers }: Response): string | null {
+  return headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? null;
 }
 
 /** `/builds/${id}` with each value encoded as one component. */

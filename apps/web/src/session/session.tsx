@@ -1,7 +1,7 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { createContext, useCallback, useContext, useMemo, useRef, useState, type ReactNode } from 'react';
 import type { WhoAmI } from '#libs/contracts';
-import { isPassing } from './api-failure.js';
+import { isPassing, Refused } from './api-failure.js';
 import { FarmApi } from './farm-api.js';
 import { SignInPage } from './sign-in-page.js';
 import { storedToken, storeToken } from './token-store.js';
@@ -69,6 +69,8 @@ function makeQueries(): QueryClient {
         refetchOnWindowFocus: false,
         refetchOnReconnect: false,
         retry: (failures, error) => isPassing(error) && failures < 3,
+        retryDelay: (failures, error) =>
+          error instanceof Refused && error.retryAfterMs !== null ? error.retryAfterMs : 1000 * 2 ** failures,
       },
       mutations: { networkMode: 'always' },
     },
