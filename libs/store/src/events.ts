@@ -1,5 +1,5 @@
 import type { Insertable, Selectable, Transaction } from 'kysely';
-import type { BuildId, FarmEvent } from '#libs/contracts';
+import type { AgentId, BuildId, EventType, FarmEvent } from '#libs/contracts';
 import { lastNumber, takeNumbers } from './counters.js';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
@@ -44,6 +44,40 @@ export async function readEvents(db: Db, query: EventQuery): Promise<readonly Fa
   let select = db.selectFrom('events').selectAll().where('seq', '>', query.after);
   if (query.build !== undefined) select = select.where('build_id', '=', query.build);
   const rows = await select.orderBy('seq').limit(query.limit).execute();
+  return rows.map(fromRow);
+}
+
+/** The newest `limit` of a build that are of these types, in order. */
+export async function eventsOfBuild(
+  db: Db,
+  build: BuildId,
+  { types, limit }: { readonly types: readonly EventType[]; readonly limit: number },
+): Promise<readonly FarmEvent[]> {
+  const rows = await db
+    .selectFrom('events')
+    .selectAll()
+    .where('build_id', '=', build)
+    .where('type', 'in', [...types])
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(fromRow).toReversed();
+}
+
+/** What became of an agent itself, newest first: its events that are of no build. */
+export async function eventsOfAgent(
+  db: Db,
+  agent: AgentId,
+  { before, limit }: { readonly before: number | null; readonly limit: number },
+): Promise<readonly FarmEvent[]> {
+  // The index is of such events only.
+  let select = db
+    .selectFrom('events')
+    .selectAll()
+    .where('agent_id', '=', agent)
+    .where('build_id', 'is', null);
+  if (before !== null) select = select.where('seq', '<', before);
+  const rows = await select.orderBy('seq', 'desc').limit(limit).execute();
   return rows.map(fromRow);
 }
 

@@ -13,6 +13,7 @@ import {
   ResumeBuild,
   SubmitBuild,
   SubmittedBuild,
+  TakeoverList,
   type AcceptedSubmission,
 } from '#libs/contracts';
 import { Needs, requireMayChange, TheCaller, type Caller } from '../access/caller.js';
@@ -22,6 +23,7 @@ import { ExplainBuild } from '../builds/explain-build.js';
 import { ReadsOfBuild } from '../builds/reads-of-build.js';
 import { PreviewBuild } from '../builds/preview-build.js';
 import { SubmitBuilds } from '../builds/submit-builds.js';
+import { TakeoversOfBuild } from '../builds/takeovers-of-build.js';
 import { listBuildsQuery } from './list-builds-query.js';
 import type { z } from 'zod';
 
@@ -35,6 +37,7 @@ export class BuildsController {
     private readonly actions: BuildActions,
     private readonly views: BuildViews,
     private readonly explanations: ExplainBuild,
+    private readonly takeoversOfBuild: TakeoversOfBuild,
     private readonly readsOfBuild: ReadsOfBuild,
   ) {}
 
@@ -84,6 +87,12 @@ export class BuildsController {
   @ApiOkResponse({ standardSchema: BuildReads })
   async reads(@Param('build') reference: string): Promise<BuildReads> {
     return await this.readsOfBuild.reads(await this.views.resolve(reference));
+  }
+
+  @Get(':build/takeovers')
+  @ApiOkResponse({ standardSchema: TakeoverList })
+  async takeovers(@Param('build') reference: string): Promise<TakeoverList> {
+    return await this.takeoversOfBuild.list(await this.views.resolve(reference));
   }
 
   @Post(':build/pause')
