@@ -40,4 +40,31 @@ describe('agents in the browser', () => {
     await page.getByRole('button', { name: 'Undrain' }).click();
     await page.getByRole('row', { name: /idle.*tank/ }).waitFor();
   });
+
+  it('are paused with a reason and an end, and have a history', async () => {
+    const failing = farm.scenario([{ name: 'pop' }, { name: 'iso', body: 'exit 3' }], { name: 'Rescue' });
+    const id = await farm.submit(failing);
+    await farm.atRest(id);
+    const page = await browser.open(farm.url, farm.adminToken, '/agents/tank');
+    await page.getByRole('button', { name: 'Pause…' }).click();
+    const dialog = page.getByRole('alertdialog', { name: 'Pause tank?' });
+    await dialog.getByLabel('Paused').selectOption('for an hour');
+    await dialog.getByRole('textbox').fill('new firmware');
+    await dialog.getByRole('button', { name: 'Pause it' }).click();
+    await page.getByText(/^admin: new firmware until \d{4}-/).waitFor();
+    const history = page.getByRole('table', { name: 'History' });
+    await history.getByRole('rowheader', { name: /^paused by admin: new firmware until / }).waitFor();
+    await page.getByRole('button', { name: 'Unpause' }).click();
+    await history.getByRole('rowheader', { name: 'unpaused by admin' }).waitFor();
+    const heads = await history.getByRole('rowheader').allTextContents();
+    expect(heads.slice(0, 3)).toEqual([
+      'unpaused by admin',
+      expect.stringMatching(/^paused by admin: new firmware until /),
+      `ran main of Rescue ${id}`,
+    ]);
+    expect(heads.slice(-2)).toEqual(['started', 'enrolled by admin']);
+    await history.getByRole('row', { name: /Rescue.*iso exited with status 3/ }).waitFor();
+    await history.getByRole('link', { name: 'main' }).first().click();
+    await page.getByText('The end of the log.').waitFor();
+  });
 });

@@ -31,6 +31,7 @@ const pages: Readonly<Record<string, string>> = {
   agents: '/agents',
   agent: '/agents/agent0',
   json: `/json/builds/${demo.failed}`,
+  nowhere: '/nowhere',
 };
 try {
   for (const [look, options] of Object.entries(LOOKS)) await shoot(look, options);

@@ -7,6 +7,7 @@ import { run } from '../../apps/cli/src/distrofarm/run.js';
 import type { Output } from '../../apps/cli/src/distrofarm/io.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
+import type { AgentHistory } from '#libs/contracts';
 
 jest.setTimeout(300_000);
 
@@ -209,6 +210,30 @@ describe('distrofarm on a real farm', () => {
     ]);
     await running.open('b');
     await farm.atRest(second!);
+  });
+
+  it('tells what an agent ran and what became of it, page by page', async () => {
+    const id = (await said('submit', await twoSteps('exit 3').write())).trim();
+    await farm.atRest(id);
+    await said('agents', 'pause', 'agent0', '--why', 'new firmware', '--for', '2h');
+    await said('agents', 'unpause', 'agent0');
+    const lines = (await said('agents', 'history', 'agent0', '--limit', '3')).split('\n');
+    expect(lines[1]).toMatch(/^\S+ \S+ +unpaused by admin/);
+    expect(lines[2]).toMatch(/ paused by admin: new firmware until \d{4}-/);
+    expect(lines[3]).toMatch(new RegExp(` ran main of Tiny ${id} .* b exited with status 3`));
+    const all = ['agents', 'history', 'agent0', '--json'];
+    const whole = JSON.parse(await said(...all, '--limit', '200')) as AgentHistory;
+    expect(whole.next).toBeNull();
+    expect(whole.entries.at(-1)).toMatchObject({ kind: 'change', what: 'enrolled', by: 'admin' });
+    const pages: AgentHistory['entries'] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const on: readonly string[] = cursor === '' ? [] : ['--cursor', cursor];
+      const page = JSON.parse(await said(...all, '--limit', '2', ...on)) as AgentHistory;
+      pages.push(...page.entries);
+      cursor = page.next;
+    }
+    expect(pages).toEqual(whole.entries);
+    expect(await cli('agents', 'history', 'agent0', '--cursor', 'x').exit).not.toBe(0);
   });
 
   it('names a build or a farm that is not there, with an exit code of its own', async () => {

@@ -9,6 +9,7 @@ import {
   appendAudit,
   appendEvents,
   artifactsOfBuild,
+  attemptsOfAgent,
   attemptsPastLease,
   attemptStepStartedAt,
   blobsAmong,
@@ -17,8 +18,8 @@ import {
   checkpointsOfKeys,
   checkpointsOfLineages,
   clearAgentFailures,
-  countBindingJobStates,
   countAgentFailure,
+  countBindingJobStates,
   countCheckpoints,
   countJobStates,
   createEnrolment,
@@ -26,6 +27,8 @@ import {
   drainAgent,
   dutyHolder,
   equalsStateOf,
+  eventsOfAgent,
+  eventsOfBuild,
   findAgent,
   findAgentByKeyHash,
   findAgentByName,
@@ -56,6 +59,7 @@ import {
   logChunksOf,
   markAgentLost,
   markArtifactsUnavailable,
+  newestReusableBuild,
   outputsOfBuild,
   outputsOfJobs,
   pauseAgent,
@@ -79,7 +83,6 @@ import {
   removeScript,
   removeUpload,
   replaceCheckpoints,
-  newestReusableBuild,
   resultsOfKeys,
   reusableResults,
   reusableStates,
@@ -158,6 +161,26 @@ describeEachDatabase('the tables of record', (open) => {
       ]);
       expect((await readEvents(db, { after: 0, build, limit: 9 })).map(({ seq }) => seq)).toEqual([2, 3]);
       expect([await firstEventSeq(db), await lastEventSeq(db)]).toEqual([1, 3]);
+    });
+
+    it('of an agent itself, and of a build by their types, come the newest first to be kept', async () => {
+      const { db } = await open();
+      const [build, agent, other] = [newId('b'), newId('a'), newId('a')];
+      await transact(db, (tx) =>
+        appendEvents(tx, 10, [
+          { type: 'agent-enrolled', agent },
+          { type: 'resumed', build, agent },
+          { type: 'agent-lost', agent: other },
+          { type: 'step-started', build, agent },
+          { type: 'resumed', build, agent },
+          { type: 'agent-lost', agent },
+        ]),
+      );
+      const seqs = (events: readonly { readonly seq: number }[]) => events.map(({ seq }) => seq);
+      expect(seqs(await eventsOfAgent(db, agent, { before: null, limit: 9 }))).toEqual([6, 1]);
+      expect(seqs(await eventsOfAgent(db, agent, { before: 6, limit: 9 }))).toEqual([1]);
+      expect(seqs(await eventsOfBuild(db, build, { types: ['resumed'], limit: 9 }))).toEqual([2, 5]);
+      expect(seqs(await eventsOfBuild(db, build, { types: ['resumed'], limit: 1 }))).toEqual([5]);
     });
 
     it('none at all give the last number, and take none', async () => {
@@ -910,6 +933,45 @@ describeEachDatabase('the tables of record', (open) => {
   });
 
   describe('attempts', () => {
+    it('are found by their agent, newest first, from any of them on', async () => {
+      const { db } = await open();
+      const agent = await anAgent(db, 'mill');
+      const build = await aBuild(db, 'running');
+      const job = await aJob(db, build);
+      const given = { job, build, lineage: 'x', leaseUntil: 10 };
+      const ids = Array.from({ length: 4 }, () => newId('t')).toSorted();
+      // Two at the same time: then by their ids.
+      for (const [index, now] of [5, 7, 7, 9].entries())
+        await insertAttempt(db, {
+          ...given,
+          id: ids[index]!,
+          number: index + 1,
+          epoch: index + 1,
+          agent: agent.id,
+          now,
+        });
+      await insertAttempt(db, {
+        ...given,
+        id: newId('t'),
+        number: 9,
+        epoch: 9,
+        agent: (await anAgent(db, 'ash')).id,
+        now: 8,
+      });
+      const [newest, ...others] = await attemptsOfAgent(db, agent.id, { before: null, limit: 3 });
+      expect(newest).toMatchObject({
+        id: ids[3],
+        build,
+        name: 'live',
+        variant: 'v0',
+        lane: 'main',
+        steps: [],
+      });
+      expect(others.map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+      const rest = await attemptsOfAgent(db, agent.id, { before: others[0]!, limit: 9 });
+      expect(rest.map(({ id }) => id)).toEqual([ids[1], ids[0]]);
+    });
+
     it('are past their lease when nobody renewed it', async () => {
       const { db } = await open();
       const build = await aBuild(db, 'running');

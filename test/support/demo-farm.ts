@@ -82,7 +82,7 @@ export async function startDemoFarm(): Promise<DemoFarm> {
     steps((name) => (name === 'desktop' ? '[ -e "$S/again" ] || { touch "$S/again"; hold lost; }' : '')),
     { name: 'Kiosk' },
   );
-  const handedOver = await run(lost, { onAgent: null });
+  const handedOver = await run(lost, { onAgent: null, replicas: 1, waitForReplicas: true });
   await lost.reached('lost');
   const holder = (await farm.build(handedOver)).jobs[0]?.attempts.at(-1)?.agentName ?? '';
   const index = farm.agents.findIndex(({ name }) => name === holder);

@@ -8,6 +8,7 @@ import { AgentInbox, DispatchQueue, FarmRedis, Wakes } from '#libs/queue';
 import { AccessGuard } from './access/access.guard.js';
 import { RequestLimit } from './access/request-limit.js';
 import { AgentActions } from './agents/agent-actions.js';
+import { AgentHistories } from './agents/agent-history.js';
 import { AgentViews } from './agents/agent-views.js';
 import { AccessController } from './api/access.controller.js';
 import { AgentsController } from './api/agents.controller.js';
@@ -24,6 +25,7 @@ import { ExplainBuild } from './builds/explain-build.js';
 import { PreviewBuild } from './builds/preview-build.js';
 import { ReadsOfBuild } from './builds/reads-of-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
+import { TakeoversOfBuild } from './builds/takeovers-of-build.js';
 import { CheckpointViews } from './checkpoints/checkpoint-views.js';
 import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
 import { CoordinatorConfig } from './config.js';
@@ -77,6 +79,7 @@ import { describeIssues } from './api/describe-issues.js';
   providers: [
     // Decides
     SubmitBuilds,
+    TakeoversOfBuild,
     PreviewBuild,
     PlanFingerprints,
     BuildActions,
@@ -84,6 +87,7 @@ import { describeIssues } from './api/describe-issues.js';
     ExplainBuild,
     ReadsOfBuild,
     AgentActions,
+    AgentHistories,
     AgentViews,
     CheckpointViews,
     PinCheckpoints,

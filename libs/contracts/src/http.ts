@@ -275,6 +275,33 @@ export type ResumeBuild = z.input<typeof ResumeBuild>;
 export const CancelBuild = z.strictObject({ why: Why }).meta({ id: 'CancelBuild' });
 export type CancelBuild = z.input<typeof CancelBuild>;
 
+/** An attempt went on with a state that another one of its job had made, on another agent. */
+export const Takeover = z.strictObject({
+  job: JobId,
+  /** Who had made the state, and when. */
+  from: AttemptId,
+  madeAt: Millis,
+  /** Who went on with it, and when. */
+  to: AttemptId,
+  at: Millis,
+  /** The step it went on with. */
+  before: StepName,
+  /** How the state came; `null`: nobody remembers. */
+  carried: z
+    .strictObject({
+      /** `copied`: ahead of need, as the build's replicas. */
+      how: z.enum(['fetched', 'copied']),
+      /** Name of the agent that sent it. */
+      source: Name,
+      bytes: Bytes,
+      ms: z.number().int().min(0),
+    })
+    .nullable(),
+});
+export type Takeover = z.infer<typeof Takeover>;
+export const TakeoverList = z.strictObject({ takeovers: z.array(Takeover) }).meta({ id: 'TakeoverList' });
+export type TakeoverList = z.infer<typeof TakeoverList>;
+
 /** Copies of a job's newest checkpoint that are wanted on other agents and are not there. */
 export const ReplicaLack = z
   .strictObject({
@@ -394,7 +421,14 @@ export const AgentView = z
     load: AgentLoad.nullable(),
     /** Attempts it runs. */
     running: z.array(
-      z.strictObject({ attempt: AttemptId, build: BuildId, lane: z.string(), step: z.string().nullable() }),
+      z.strictObject({
+        attempt: AttemptId,
+        build: BuildId,
+        lane: z.string(),
+        step: z.string().nullable(),
+        /** When its lease was renewed last; `null` before the agent fetched it. */
+        renewedAt: Millis.nullable(),
+      }),
     ),
     /** Who drained or paused it, and why; empty when nobody did. */
     reason: z.string(),
@@ -406,6 +440,72 @@ export const AgentView = z
   .meta({ id: 'Agent' });
 export type AgentView = z.infer<typeof AgentView>;
 export const AgentList = z.strictObject({ agents: z.array(AgentView) }).meta({ id: 'AgentList' });
+
+export const AgentHistoryQuery = z.strictObject({
+  limit: z.number().int().min(1).max(200).default(50),
+  /** The `next` of the page before. */
+  cursor: z.string().max(100).optional(),
+});
+export type AgentHistoryQuery = z.infer<typeof AgentHistoryQuery>;
+
+/** Something that it was given. */
+export const AgentAttempt = z.strictObject({
+  kind: z.literal('attempt'),
+  /** When it was given to it. */
+  at: Millis,
+  attempt: AttemptId,
+  build: BuildId,
+  /** Distribution name of the manifest. */
+  name: z.string(),
+  variant: Name,
+  lane: z.string(),
+  /** From 1 within the job. */
+  number: z.number().int(),
+  state: AttemptState,
+  phase: z.string().nullable(),
+  startedAt: Millis.nullable(),
+  endedAt: Millis.nullable(),
+  end: AttemptEnd.nullable(),
+  /** Names of the steps that `end` may speak of. */
+  steps: z.array(z.strictObject({ index: z.number().int(), name: StepName })),
+});
+export type AgentAttempt = z.infer<typeof AgentAttempt>;
+
+/** Something that became of it. */
+export const AgentChange = z.strictObject({
+  kind: z.literal('change'),
+  at: Millis,
+  /** Of the event that tells of it. */
+  seq: z.number().int(),
+  what: z.enum([
+    'enrolled',
+    /** A process of it has said hello. */
+    'started',
+    'lost',
+    /** The same process, after it was lost. */
+    'came-back',
+    'drained',
+    'undrained',
+    'paused',
+    'unpaused',
+    'revoked',
+  ]),
+  /** Whoever did it; empty when nobody did. */
+  by: z.string(),
+  why: z.string(),
+  /** When a pause ends by itself. */
+  until: Millis.nullable(),
+});
+export type AgentChange = z.infer<typeof AgentChange>;
+
+/** Newest first. Changes are told of as long as events are kept. */
+export const AgentHistory = z
+  .strictObject({
+    entries: z.array(z.discriminatedUnion('kind', [AgentAttempt, AgentChange])),
+    next: z.string().nullable(),
+  })
+  .meta({ id: 'AgentHistory' });
+export type AgentHistory = z.infer<typeof AgentHistory>;
 
 export const DrainAgent = z
   .strictObject({

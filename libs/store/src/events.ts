@@ -1,5 +1,5 @@
 import type { Insertable, Selectable, Transaction } from 'kysely';
-import type { BuildId, FarmEvent, JobId } from '#libs/contracts';
+import type { AgentId, BuildId, EventType, FarmEvent, JobId } from '#libs/contracts';
 import { lastNumber, takeNumbers } from './counters.js';
 import type { Db } from './farm-database.js';
 import { fromJson, toJson } from './json.js';
@@ -67,6 +67,40 @@ export async function jobsWithEvents(
     .execute();
   const jobs = rows.flatMap(({ job_id }) => job_id ?? []);
   return jobs.length === rows.length ? jobs : null;
+}
+
+/** The newest `limit` of a build that are of these types, in order. */
+export async function eventsOfBuild(
+  db: Db,
+  build: BuildId,
+  { types, limit }: { readonly types: readonly EventType[]; readonly limit: number },
+): Promise<readonly FarmEvent[]> {
+  const rows = await db
+    .selectFrom('events')
+    .selectAll()
+    .where('build_id', '=', build)
+    .where('type', 'in', [...types])
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(fromRow).toReversed();
+}
+
+/** What became of an agent itself, newest first: its events that are of no build. */
+export async function eventsOfAgent(
+  db: Db,
+  agent: AgentId,
+  { before, limit }: { readonly before: number | null; readonly limit: number },
+): Promise<readonly FarmEvent[]> {
+  // The index is of such events only.
+  let select = db
+    .selectFrom('events')
+    .selectAll()
+    .where('agent_id', '=', agent)
+    .where('build_id', 'is', null);
+  if (before !== null) select = select.where('seq', '<', before);
+  const rows = await select.orderBy('seq', 'desc').limit(limit).execute();
+  return rows.map(fromRow);
 }
 
 /** 0 before the first one. Every event up to it can be read. */

@@ -21,6 +21,7 @@ export * from './meta.js';
 export { migrate } from './migrate.js';
 export * from './open-database.js';
 export * from './outputs.js';
+export * from './past-attempts.js';
 export * from './pins.js';
 export * from './replicas.js';
 export * from './reuse.js';

@@ -1,5 +1,7 @@
 export { formatBytes } from './byte-count.js';
+export { describeAgentChange } from './describe-agent-change.js';
 export { describeOutcome } from './describe-outcome.js';
+export { describeTakeover } from './describe-takeover.js';
 export { describeTransfer } from './describe-transfer.js';
 export { formatDuration, parseDuration } from './durations.js';
 export { describeFate, describeSum, sumLine, type FatedStep } from './step-fates.js';

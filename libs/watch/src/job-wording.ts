@@ -1,4 +1,4 @@
-import type { AttemptEnd, BuildDetail, InfrastructureFault, JobId, JobView } from '#libs/contracts';
+import type { AttemptEnd, BuildDetail, InfrastructureFault, JobId, StepView } from '#libs/contracts';
 import { describeOutcome } from './describe-outcome.js';
 
 /** What a row calls its job: the lane; with the variant where there are several, with a number where a lane has several jobs. */
@@ -28,7 +28,10 @@ const FAULTS: Readonly<Record<InfrastructureFault, string>> = {
 };
 
 /** How an attempt ended, in one line. */
-export function describeEnd(end: AttemptEnd, job: Pick<JobView, 'steps'>): string {
+export function describeEnd(
+  end: AttemptEnd,
+  job: { readonly steps: readonly Pick<StepView, 'index' | 'name'>[] },
+): string {
   const nameOf = (index: number | null): string => {
     return index === null ? '' : (job.steps.find((step) => step.index === index)?.name ?? `step ${index}`);
   };

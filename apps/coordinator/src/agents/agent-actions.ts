@@ -59,12 +59,14 @@ export class AgentActions {
   ): Promise<AgentView> {
     return await this.#change(agent, 'agent-drained', 'agent.drain', why, caller, async (tx) => {
       await drainAgent(tx, agent.id, { reason: reasonOf(caller, why), letsFinish: letFinish });
+      return {};
     });
   }
 
   async undrain(agent: AgentRow, caller: Caller): Promise<AgentView> {
     return await this.#change(agent, 'agent-undrained', 'agent.undrain', '', caller, async (tx) => {
       await undrainAgent(tx, agent.id);
+      return {};
     });
   }
 
@@ -73,12 +75,14 @@ export class AgentActions {
     return await this.#change(agent, 'agent-paused', 'agent.pause', why, caller, async (tx, _, now) => {
       const until = untilSeconds === null ? null : now + untilSeconds * 1000;
       await pauseAgent(tx, agent.id, { reason: reasonOf(caller, why), until });
+      return { until };
     });
   }
 
   async unpause(agent: AgentRow, caller: Caller): Promise<AgentView> {
     return await this.#change(agent, 'agent-unpaused', 'agent.unpause', '', caller, async (tx) => {
       await unpauseAgent(tx, agent.id);
+      return {};
     });
   }
 
@@ -91,7 +95,7 @@ export class AgentActions {
       why,
       caller,
       async (tx, changes, now) => {
-        if (!(await revokeAgent(tx, agent.id, now))) return;
+        if (!(await revokeAgent(tx, agent.id, now))) return {};
         for (const attempt of await openAttempts(tx, agent.id)) {
           const reason = `agent ${agent.name} was revoked`;
           await this.endings.end(
@@ -102,6 +106,7 @@ export class AgentActions {
             now,
           );
         }
+        return {};
       },
     );
     await this.inbox.forget(agent.id);
@@ -114,11 +119,16 @@ export class AgentActions {
     action: string,
     why: string,
     caller: Caller,
-    change: (tx: Transaction<Schema>, changes: Changes, now: number) => Promise<void>,
+    /** Resolves to what else the event says. */
+    change: (
+      tx: Transaction<Schema>,
+      changes: Changes,
+      now: number,
+    ) => Promise<Readonly<Record<string, unknown>>>,
   ): Promise<AgentView> {
     const after = await this.work.change(async (tx, changes, now) => {
-      await change(tx, changes, now);
-      changes.event(event, { agent: agent.id }, { name: agent.name, by: caller.user, why });
+      const more = await change(tx, changes, now);
+      changes.event(event, { agent: agent.id }, { name: agent.name, by: caller.user, why, ...more });
       changes.wakeAgents.add(agent.id);
       await this.#audit(tx, now, caller, action, agent.name, why);
       return await findAgent(tx, agent.id);

@@ -11,6 +11,7 @@ import {
   type AgentRow,
   type AttemptRow,
 } from '#libs/store';
+import { CoordinatorConfig } from '../config.js';
 import { conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 
@@ -20,6 +21,7 @@ export class AgentViews {
   constructor(
     private readonly store: Store,
     private readonly clock: Clock,
+    private readonly config: CoordinatorConfig,
   ) {}
 
   /** By name or id. Throws NOT_FOUND. */
@@ -71,7 +73,15 @@ export class AgentViews {
     const job = await findJob(db, attempt.job_id);
     const steps = await stepsOfJob(db, attempt.job_id);
     const step = steps.find(({ state, attempt_id }) => state === 'running' && attempt_id === attempt.id);
-    return { attempt: attempt.id, build: attempt.build_id, lane: job?.lane ?? '', step: step?.name ?? null };
+    const { lease_until: leaseUntil } = attempt;
+    return {
+      attempt: attempt.id,
+      build: attempt.build_id,
+      lane: job?.lane ?? '',
+      step: step?.name ?? null,
+      // Until the agent has it, that is until when it must fetch it.
+      renewedAt: attempt.claimed_at === null || leaseUntil === null ? null : leaseUntil - this.config.leaseMs,
+    };
   }
 }
 

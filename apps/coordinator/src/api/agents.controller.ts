@@ -1,7 +1,8 @@
-import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import {
+  AgentHistory,
   AgentList,
   AgentView,
   CreateEnrolment,
@@ -9,10 +10,13 @@ import {
   Enrolment,
   PauseAgent,
   RevokeAgent,
+  type AgentHistoryQuery,
 } from '#libs/contracts';
 import { Needs, TheCaller, type Caller } from '../access/caller.js';
 import { AgentActions } from '../agents/agent-actions.js';
+import { AgentHistories } from '../agents/agent-history.js';
 import { AgentViews } from '../agents/agent-views.js';
+import { agentHistoryQuery } from './agent-history-query.js';
 
 @ApiTags('agents')
 @ApiBearerAuth()
@@ -21,6 +25,7 @@ export class AgentsController {
   constructor(
     private readonly views: AgentViews,
     private readonly actions: AgentActions,
+    private readonly histories: AgentHistories,
   ) {}
 
   @Get()
@@ -43,6 +48,16 @@ export class AgentsController {
   @ApiOkResponse({ standardSchema: AgentView })
   async show(@Param('agent') reference: string): Promise<AgentView> {
     return await this.views.show(await this.views.resolve(reference));
+  }
+
+  /** Newest first. */
+  @Get(':agent/history')
+  @ApiOkResponse({ standardSchema: AgentHistory })
+  async history(
+    @Param('agent') reference: string,
+    @Query({ schema: agentHistoryQuery }) query: AgentHistoryQuery,
+  ): Promise<AgentHistory> {
+    return await this.histories.page(await this.views.resolve(reference), query);
   }
 
   @Post(':agent/drain')

@@ -15,6 +15,7 @@ import {
   ResumeBuild,
   SubmitBuild,
   SubmittedBuild,
+  TakeoverList,
   type AcceptedSubmission,
 } from '#libs/contracts';
 import { Needs, requireMayChange, TheCaller, type Caller } from '../access/caller.js';
@@ -24,6 +25,7 @@ import { ExplainBuild } from '../builds/explain-build.js';
 import { ReadsOfBuild } from '../builds/reads-of-build.js';
 import { PreviewBuild } from '../builds/preview-build.js';
 import { SubmitBuilds } from '../builds/submit-builds.js';
+import { TakeoversOfBuild } from '../builds/takeovers-of-build.js';
 import { listBuildsQuery } from './list-builds-query.js';
 import type { z } from 'zod';
 
@@ -37,6 +39,7 @@ export class BuildsController {
     private readonly actions: BuildActions,
     private readonly views: BuildViews,
     private readonly explanations: ExplainBuild,
+    private readonly takeoversOfBuild: TakeoversOfBuild,
     private readonly readsOfBuild: ReadsOfBuild,
   ) {}
 
@@ -101,6 +104,12 @@ export class BuildsController {
   @ApiOkResponse({ standardSchema: BuildReads })
   async reads(@Param('build') reference: string): Promise<BuildReads> {
     return await this.readsOfBuild.reads(await this.views.resolve(reference));
+  }
+
+  @Get(':build/takeovers')
+  @ApiOkResponse({ standardSchema: TakeoverList })
+  async takeovers(@Param('build') reference: string): Promise<TakeoverList> {
+    return await this.takeoversOfBuild.list(await this.views.resolve(reference));
   }
 
   @Post(':build/pause')

@@ -1,10 +1,6 @@
 import { z } from 'zod';
 import { BuildState, ListBuilds } from '#libs/contracts';
-
-const number = z
-  .string()
-  .regex(/^\d{1,16}$/, 'expected a number')
-  .transform(Number);
+import { numberInUrl } from './number-in-url.js';
 
 /** ListBuilds as it stands in a URL: `state` may be repeated or hold several with commas, numbers are text. */
 export const listBuildsQuery = z
@@ -16,8 +12,8 @@ export const listBuildsQuery = z
       .optional(),
     user: z.string().optional(),
     name: z.string().optional(),
-    since: number.optional(),
-    limit: number.optional(),
+    since: numberInUrl.optional(),
+    limit: numberInUrl.optional(),
     cursor: z.string().optional(),
   })
   .pipe(ListBuilds);

@@ -1,14 +1,16 @@
 import { Link } from 'wouter';
 import type { z } from 'zod';
-import type { AgentView, CheckpointList } from '#libs/contracts';
+import type { AgentView, CheckpointList, CheckpointView } from '#libs/contracts';
 import { formatBytes } from '#libs/watch';
 import { Answer } from '../kit/answer.js';
+import { DataTable, type Column } from '../kit/data-table.js';
 import { Ago, DateTime } from '../kit/moments.js';
 import { PageHead } from '../kit/page-head.js';
 import { StateMark } from '../kit/state-mark.js';
 import { pathOf } from '../session/farm-api.js';
 import { useFarm } from '../session/use-farm.js';
 import { AgentActions } from './agent-actions.js';
+import { AgentHistory } from './agent-history.js';
 import { HEARD_EVERY_MS, PoolSpace, Running } from './agents-page.js';
 
 /** One agent: what it is, does and holds. */
@@ -26,6 +28,7 @@ export function AgentPage({ agent: name }: { readonly agent: string }) {
             actions={<AgentActions agent={agent} />}
           />
           <Facts agent={agent} />
+          <AgentHistory agent={agent.name} />
           <Held agent={agent} />
         </section>
       )}
@@ -59,7 +62,7 @@ function Facts({ agent }: { readonly agent: AgentView }) {
       <dd>
         {load === null
           ? 'not told yet'
-          : `${load.cpu.toFixed(2)} per processor, ${formatBytes(load.freeMemoryBytes)} of memory free`}
+          : `${load.cpu.toFixed(2)} a processor over a minute, ${formatBytes(load.freeMemoryBytes)} of memory free`}
       </dd>
       <dt>Store</dt>
       <dd>
@@ -87,7 +90,7 @@ function Held({ agent }: { readonly agent: AgentView }) {
     `/checkpoints?agent=${encodeURIComponent(agent.name)}`,
   );
   return (
-    <>
+    <section aria-label="Checkpoints it holds">
       <h2>
         Checkpoints it holds <span className="count">{agent.checkpoints}</span>
       </h2>
@@ -97,36 +100,12 @@ function Held({ agent }: { readonly agent: AgentView }) {
             <p className="none">None.</p>
           ) : (
             <>
-              <table aria-label="Checkpoints">
-                <thead>
-                  <tr>
-                    <th scope="col">Build</th>
-                    <th scope="col">Variant</th>
-                    <th scope="col">Lane</th>
-                    <th scope="col">In front of</th>
-                    <th scope="col" className="number">
-                      Taken
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {checkpoints.slice(0, MOST_SHOWN).map((checkpoint) => (
-                    <tr
-                      key={`${checkpoint.id} ${checkpoint.build} ${checkpoint.variant} ${checkpoint.lane} ${checkpoint.label}`}
-                    >
-                      <th scope="row">
-                        <Link href={`/builds/${checkpoint.build}`}>{checkpoint.build}</Link>
-                      </th>
-                      <td>{checkpoint.variant}</td>
-                      <td>{checkpoint.lane}</td>
-                      <td>{checkpoint.before ?? 'nothing: the end of its job'}</td>
-                      <td className="number">
-                        <DateTime at={checkpoint.takenAt} />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+              <DataTable
+                label="Checkpoints"
+                columns={COLUMNS}
+                rows={checkpoints.slice(0, MOST_SHOWN)}
+                keyOf={({ id, build, variant, lane, label }) => [id, build, variant, lane, label].join(' ')}
+              />
               {checkpoints.length > MOST_SHOWN && (
                 <p className="more">{checkpoints.length - MOST_SHOWN} more are in its JSON.</p>
               )}
@@ -134,6 +113,18 @@ function Held({ agent }: { readonly agent: AgentView }) {
           )
         }
       </Answer>
-    </>
+    </section>
   );
 }
+
+const COLUMNS: readonly Column<CheckpointView>[] = [
+  {
+    name: 'Build',
+    isRowHead: true,
+    cell: ({ build }) => <Link href={`/builds/${build}`}>{build}</Link>,
+  },
+  { name: 'Variant', cell: ({ variant }) => variant },
+  { name: 'Lane', cell: ({ lane }) => lane },
+  { name: 'In front of', cell: ({ before }) => before ?? 'nothing: the end of its job' },
+  { name: 'Taken', isNumber: true, cell: ({ takenAt }) => <DateTime at={takenAt} /> },
+];

@@ -5,6 +5,7 @@ import type { AgentList, AgentView } from '#libs/contracts';
 import { formatBytes } from '#libs/watch';
 import { ActionButton } from '../kit/action-button.js';
 import { Answer } from '../kit/answer.js';
+import { DataTable, type Column } from '../kit/data-table.js';
 import { Ago } from '../kit/moments.js';
 import { PageHead } from '../kit/page-head.js';
 import { StateMark } from '../kit/state-mark.js';
@@ -39,7 +40,13 @@ export function AgentsPage() {
           agents.length === 0 ? (
             <p className="none">No agent is enrolled, so nothing can run.</p>
           ) : (
-            <AgentTable agents={agents} />
+            <DataTable
+              label="Agents"
+              className="agents"
+              columns={COLUMNS}
+              rows={agents}
+              keyOf={({ id }) => id}
+            />
           )
         }
       </Answer>
@@ -47,89 +54,77 @@ export function AgentsPage() {
   );
 }
 
-function AgentTable({ agents }: { readonly agents: readonly AgentView[] }) {
-  return (
-    <table className="agents" aria-label="Agents">
-      <thead>
-        <tr>
-          <th scope="col">State</th>
-          <th scope="col">Agent</th>
-          <th scope="col">Runs</th>
-          <th scope="col" className="number">
-            Slots
-          </th>
-          <th scope="col" className="number">
-            Load
-          </th>
-          <th scope="col">Store</th>
-          <th scope="col" className="number">
-            Checkpoints
-          </th>
-          <th scope="col" className="number">
-            Heard
-          </th>
-          <th scope="col">
-            <span className="hidden">Actions</span>
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {agents.map((agent) => (
-          <Row key={agent.id} agent={agent} />
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function Row({ agent }: { readonly agent: AgentView }) {
-  const { name, state, facts, load, running, reason, lastSeenAt, checkpoints } = agent;
-  return (
-    <tr>
-      <td className="cell-state">
+const COLUMNS: readonly Column<AgentView>[] = [
+  {
+    name: 'State',
+    className: 'cell-state',
+    cell: ({ state, reason }) => (
+      <>
         <StateMark state={state} />
         {reason !== '' && <div className="more">{reason}</div>}
-      </td>
-      <th scope="row" className="cell-build">
+      </>
+    ),
+  },
+  {
+    name: 'Agent',
+    isRowHead: true,
+    className: 'cell-build',
+    cell: ({ name, facts }) => (
+      <>
         <Link href={`/agents/${name}`}>{name}</Link>{' '}
         <div className="more">
           {facts.hostname} · {facts.architectures.join(', ')}
           {facts.labels.length > 0 && <> · {facts.labels.join(', ')}</>}
         </div>
-      </th>
-      <td>
-        <Running agent={agent} />
-      </td>
-      <td className="number" data-name="Slots">
-        {running.length}/{facts.slots}
-      </td>
-      <td className="number" data-name="Load">
-        {load === null ? '–' : load.cpu.toFixed(2)}
-      </td>
-      <td>
-        <PoolSpace facts={facts} />
-      </td>
-      <td className="number" data-name="Checkpoints">
-        {checkpoints}
-      </td>
-      <td className="number" data-name="Heard">
-        {lastSeenAt === null ? 'never' : <Ago at={lastSeenAt} />}
-      </td>
-      <td>
-        <AgentActions agent={agent} />
-      </td>
-    </tr>
-  );
-}
+      </>
+    ),
+  },
+  { name: 'Runs', cell: (agent) => <Running agent={agent} /> },
+  {
+    name: 'Slots',
+    isNumber: true,
+    isNamedOnPhone: true,
+    cell: ({ running, facts }) => `${running.length}/${facts.slots}`,
+  },
+  {
+    name: 'Load',
+    isNumber: true,
+    isNamedOnPhone: true,
+    cell: ({ load }) => (load === null ? '–' : load.cpu.toFixed(2)),
+  },
+  { name: 'Store', cell: ({ facts }) => <PoolSpace facts={facts} /> },
+  {
+    name: 'Checkpoints',
+    isNumber: true,
+    isNamedOnPhone: true,
+    cell: ({ checkpoints }) => checkpoints,
+  },
+  {
+    name: 'Heard',
+    isNumber: true,
+    isNamedOnPhone: true,
+    cell: ({ lastSeenAt }) => (lastSeenAt === null ? 'never' : <Ago at={lastSeenAt} />),
+  },
+  { name: 'Actions', isUnnamed: true, cell: (agent) => <AgentActions agent={agent} /> },
+];
 
 export function Running({ agent: { running } }: { readonly agent: AgentView }) {
   if (running.length === 0) return <span className="more">nothing</span>;
   return (
     <ul className="runs">
-      {running.map(({ attempt, build, lane, step }) => (
+      {running.map(({ attempt, build, lane, step, renewedAt }) => (
         <li key={attempt}>
           <Link href={`/builds/${build}/log/${attempt}`}>{step ?? lane}</Link> of{' '}
           <Link href={`/builds/${build}`}>{build}</Link>
+          <span className="more">
+            {renewedAt === null ? (
+              ', not fetched yet'
+            ) : (
+              <>
+                , lease renewed <Ago at={renewedAt} />
+              </>
+            )}
+          </span>
         </li>
       ))}
     </ul>
@@ -144,7 +139,10 @@ export function PoolSpace({ facts }: Pick<AgentView, 'facts'>) {
       <span className="bar" aria-hidden="true">
         <span style={{ width: `${all === 0 ? 0 : (100 * usedBytes) / all}%` }} />
       </span>
-      <span className="number">{formatBytes(freeBytes)} free</span> <span className="more">{store.kind}</span>
+      <span className="number">
+        {formatBytes(freeBytes)} free of {formatBytes(all)}
+      </span>{' '}
+      <span className="more">{store.kind}</span>
     </span>
   );
 }

@@ -171,4 +171,37 @@ describe('the timeline of a build', () => {
       { from: 0.75, width: 0.25, tone: 'busy', words: 'running', tookOverFrom: 'tank' },
     ]);
   });
+
+  it('draws a state from where it was made to where it went on', () => {
+    const made = attemptOf({ agentName: 'tank', assignedAt: 0, endedAt: 5000 });
+    const next = attemptOf({
+      id: 't-0000000002' as typeof made.id,
+      number: 2,
+      agentName: 'spare',
+      assignedAt: 7000,
+    });
+    const takeover = {
+      job: id('1'),
+      from: made.id,
+      to: next.id,
+      madeAt: 2000,
+      at: 8000,
+      before: 'iso',
+      carried: { how: 'fetched', source: 'mill', bytes: 12_000_000, ms: 3100 },
+    } as const;
+    const jobs = [jobOf({ attempts: [made, next] }), jobOf({ id: id('2'), attempts: [made] })];
+    const timeline = timelineOf(buildOf({ jobs }), 10_000, [takeover]);
+    const words = 'state in front of iso, fetched from mill: 12.0 MB in 3.1s';
+    expect(timeline?.lines.map(({ arrows }) => arrows)).toEqual([
+      [
+        {
+          from: 0.2,
+          to: 0.8,
+          words,
+          sentence: `attempt 2 on spare went on with what attempt 1 on tank had made: ${words}`,
+        },
+      ],
+      [],
+    ]);
+  });
 });

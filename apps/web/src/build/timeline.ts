@@ -1,5 +1,5 @@
-import type { AttemptView, BuildDetail, JobView } from '#libs/contracts';
-import { describeEnd, jobLabels } from '#libs/watch';
+import type { AttemptView, BuildDetail, JobView, Takeover } from '#libs/contracts';
+import { describeEnd, describeTakeover, jobLabels } from '#libs/watch';
 import type { Tone } from '../kit/state-looks.js';
 
 /** One attempt on the line of its job. */
@@ -15,9 +15,21 @@ export interface TimelineBar {
   readonly tookOverFrom: string | null;
 }
 
+/** A state on its way from the attempt that made it to the one that went on with it. */
+export interface TimelineArrow {
+  /** Shares of the whole time, 0 to 1. */
+  readonly from: number;
+  readonly to: number;
+  /** `b, fetched from tank: 12.0 MB in 3.1s` */
+  readonly words: string;
+  /** The same with who made it and who went on. */
+  readonly sentence: string;
+}
+
 export interface TimelineLine {
   readonly label: string;
   readonly bars: readonly TimelineBar[];
+  readonly arrows: readonly TimelineArrow[];
 }
 
 export interface Timeline {
@@ -29,7 +41,11 @@ export interface Timeline {
 }
 
 /** `null` before the first attempt. */
-export function timelineOf(build: BuildDetail, now: number): Timeline | null {
+export function timelineOf(
+  build: BuildDetail,
+  now: number,
+  takeovers: readonly Takeover[] = [],
+): Timeline | null {
   const attempts = build.jobs.flatMap((job) => job.attempts);
   if (attempts.length === 0) return null;
   const begin = Math.min(...attempts.map(({ assignedAt }) => assignedAt));
@@ -40,6 +56,9 @@ export function timelineOf(build: BuildDetail, now: number): Timeline | null {
     .map((job) => ({
       label: labels.get(job.id) ?? job.lane,
       bars: job.attempts.map((attempt, index) => barOf(job, attempt, index, { begin, end, now })),
+      arrows: takeovers
+        .filter((takeover) => takeover.job === job.id)
+        .map((takeover) => arrowOf(job, takeover, { begin, end })),
     }));
   return { begin, end, lines };
 }
@@ -59,6 +78,25 @@ function barOf(
     tone: toneOf(attempt),
     words: attempt.end === null ? (attempt.phase ?? attempt.state) : describeEnd(attempt.end, job),
     tookOverFrom: before !== undefined && before.agent !== attempt.agent ? before.agentName : null,
+  };
+}
+
+function arrowOf(
+  { attempts }: JobView,
+  takeover: Takeover,
+  { begin, end }: { readonly begin: number; readonly end: number },
+): TimelineArrow {
+  const share = (at: number): number => Math.min(1, Math.max(0, (at - begin) / (end - begin)));
+  const nameOf = (id: AttemptView['id']): string => {
+    const attempt = attempts.find((each) => each.id === id);
+    return attempt === undefined ? 'an attempt' : `attempt ${attempt.number} on ${attempt.agentName}`;
+  };
+  const words = describeTakeover(takeover);
+  return {
+    from: share(takeover.madeAt),
+    to: share(takeover.at),
+    words,
+    sentence: `${nameOf(takeover.to)} went on with what ${nameOf(takeover.from)} had made: ${words}`,
   };
 }
 

@@ -20,6 +20,8 @@ describe('what an event touches', () => {
     [{ build }, '/builds?state=running', true],
     [{ build }, `/builds/${build}`, true],
     [{ build }, `/builds/${build}/artifacts`, true],
+    [{ build }, `/builds/${build}/takeovers`, false],
+    [{ type: 'resumed', build }, `/builds/${build}/takeovers`, true],
     [{ build }, '/builds/b-0000000002', false],
     [{ build }, '/builds/latest', true],
     [{ build }, '/whoami', false],

@@ -11,6 +11,8 @@ const CHANGE_NOTHING: ReadonlySet<FarmEvent['type']> = new Set([
 export function touches(event: FarmEvent, path: string): boolean {
   if (CHANGE_NOTHING.has(event.type)) return false;
   const [place = ''] = path.split('?');
+  // It is read from many events, and only such a one adds to it.
+  if (place.endsWith('/takeovers') && event.type !== 'resumed') return false;
   if (place === '/builds') return event.build !== null;
   if (place.startsWith('/builds/'))
     return event.build !== null && couldMean(place.split('/')[2], event.build);

@@ -1,10 +1,9 @@
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { useSearchParams } from 'wouter';
 import type { BuildPage, BuildState } from '#libs/contracts';
 import { Answer } from '../kit/answer.js';
 import { PageHead } from '../kit/page-head.js';
-import { useSession } from '../session/session.js';
+import { useFarmPages } from '../session/use-farm.js';
 import { BuildTable } from './build-table.js';
 
 const STATES: readonly BuildState[] = ['waiting', 'running', 'paused', 'succeeded', 'failed', 'cancelled'];
@@ -13,22 +12,10 @@ const PAGE = 50;
 /** All builds there were, newest first; the filter is in the address. */
 export function BuildsPage() {
   const [search, setSearch] = useSearchParams();
-  const { api } = useSession();
   const ids = { state: useId(), user: useId(), name: useId() };
   const filter = new URLSearchParams([...search].filter(([, value]) => value !== ''));
   const path = `/builds?${new URLSearchParams([...filter, ['limit', String(PAGE)]]).toString()}`;
-  const pages = useInfiniteQuery({
-    queryKey: [path],
-    queryFn: async ({ pageParam, signal }) =>
-      await api.get<BuildPage>(
-        pageParam === null ? path : `${path}&cursor=${encodeURIComponent(pageParam)}`,
-        {
-          signal,
-        },
-      ),
-    initialPageParam: null as string | null,
-    getNextPageParam: ({ next }) => next,
-  });
+  const pages = useFarmPages<BuildPage>(path);
   const change = (name: string, value: string): void => {
     const next = new URLSearchParams(search);
     if (value === '') next.delete(name);

@@ -1,4 +1,10 @@
-import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
+import {
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+  type UseQueryResult,
+} from '@tanstack/react-query';
 import { useSession } from './session.js';
 
 export interface FarmQueryOptions {
@@ -13,6 +19,20 @@ export function useFarm<T>(path: string, { everyMs }: FarmQueryOptions = {}): Us
     queryKey: [path],
     queryFn: async ({ signal }) => await api.get<T>(path, { signal }),
     refetchInterval: everyMs ?? false,
+  });
+}
+
+/** The same of what comes in pages, each of which names the next. The path has a query already. */
+export function useFarmPages<Page extends { readonly next: string | null }>(path: string) {
+  const { api } = useSession();
+  return useInfiniteQuery({
+    queryKey: [path],
+    queryFn: async ({ pageParam, signal }) =>
+      await api.get<Page>(pageParam === null ? path : `${path}&cursor=${encodeURIComponent(pageParam)}`, {
+        signal,
+      }),
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next }) => next,
   });
 }
 

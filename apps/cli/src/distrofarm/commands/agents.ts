@@ -1,11 +1,11 @@
-import type { AgentView, Enrolment } from '#libs/contracts';
-import { formatBytes } from '#libs/watch';
+import type { AgentHistory, AgentView, Enrolment } from '#libs/contracts';
+import { describeAgentChange, describeEnd, formatBytes, formatDuration } from '#libs/watch';
 import type { Command } from 'commander';
 import { example } from '../example.js';
-import { pathOf } from '../farm.js';
+import { pathOf, queryOf } from '../farm.js';
 import { forEach, idsOf } from '../ids.js';
 import { ago, dateTime } from '../moments.js';
-import { duration } from '../options.js';
+import { count, duration } from '../options.js';
 import { stateColour } from '../state-colour.js';
 import type { Session } from '../session.js';
 import { textTable } from '../text-table.js';
@@ -15,6 +15,10 @@ const IDS = 'names or ids, or "-" to read them from standard input';
 export function agents(command: Command, session: Session): void {
   list(command.command('list').description('all of them, and what they do'), session);
   show(command.command('show').description('one of them in full'), session);
+  history(
+    command.command('history').description('what one ran, and what became of it, newest first'),
+    session,
+  );
   enrol(
     command.command('enrol').description('a one-use token, and the command to run on the new host'),
     session,
@@ -87,8 +91,11 @@ function agentLines({ colours, io }: Session, agent: AgentView): readonly string
   const until = agent.pausedUntil === null ? '' : ` until ${dateTime(agent.pausedUntil)}`;
   const tools = Object.entries(facts.tools).map(([tool, says]) => ['', `${tool}: ${says}`] as const);
   const running = agent.running.map(
-    ({ attempt, build, lane, step }) =>
-      ['Runs', `${build} ${lane}, ${step ?? 'between steps'} (${attempt})`] as const,
+    ({ attempt, build, lane, step, renewedAt }) =>
+      [
+        'Runs',
+        `${build} ${lane}, ${step ?? 'between steps'} (${attempt}), lease renewed ${ago(renewedAt, io.now())}`,
+      ] as const,
   );
   const lines: readonly (readonly [string, string])[] = [
     ['Agent', `${agent.name} (${agent.id}) on ${facts.hostname}, version ${facts.version}`],
@@ -119,6 +126,45 @@ function agentLines({ colours, io }: Session, agent: AgentView): readonly string
     ...tools,
   ];
   return textTable([], lines);
+}
+
+function history(command: Command, session: Session): void {
+  example(
+    command
+      .argument('<agent>', 'name or id')
+      .option('--limit <count>', 'at most so many', count, 50)
+      .option('--cursor <cursor>', 'behind those of an earlier answer'),
+    'distrofarm agents history builder-1 --limit 20',
+  ).action(
+    async (reference: string, { limit, cursor }: { readonly limit: number; readonly cursor?: string }) => {
+      const farm = await session.farm();
+      const answer = await farm.get<AgentHistory>(
+        `${pathOf`/agents/${reference}/history`}${queryOf({ limit, cursor })}`,
+      );
+      await session.show(answer, ({ entries, next }) => [
+        ...textTable(
+          ['WHEN', 'WHAT', 'TOOK', 'HOW IT ENDED'],
+          entries.map((entry) => historyRow(entry, session.io.now())),
+        ),
+        ...(next === null ? [] : [`There are more: distrofarm agents history ${reference} --cursor ${next}`]),
+      ]);
+    },
+  );
+}
+
+function historyRow(entry: AgentHistory['entries'][number], now: number): readonly string[] {
+  if (entry.kind === 'change') {
+    const until = entry.until === null ? '' : ` until ${dateTime(entry.until)}`;
+    return [dateTime(entry.at), `${describeAgentChange(entry)}${until}`, '', ''];
+  }
+  const { at, build, name, variant, lane, number, startedAt, endedAt, end, phase, state, steps } = entry;
+  const part = variant === 'default' ? lane : `${variant}/${lane}`;
+  return [
+    dateTime(at),
+    `ran ${part}${number > 1 ? ` (attempt ${number})` : ''} of ${name} ${build}`,
+    startedAt === null ? '-' : formatDuration((endedAt ?? now) - startedAt),
+    end === null ? (phase ?? state) : describeEnd(end, { steps }),
+  ];
 }
 
 function enrol(command: Command, session: Session): void {
