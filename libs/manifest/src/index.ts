@@ -17,6 +17,7 @@ export { applyVariant } from './apply-variant.js';
 export { chooseVariants, findVariant, type ChosenVariants, type VariantChoice } from './choose-variants.js';
 export { resolveVariant, type ResolvedVariant } from './check-variants.js';
 export { variantDifference, type ChangedValue, type VariantDifference } from './variant-difference.js';
+export { nearestName } from './nearest-name.js';
 export { formatProblem } from './format-problem.js';
 export { queryManifest, type QueryResult } from './query-manifest.js';
 export { keyNodepath, splitNodepaths } from './nodepath.js';

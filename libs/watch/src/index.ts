@@ -1,4 +1,5 @@
-export { formatBytes } from './byte-count.js';
+export { formatByteDifference, formatBytes } from './byte-count.js';
+export { describeFileChange } from './describe-file-change.js';
 export { describeOutcome } from './describe-outcome.js';
 export { describeTransfer } from './describe-transfer.js';
 export { formatDuration, parseDuration } from './durations.js';
