@@ -17,6 +17,7 @@ import { Delivery, type DeliveryEnd } from './reports/delivery.js';
 import type { FixedFacts } from './host/host-facts.js';
 import type { LateCopies } from './replicas/late-copies.js';
 import { FingerprintKeeper } from './fingerprints/fingerprint-keeper.js';
+import { ListingKeeper } from './listings/listing-keeper.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import type { Peers } from './transfers/peers.js';
 import { persistently } from './link/persistently.js';
@@ -68,11 +69,13 @@ export class Agent {
   readonly #end = new AbortController();
   readonly #replicas: ReplicaKeeper;
   readonly #fingerprints: FingerprintKeeper;
+  readonly #listings: ListingKeeper;
   #refusal: ApiError | null = null;
 
   constructor(private readonly parts: AgentParts) {
     this.#replicas = new ReplicaKeeper(parts);
     this.#fingerprints = new FingerprintKeeper(parts);
+    this.#listings = new ListingKeeper(parts);
   }
 
   /** Resolves when the agent has left. Throws AgentRefused when the coordinator does not want it. */
@@ -99,6 +102,7 @@ export class Agent {
       keeper.listen(this.#end.signal),
       this.#replicas.run(whileStaying),
       this.#fingerprints.run(whileStaying),
+      this.#listings.run(whileStaying),
     ];
     await this.#claimUntilLeft(keeper);
     await Promise.race([Promise.allSettled([...this.#delivering]), delayed(LAST_DELIVERY_MS)]);
@@ -152,6 +156,7 @@ export class Agent {
         onReplicate: () => this.#replicas.wake(),
         onCopied: () => this.parts.lateCopies.wake(),
         onFingerprints: () => this.#fingerprints.wake(),
+        onListings: () => this.#listings.wake(),
         onRefused: (error) => {
           this.#refusal ??= error;
           this.stopNow('stale');

@@ -26,7 +26,9 @@ import { PreviewBuild } from './builds/preview-build.js';
 import { ReadsOfBuild } from './builds/reads-of-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
 import { TakeoversOfBuild } from './builds/takeovers-of-build.js';
+import { AskListings } from './checkpoints/ask-listings.js';
 import { CheckpointViews } from './checkpoints/checkpoint-views.js';
+import { CompareCheckpoints } from './checkpoints/compare-checkpoints.js';
 import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
@@ -91,6 +93,7 @@ import { describeIssues } from './api/describe-issues.js';
     AgentViews,
     CheckpointViews,
     PinCheckpoints,
+    CompareCheckpoints,
     // Talks to agents
     AgentSessions,
     Claims,
@@ -102,6 +105,7 @@ import { describeIssues } from './api/describe-issues.js';
     PeerCertificates,
     Transfers,
     AskFingerprints,
+    AskListings,
     // Runs by itself: see loops/loops.ts
     Loops,
     Duty,

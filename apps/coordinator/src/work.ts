@@ -45,6 +45,8 @@ export const REPLICATE = 'replicate';
 export const FINGERPRINTS = 'fingerprints';
 /** The same: a copy came that an attempt there is in want of. */
 export const COPIED = 'copied';
+/** The same: there is a checkpoint for it to list. */
+export const LISTINGS = 'listings';
 
 /** Events after which a job may be placed that could not be before. */
 const MAY_PLACE: ReadonlySet<EventType> = new Set<EventType>([

@@ -25,7 +25,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST enrol                          EnrolRequest   -> EnrolResponse        once, with a one-use token
  *     POST hello                          Hello          -> HelloResponse        at start; ends what this agent ran before it
  *     POST heartbeat                      Heartbeat      -> HeartbeatResponse    every `heartbeatMs`, and when woken; renews the leases
- *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; `copied`: ask for copies again; `fingerprints`: take fingerprints; any other: send a heartbeat now
+ *     GET  wake                           (server-sent events; hints only)       `replicate`: ask for replicas; `copied`: ask for copies again; `fingerprints`: take fingerprints; `listings`: take a listing; any other: send a heartbeat now
  *     POST claim                          Claim          -> Assignment | 204     long poll of `claimWaitMs`
  *     POST attempts/:id/reports           Reports        -> ReportsResponse
  *     POST attempts/:id/log?offset=       raw bytes      -> LogPosition          WRONG_OFFSET says where to go on; none: asks only
@@ -35,7 +35,7 @@ import { AttemptEnd, StepOutcome, Wish } from './states.js';
  *     POST attempts/:id/room              AskRoom        -> RoomAnswer           the store is full: what may go, at once
  *     GET  blobs/:sha256                  (ranges)       -> bytes                inputs of the agent's running attempts only
  *
- * and what checkpoint-transfer.ts, checkpoint-replicas.ts and fingerprint-asks.ts say.
+ * and what checkpoint-transfer.ts, checkpoint-replicas.ts, fingerprint-asks.ts and listing-asks.ts say.
  */
 export const EPOCH_HEADER = 'distrofarm-epoch';
 export const ATTEMPT_TOKEN_HEADER = 'distrofarm-attempt';

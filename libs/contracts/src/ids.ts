@@ -28,6 +28,9 @@ export type UploadId = z.infer<typeof UploadId>;
 /** Of the ask for a fingerprint. */
 export const AskId = idOf('f');
 export type AskId = z.infer<typeof AskId>;
+/** Of the ask for a checkpoint's listing. */
+export const ListingId = idOf('l');
+export type ListingId = z.infer<typeof ListingId>;
 export const TokenId = idOf('k');
 export type TokenId = z.infer<typeof TokenId>;
 
@@ -39,6 +42,7 @@ interface IdByPrefix {
   readonly a: AgentId;
   readonly u: UploadId;
   readonly f: AskId;
+  readonly l: ListingId;
   readonly k: TokenId;
 }
 

@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './agent-protocol.js';
 export * from './area-name.js';
+export * from './checkpoint-diff.js';
 export * from './checkpoint-replicas.js';
 export * from './checkpoint-transfer.js';
 export * from './events.js';
@@ -8,4 +9,5 @@ export * from './farm-error.js';
 export * from './fingerprint-asks.js';
 export * from './http.js';
 export * from './ids.js';
+export * from './listing-asks.js';
 export * from './states.js';

@@ -19,6 +19,7 @@ export { chooseVariants, findVariant, type ChosenVariants, type VariantChoice } 
 export { resolveVariant, type ResolvedVariant } from './check-variants.js';
 export { describeDifference, type DescribedChange } from './describe-difference.js';
 export { variantDifference, type ChangedValue, type VariantDifference } from './variant-difference.js';
+export { nearestName } from './nearest-name.js';
 export { formatProblem } from './format-problem.js';
 export { queryManifest, type QueryResult } from './query-manifest.js';
 export { keyNodepath, splitNodepaths } from './nodepath.js';

@@ -1,4 +1,4 @@
-import { SnapshotStore, type Space, type Workspace } from '#libs/engine';
+import { SnapshotStore, SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
@@ -104,9 +104,9 @@ export function areasConformance(make: () => Promise<AreasUnderTest>, { modelRun
 
   describe('a fork of another area', () => {
     const contents = async (area: string, workspace = MAIN): Promise<string | null> =>
-      await readFile(join(under.root, area, workspace, 'tmp/state'), 'utf8').catch(() => null);
+      await readFile(join(under.root, area, workspace, FILE), 'utf8').catch(() => null);
     const write = async (area: string, text: string, workspace = MAIN): Promise<void> =>
-      await writeFile(join(under.root, area, workspace, 'tmp/state'), text);
+      await writeFile(join(under.root, area, workspace, FILE), text);
     const storeOf = async (area: string): Promise<SnapshotStore> => (await under.areas.open(area)).store;
     const labels = async (area: string, workspace = MAIN): Promise<readonly string[]> =>
       (await (await storeOf(area)).list(workspace)).map(({ label }) => label);
@@ -280,6 +280,52 @@ export function areasConformance(make: () => Promise<AreasUnderTest>, { modelRun
       expect(await under.areas.list()).toEqual([]);
     });
 
+    it('may be opened to be read, and leaves nothing behind', async () => {
+      const [a, b] = (await start(FROM, 'a', 'b')) as [Checkpoint, Checkpoint];
+      await write(FROM, 'at work');
+      for (const [checkpoint, content] of [
+        [b, 'b'],
+        [a, 'a'],
+      ] as const) {
+        const tree = await under.areas.openTree({ area: FROM, checkpoint });
+        expect(await readFile(join(tree.path, FILE), 'utf8')).toBe(content);
+        await tree.close();
+      }
+      expect(await under.areas.list()).toEqual([FROM]);
+      expect(await under.areas.workspaces(FROM)).toEqual([MAIN]);
+      expect([await contents(FROM), await labels(FROM)]).toEqual(['at work', ['a', 'b']]);
+      const gone = { code: 'NOT_FOUND' };
+      for (const wrong of [
+        { ...a, id: `${a.id}1` },
+        { ...a, label: 'c' },
+      ])
+        await expect(under.areas.openTree({ area: FROM, checkpoint: wrong })).rejects.toMatchObject(gone);
+      await expect(under.areas.openTree({ area: THIRD, checkpoint: a })).rejects.toMatchObject(gone);
+      expect(await under.areas.list()).toEqual([FROM]);
+      // What is closed by the end of the process is no hindrance for the next.
+      await under.areas.openTree({ area: FROM, checkpoint: a });
+      const next = await under.areas.openTree({ area: FROM, checkpoint: b });
+      expect(await readFile(join(next.path, FILE), 'utf8')).toBe('b');
+      await next.close();
+    });
+
+    it('may be opened when it goes: either what is read is as it was, or it counts for nothing', async () => {
+      const [a] = (await start(FROM, 'a', 'b')) as [Checkpoint];
+      const tree = await under.areas.openTree({ area: FROM, checkpoint: a });
+      await (await storeOf(FROM)).startEmpty(MAIN);
+      const read = await readFile(join(tree.path, FILE), 'utf8').catch(() => null);
+      const closed = await tree.close().then(
+        () => true,
+        (error: unknown) => error instanceof SnapshotStoreError && error.code === 'NOT_FOUND' && null,
+      );
+      expect([
+        ['a', true],
+        ['a', null],
+        [null, null],
+      ]).toContainEqual([read, closed]);
+      expect(await under.areas.list()).toEqual([FROM]);
+    });
+
     it('is in the way of no sending and receiving', async () => {
       const [a, b] = (await start(FROM, 'a', 'b')) as [Checkpoint, Checkpoint];
       const [store, other] = [await storeOf(FROM), await storeOf(INTO)];
@@ -335,6 +381,7 @@ export function areasConformance(make: () => Promise<AreasUnderTest>, { modelRun
 
 const LAYOUT = ['pkg_image', 'tmp'];
 const MAIN = 'build_data';
+const FILE = 'tmp/state';
 const [FROM, INTO, THIRD] = ['b-0000000001.default', 'b-0000000002.default', 'b-0000000003.v'] as const;
 
 /** Destroys an area. Resolves to whether it has to stay for others. */

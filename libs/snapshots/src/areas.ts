@@ -35,6 +35,12 @@ export abstract class Areas {
   abstract fork(from: CheckpointOfArea, to: WorkspaceOfArea): Promise<Workspace>;
 
   /**
+   * Opens the tree of a checkpoint to be read, by nobody else and one at a time. Nothing may be written in it, where that is not refused anyhow. Its own area may go meanwhile: either the tree stays as it was, or
+   * what is read fails, and `close` throws NOT_FOUND. Throws NOT_FOUND, NO_SPACE.
+   */
+  abstract openTree(from: CheckpointOfArea): Promise<OpenTree>;
+
+  /**
    * Removes the area with all that is in it. Absent is fine. Throws FOREIGN_DATA, FOREIGN_SNAPSHOTS, PINNED, BUSY: some of it may be gone then. PINNED says also which
    * areas have gone on from this one in a way that needs it: its workspaces are gone by then, and the rest goes when it is destroyed after those.
    */
@@ -58,6 +64,12 @@ export interface CheckpointOfArea {
 export interface WorkspaceOfArea {
   readonly area: string;
   readonly workspace: string;
+}
+
+export interface OpenTree {
+  readonly path: string;
+  /** Leaves nothing behind. Throws NOT_FOUND when the checkpoint was not there all the time. */
+  readonly close: () => Promise<void>;
 }
 
 export interface Area {

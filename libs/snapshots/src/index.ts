@@ -13,7 +13,7 @@ export {
   type DirectorySnapshotStoreOptions,
 } from './directory/directory-snapshot-store.js';
 export { SlabReader, giveBack } from './slab-reader.js';
-export { Areas, type Area, type CheckpointOfArea, type WorkspaceOfArea } from './areas.js';
+export { Areas, type Area, type CheckpointOfArea, type OpenTree, type WorkspaceOfArea } from './areas.js';
 export { ZfsAreas, type ZfsAreasOptions } from './zfs/zfs-areas.js';
 export { DirectoryAreas, type DirectoryAreasOptions } from './directory/directory-areas.js';
 export { BtrfsAreas, type BtrfsAreasOptions } from './btrfs/btrfs-areas.js';

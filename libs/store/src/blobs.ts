@@ -46,7 +46,7 @@ export async function blobsAmong(db: Db, digests: readonly string[]): Promise<Re
   return found;
 }
 
-/** At most `limit` blobs older than `before` that no output, no available artifact and no file of a build that is not collected refers to. */
+/** At most `limit` blobs older than `before` that no output, no listing, no available artifact and no file of a build that is not collected refers to. */
 export async function unreferencedBlobs(
   db: Db,
   query: { readonly before: number; readonly limit: number },
@@ -60,6 +60,11 @@ export async function unreferencedBlobs(
         eb.exists(
           eb.selectFrom('output_pieces').select('path').whereRef('output_pieces.sha256', '=', 'blobs.sha256'),
         ),
+      ),
+    )
+    .where((eb) =>
+      eb.not(
+        eb.exists(eb.selectFrom('listings').select('id').whereRef('listings.sha256', '=', 'blobs.sha256')),
       ),
     )
     .where((eb) =>

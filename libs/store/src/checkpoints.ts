@@ -105,6 +105,18 @@ export async function listCheckpoints(
   return rows.map(parseCheckpoint);
 }
 
+/** Those of an id, on whatever agents; the newest first. */
+export async function checkpointsOfId(db: Db, id: string): Promise<readonly CheckpointRow[]> {
+  const rows = await db
+    .selectFrom('checkpoints')
+    .selectAll()
+    .where('id', '=', id)
+    .orderBy('taken_at', 'desc')
+    .orderBy('build_id')
+    .execute();
+  return rows.map(parseCheckpoint);
+}
+
 /** In no order between lineages; oldest first within each. */
 export async function checkpointsOfLineages(
   db: Db,

@@ -16,6 +16,7 @@ export * from './fingerprints.js';
 export * from './held-areas.js';
 export * from './jobs.js';
 export * from './json.js';
+export * from './listings.js';
 export * from './log-chunks.js';
 export * from './meta.js';
 export { migrate } from './migrate.js';

@@ -14,6 +14,7 @@ import { fingerprints } from './migrations/0011-fingerprints.js';
 import { collection } from './migrations/0012-collection.js';
 import { stepReads } from './migrations/0013-step-reads.js';
 import { agentHistory } from './migrations/0014-agent-history.js';
+import { listings } from './migrations/0015-listings.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -33,6 +34,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-collection': collection,
   '0013-step-reads': stepReads,
   '0014-agent-history': agentHistory,
+  '0015-listings': listings,
 };
 
 /**

@@ -11,6 +11,7 @@ import type {
   BuildState,
   EventType,
   JobId,
+  ListingId,
   JobState,
   Priority,
   Right,
@@ -54,6 +55,7 @@ export interface Schema {
   readonly outputs: OutputsTable;
   readonly output_pieces: OutputPiecesTable;
   readonly checkpoints: CheckpointsTable;
+  readonly listings: ListingsTable;
   readonly area_sizes: AreaSizesTable;
   readonly checkpoint_pins: CheckpointPinsTable;
   readonly fetch_times: FetchTimesTable;
@@ -451,6 +453,30 @@ export interface CheckpointsTable {
   readonly previous: string;
   /** Step key of its state; `null`: nobody knows. */
   readonly key: string | null;
+}
+
+/** What is in a checkpoint, as an agent was asked for it; it outlives the checkpoint. */
+export interface ListingsTable {
+  readonly id: ListingId;
+  readonly checkpoint_id: string;
+  readonly build_id: BuildId;
+  readonly variant: string;
+  readonly workspace: string;
+  readonly label: string;
+  readonly asked_at: number;
+  /** When somebody last wanted to see it. */
+  readonly wanted_at: number;
+  /** Who took it last, and when; only that agent's answer counts. */
+  readonly agent_id: AgentId | null;
+  readonly taken_at: number | null;
+  readonly answered_at: number | null;
+  /** Blob of the listing, and what is in it. */
+  readonly sha256: string | null;
+  readonly entries: number | null;
+  /** Of all files of the tree. */
+  readonly bytes: number | null;
+  /** Or why there is none, as a sentence. */
+  readonly failure: string | null;
 }
 
 /** What agents said that areas take in their stores. */

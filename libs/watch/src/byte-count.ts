@@ -1,5 +1,11 @@
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
 
+/** The same with its sign: `+1.0 kB`, `-735.2 MB`, `0 B`. */
+export function formatByteDifference(bytes: number): string {
+  if (bytes === 0) return formatBytes(0);
+  return `${bytes < 0 ? '-' : '+'}${formatBytes(Math.abs(bytes))}`;
+}
+
 /** Decimal units, as disks and the network have them: `0 B`, `999 B`, `1.0 kB`, `735.2 MB`. */
 export function formatBytes(bytes: number): string {
   let value = bytes;

@@ -1,5 +1,6 @@
-export { formatBytes } from './byte-count.js';
 export { describeAgentChange } from './describe-agent-change.js';
+export { formatByteDifference, formatBytes } from './byte-count.js';
+export { describeFileChange } from './describe-file-change.js';
 export { describeOutcome } from './describe-outcome.js';
 export { describeTakeover } from './describe-takeover.js';
 export { describeTransfer } from './describe-transfer.js';

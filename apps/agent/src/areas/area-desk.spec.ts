@@ -107,6 +107,8 @@ class OneArea extends Areas {
   override workspaces = () => Promise.resolve([]);
   override rest = () => Promise.resolve();
   override fork = () => Promise.reject(new Error('there is but one'));
+  override openTree: Areas['openTree'] = () =>
+    Promise.resolve({ path: '/tree', close: () => Promise.resolve() });
   override destroy = (name: string) => {
     this.destroyed.push(name);
     return Promise.resolve();
@@ -273,6 +275,11 @@ class NotedAreas extends Areas {
   override fork = async (from: CheckpointOfArea, to: WorkspaceOfArea) => {
     await this.note(`fork ${from.area} ${to.area}`);
     return { name: to.workspace, path: '/' };
+  };
+
+  override openTree = async ({ area, checkpoint }: CheckpointOfArea) => {
+    await this.note(`open ${area} ${checkpoint.label}`);
+    return { path: `/${area}`, close: () => this.note(`close ${area}`) };
   };
 
   override destroy = async (name: string) => {
@@ -456,5 +463,91 @@ describe('a fork of another area', () => {
     await desk.drop('b', () => areas.notes.push('b is gone'));
     await a.leave();
     expect(areas.notes).toEqual(['destroy b', 'destroy b: done', 'b is gone', 'rest a', 'rest a: done']);
+  });
+});
+
+describe('reading a checkpoint', () => {
+  let store: NotedStore;
+  let areas: OneArea;
+  let desk: AreaDesk;
+  const events: string[] = [];
+  const held = checkpoint('main', 'a');
+  beforeEach(() => {
+    store = new NotedStore();
+    store.held.push(held);
+    areas = new OneArea(store);
+    desk = new AreaDesk(areas, pino({ level: 'silent' }));
+    events.length = 0;
+    areas.openTree = () => {
+      events.push('open');
+      return Promise.resolve({
+        path: '/tree',
+        close: () => {
+          events.push('close');
+          return store.held.includes(held)
+            ? Promise.resolve()
+            : Promise.reject(new SnapshotStoreError('NOT_FOUND', 'it went'));
+        },
+      });
+    };
+  });
+  const read = async <T>(
+    work: (tree: string, signal: AbortSignal) => Promise<T>,
+    of = { area: AREA, checkpoint: held },
+  ): Promise<T> => await desk.read(of, work);
+
+  it('closes its tree, however it ends', async () => {
+    expect(await read((tree) => Promise.resolve(tree))).toBe('/tree');
+    await expect(read(() => Promise.reject(new Error('EIO')))).rejects.toThrow('EIO');
+    expect(events).toEqual(['open', 'close', 'open', 'close']);
+  });
+
+  it('is refused of what is not here', async () => {
+    const gone = { code: 'NOT_FOUND' };
+    const work = (): Promise<void> => Promise.reject(new Error('nothing to read'));
+    await expect(read(work, { area: 'b', checkpoint: held })).rejects.toMatchObject(gone);
+    for (const wrong of [checkpoint('main', 'b'), checkpoint('lane', 'a'), { ...held, id: 'x' }])
+      await expect(read(work, { area: AREA, checkpoint: wrong })).rejects.toMatchObject(gone);
+    expect(events).toEqual([]);
+  });
+
+  it('counts for nothing where the checkpoint went meanwhile', async () => {
+    const went = read(() => {
+      store.held.length = 0;
+      return Promise.resolve('half of it');
+    });
+    await expect(went).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('is one at a time, and holds up no job', async () => {
+    let end: () => void = () => undefined;
+    const first = read(() => new Promise<void>((resolve) => (end = resolve)));
+    const second = read(() => Promise.resolve());
+    const job = await desk.enter(AREA, 'main');
+    await job.store.take('main', 'b', {});
+    while (events.length === 0) await new Promise((later) => setImmediate(later));
+    expect(events).toEqual(['open']);
+    end();
+    await Promise.all([first, second]);
+    expect(events).toEqual(['open', 'close', 'open', 'close']);
+  });
+
+  it('is told to end when its area is to go, which goes then', async () => {
+    let begun: () => void = () => undefined;
+    const beginning = new Promise<void>((resolve) => (begun = resolve));
+    const reading = read(async (_, signal) => {
+      begun();
+      await once(signal, 'abort');
+      throw new Error('in the middle of a file');
+    });
+    await beginning;
+    const gone: string[] = [];
+    const refused = expect(reading).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'the area is to go',
+    });
+    await desk.drop(AREA, (area) => gone.push(area));
+    await refused;
+    expect([gone, areas.destroyed, events]).toEqual([[AREA], [AREA], ['open', 'close']]);
   });
 });

@@ -7,7 +7,7 @@ import {
   type Workspace,
 } from '#libs/engine';
 import type { Checkpoint, CheckpointFacts } from '#libs/plan';
-import type { Areas, CheckpointOfArea, WorkspaceOfArea } from '#libs/snapshots';
+import type { Areas, CheckpointOfArea, OpenTree, WorkspaceOfArea } from '#libs/snapshots';
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import { KeyedMutex } from '../keyed-mutex.js';
@@ -42,6 +42,7 @@ export interface EnteredArea {
 export class AreaDesk {
   readonly #mutex = new KeyedMutex();
   readonly #dropping = new KeyedMutex();
+  readonly #reading = new KeyedMutex();
   readonly #users = new Map<string, number>();
   /** The workspaces in which jobs work, by area; one may be in it twice. */
   readonly #working = new Map<string, string[]>();
@@ -111,6 +112,33 @@ export class AreaDesk {
   }
 
   /**
+   * Reads a checkpoint's tree. Others may drop it meanwhile: they do not wait, but for the work to notice its signal. One tree is read at a time. Throws NOT_FOUND when the checkpoint is not here, or was
+   * not here to the end.
+   */
+  async read<T>(
+    { area, checkpoint }: { readonly area: string; readonly checkpoint: CheckpointId },
+    work: (tree: string, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const entered = await this.visit(area);
+    try {
+      const here = await entered.store.list(checkpoint.workspace);
+      const found = here.find(({ id, label }) => id === checkpoint.id && label === checkpoint.label);
+      if (found === undefined)
+        throw new SnapshotStoreError(
+          'NOT_FOUND',
+          `the checkpoint ${checkpoint.label} of ${checkpoint.workspace} is not here`,
+        );
+      return await this.#reading.run('', async () => {
+        const opening = (): Promise<OpenTree> => this.areas.openTree({ area, checkpoint: found });
+        const tree = await this.#dropping.run(area, opening);
+        return await closing(tree, () => this.#movingOf(area).read((signal) => work(tree.path, signal)));
+      });
+    } finally {
+      await entered.leave();
+    }
+  }
+
+  /**
    * Removes the area, now or when nobody uses it any more and no other area needs it. `onGone` is told when it is gone; it may be told to remove it again. An order that meets a job does nothing:
    * it may be from before the job came, and is repeated if it is not.
    */
@@ -118,6 +146,7 @@ export class AreaDesk {
     if (this.#workingIn(name).length > 0) return;
     this.#toDrop.set(name, onGone);
     await this.#movingOf(name).stopReceiving();
+    await this.#movingOf(name).stopReading();
     await this.#settle(name);
   }
 
@@ -216,12 +245,26 @@ export class AreaDesk {
   }
 }
 
+/** Whatever came of the work counts more than that it was closed well; but what was read of a checkpoint that is gone counts for nothing. */
+async function closing<T>(tree: OpenTree, work: () => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await tree.close();
+    throw error;
+  }
+  await tree.close();
+  return result;
+}
+
 type Serialise = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Streams of one area that nobody waits for. */
 class Moving {
   readonly #sending = new Set<Sending>();
   readonly #receiving = new Set<ReceivingBeside>();
+  readonly #reading = new Set<Reading>();
 
   /** Before the workspace is changed as a whole. */
   async stopFor(workspace: string): Promise<void> {
@@ -244,6 +287,30 @@ class Moving {
       if (workspace !== undefined && each.workspace !== workspace) continue;
       each.stream.destroy(new Error('a job of the area comes first'));
       await each.ended;
+    }
+  }
+
+  /** Of any checkpoint of the area. */
+  async stopReading(): Promise<void> {
+    for (const each of this.#reading) {
+      each.mayGo.abort(new SnapshotStoreError('NOT_FOUND', 'the area is to go'));
+      await each.ended;
+    }
+  }
+
+  async read<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const mayGo = new AbortController();
+    const result = work(mayGo.signal);
+    const reading = { mayGo, ended: settled(result) };
+    this.#reading.add(reading);
+    try {
+      return await result;
+    } catch (error) {
+      // What it says of its end is of no interest when it was told to end.
+      mayGo.signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.#reading.delete(reading);
     }
   }
 
@@ -283,6 +350,11 @@ interface Sending {
   readonly mayGo: AbortController;
   /** The stream is there, or will not be. */
   readonly begun: Promise<void>;
+}
+
+interface Reading {
+  readonly mayGo: AbortController;
+  readonly ended: Promise<void>;
 }
 
 interface ReceivingBeside {

@@ -35,6 +35,7 @@ function setUp() {
       onReplicate: () => undefined,
       onCopied: () => undefined,
       onFingerprints: () => undefined,
+      onListings: () => undefined,
       onDrop: () => {},
       onRefused,
       log: pino({ level: 'silent' }),

@@ -23,6 +23,8 @@ export interface LeaseKeeperOptions {
   readonly onCopied: () => void;
   /** There may be fingerprints to ask for. */
   readonly onFingerprints: () => void;
+  /** There may be a checkpoint to list. */
+  readonly onListings: () => void;
   /** Another process uses this agent's key, or the key is no longer good. */
   readonly onRefused: (error: ApiError) => void;
   readonly log: Logger;
@@ -99,6 +101,7 @@ export class LeaseKeeper {
           if (hint.event === REPLICATE_HINT) this.options.onReplicate();
           else if (hint.event === COPIED_HINT) this.options.onCopied();
           else if (hint.event === FINGERPRINTS_HINT) this.options.onFingerprints();
+          else if (hint.event === LISTINGS_HINT) this.options.onListings();
           else this.beatNow();
         }
       } catch (error) {
@@ -179,6 +182,7 @@ export class LeaseKeeper {
 const REPLICATE_HINT = 'replicate';
 const COPIED_HINT = 'copied';
 const FINGERPRINTS_HINT = 'fingerprints';
+const LISTINGS_HINT = 'listings';
 const MOST_DROPPED = 1000;
 const RECONNECT_MS = 1_000;
 

@@ -13,6 +13,7 @@ import {
   ReportsResponse,
   RoomAnswer,
   TakenFingerprints,
+  TakenListing,
   TransferTicket,
   UploadState,
   WantedReplicas,
@@ -26,6 +27,9 @@ import {
   type Heartbeat,
   type AskCopies,
   type HeldReplica,
+  type ListingAsk,
+  type ListingFailure,
+  type ListingId,
   type Hello,
   type Report,
   type StartUpload,
@@ -173,6 +177,25 @@ export class CoordinatorLink {
 
   async answerFingerprint(ask: AskId, body: FingerprintAnswer, signal: AbortSignal): Promise<void> {
     await this.http.json('POST', `/agent/v1/fingerprints/${ask}`, body, { signal });
+  }
+
+  /** A checkpoint of which the agent is to say what is in it; it is this agent's from here on. */
+  async takeListing(signal: AbortSignal): Promise<ListingAsk | null> {
+    return TakenListing.parse(await this.http.json('POST', '/agent/v1/listings', {}, { signal })).ask;
+  }
+
+  async answerListing(
+    ask: ListingId,
+    { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
+    content: Readable,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const path = `/agent/v1/listings/${ask}?sha256=${sha256}&bytes=${bytes}`;
+    await this.http.send('PUT', path, content, { signal, length: bytes });
+  }
+
+  async failListing(ask: ListingId, body: ListingFailure, signal: AbortSignal): Promise<void> {
+    await this.http.json('POST', `/agent/v1/listings/${ask}`, body, { signal });
   }
 
   /** A file of a submission for which this agent asks. */

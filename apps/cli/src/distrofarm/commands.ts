@@ -89,6 +89,11 @@ export const COMMANDS: readonly KnownCommand[] = [
     load: async () => (await import('./commands/checkpoints.js')).checkpoints,
   },
   {
+    name: 'diff',
+    summary: 'what is not the same in two checkpoints: packages and files',
+    load: async () => (await import('./commands/diff.js')).diff,
+  },
+  {
     name: 'scripts',
     summary: 'the catalogue of scripts that everybody may use',
     load: async () => (await import('./commands/scripts.js')).scripts,

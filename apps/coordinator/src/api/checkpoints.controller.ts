@@ -3,17 +3,20 @@ import { ApiBearerAuth, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import {
   AreaList,
+  CheckpointDiff,
   CheckpointList,
   CheckpointPinList,
   CollectNow,
   CollectionReport,
   FarmError,
+  MOST_FILE_CHANGES,
   PinCheckpoints as Pinning,
 } from '#libs/contracts';
 import { appendAudit, type CheckpointFilter } from '#libs/store';
 import { Needs, requireMayChange, TheCaller, type Caller } from '../access/caller.js';
 import { AgentViews } from '../agents/agent-views.js';
 import { BuildViews } from '../builds/build-views.js';
+import { CompareCheckpoints } from '../checkpoints/compare-checkpoints.js';
 import { CheckpointViews } from '../checkpoints/checkpoint-views.js';
 import { PinCheckpoints } from '../checkpoints/pin-checkpoints.js';
 import { CollectCheckpoints } from '../loops/collect-checkpoints.js';
@@ -29,6 +32,7 @@ export class CheckpointsController {
     private readonly builds: BuildViews,
     private readonly agents: AgentViews,
     private readonly pins: PinCheckpoints,
+    private readonly comparing: CompareCheckpoints,
     private readonly collecting: CollectCheckpoints,
     private readonly work: Work,
   ) {}
@@ -50,6 +54,23 @@ export class CheckpointsController {
     @Query('agent') agent: string | undefined,
   ): Promise<AreaList> {
     return await this.views.areas(await this.#filter(build, agent));
+  }
+
+  /** What is not the same in two states. It waits for no agent: as long as one has to say what is in a state, the answer says that, and which. */
+  @Get('diff')
+  @ApiOkResponse({ standardSchema: CheckpointDiff })
+  async diff(
+    @Query('from') from: string | undefined,
+    @Query('to') to: string | undefined,
+    @Query('path') path: string | undefined,
+    @Query('offset') offset: string | undefined,
+    @Query('limit') limit: string | undefined,
+  ): Promise<CheckpointDiff> {
+    return await this.comparing.compare(referenceOf('from', from), referenceOf('to', to), {
+      path: textOf('path', path ?? '', 1000),
+      offset: offset === undefined ? 0 : countOf('offset', offset),
+      limit: Math.min(limit === undefined ? 500 : countOf('limit', limit), MOST_FILE_CHANGES),
+    });
   }
 
   @Get('pins')
@@ -95,7 +116,7 @@ export class CheckpointsController {
   ): Promise<CollectionReport> {
     const scope = {
       agent: agent === undefined ? undefined : await this.agents.resolve(agent),
-      freeBytes: free === undefined ? undefined : bytesOf(free),
+      freeBytes: free === undefined ? undefined : countOf('free', free),
     };
     return await this.views.report(await this.collecting.plan(scope));
   }
@@ -131,7 +152,22 @@ export class CheckpointsController {
   }
 }
 
-function bytesOf(text: string): number {
+function countOf(parameter: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new FarmError('INVALID', `free: found "${text.slice(0, 50)}", expected a count of bytes`);
+  throw new FarmError('INVALID', `${parameter}: found "${text.slice(0, 50)}", expected a count`);
+}
+
+function referenceOf(parameter: string, text: string | undefined): string {
+  if (text !== undefined && text !== '') return textOf(parameter, text, 500);
+  throw new FarmError(
+    'INVALID',
+    `${parameter}: found nothing, expected a checkpoint`,
+    'distrofarm checkpoints list shows their ids.',
+  );
+}
+
+/** A parameter that comes twice is no text. */
+function textOf(parameter: string, text: unknown, most: number): string {
+  if (typeof text === 'string' && text.length <= most) return text;
+  throw new FarmError('INVALID', `${parameter}: expected one text of at most ${most} characters`);
 }

@@ -34,6 +34,7 @@ import {
   removeDropping,
   renewLeases,
   releaseAsks,
+  releaseListings,
   replaceCheckpoints,
   uncollectedBuilds,
   addDropping,
@@ -123,6 +124,7 @@ export class AgentSessions {
       const forgotten = await this.#renewSpooled(tx, agent, hello, now);
       if (!isRepeated) {
         await releaseAsks(tx, agent.id);
+        await releaseListings(tx, agent.id);
         await replaceCheckpoints(
           tx,
           agent.id,

@@ -7,6 +7,7 @@ import {
   Param,
   Patch,
   Post,
+  Put,
   Query,
   Req,
   Res,
@@ -29,6 +30,8 @@ import {
   Heartbeat,
   HeldReplica,
   Hello,
+  ListingFailure,
+  ListingId,
   RedeemTicket,
   Reports,
   Sha256,
@@ -47,6 +50,7 @@ import {
   type UploadState,
   type CopiesAnswer,
   type TakenFingerprints,
+  type TakenListing,
   type WantedReplicas,
 } from '#libs/contracts';
 import { BlobStore } from '#libs/artifacts';
@@ -59,7 +63,8 @@ import { TakeReports } from '../attempts/take-reports.js';
 import { EventStream } from '../events/event-stream.js';
 import { Replication } from '../scheduling/replication.js';
 import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
-import { agentChannel, COPIED, FINGERPRINTS, REPLICATE } from '../work.js';
+import { AskListings } from '../checkpoints/ask-listings.js';
+import { agentChannel, COPIED, FINGERPRINTS, LISTINGS, REPLICATE } from '../work.js';
 import { sendBlob } from '../artifacts/send-blob.js';
 import { AgentSessions } from './agent-sessions.js';
 import { AttemptCopies } from './attempt-copies.js';
@@ -75,10 +80,12 @@ const WAKE_HINT = { event: 'wake', data: {} };
 const REPLICATE_HINT = { event: REPLICATE, data: {} };
 const COPIED_HINT = { event: COPIED, data: {} };
 const FINGERPRINTS_HINT = { event: FINGERPRINTS, data: {} };
+const LISTINGS_HINT = { event: LISTINGS, data: {} };
 const HINTS: Readonly<Record<string, typeof WAKE_HINT>> = {
   [REPLICATE]: REPLICATE_HINT,
   [COPIED]: COPIED_HINT,
   [FINGERPRINTS]: FINGERPRINTS_HINT,
+  [LISTINGS]: LISTINGS_HINT,
 };
 
 /** What agents call: libs/contracts agent-protocol.ts says what each call means. */
@@ -97,6 +104,7 @@ export class GatewayController {
     private readonly replication: Replication,
     private readonly copies: AttemptCopies,
     private readonly fingerprints: AskFingerprints,
+    private readonly listings: AskListings,
     private readonly room: AttemptRoom,
     private readonly blobs: BlobStore,
     private readonly wakes: Wakes,
@@ -140,7 +148,7 @@ export class GatewayController {
       void stream.send([HINTS[text] ?? WAKE_HINT]);
     });
     // What was wished while it was not connected, nobody has told it.
-    void stream.send([WAKE_HINT, REPLICATE_HINT, COPIED_HINT, FINGERPRINTS_HINT]);
+    void stream.send([WAKE_HINT, REPLICATE_HINT, COPIED_HINT, FINGERPRINTS_HINT, LISTINGS_HINT]);
     const alive = setInterval(() => void stream.keepAlive(), ALIVE_MS);
     stream.signal.addEventListener('abort', () => {
       clearInterval(alive);
@@ -299,6 +307,34 @@ export class GatewayController {
     @Body({ schema: FingerprintAnswer }) body: FingerprintAnswer,
   ): Promise<void> {
     await this.fingerprints.answer(agent, ask, body);
+  }
+
+  @Post('listings')
+  @HttpCode(200)
+  async takeListing(@TheAgent() agent: AgentRow): Promise<TakenListing> {
+    return { ask: await this.listings.take(agent) };
+  }
+
+  @Put('listings/:ask')
+  @HttpCode(204)
+  async answerListing(
+    @TheAgent() agent: AgentRow,
+    @Param('ask', { schema: ListingId }) ask: ListingId,
+    @Query('sha256', { schema: Sha256 }) sha256: Sha256,
+    @Query('bytes') bytes: string | undefined,
+    @Req() request: Request,
+  ): Promise<void> {
+    await this.listings.answer(agent, ask, { sha256, bytes: countOf('bytes', bytes) }, request);
+  }
+
+  @Post('listings/:ask')
+  @HttpCode(204)
+  async failListing(
+    @TheAgent() agent: AgentRow,
+    @Param('ask', { schema: ListingId }) ask: ListingId,
+    @Body({ schema: ListingFailure }) body: ListingFailure,
+  ): Promise<void> {
+    await this.listings.fail(agent, ask, body);
   }
 
   @Post('attempts/:attempt/room')

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { BlobStore, LogStore } from '#libs/artifacts';
 import {
   forgetAsks,
+  forgetListings,
   attemptsOfBuild,
   buildsGoneOnFrom,
   buildsOfAreas,
@@ -31,6 +32,8 @@ const STALE_UPLOAD_MS = 24 * 3_600_000;
 const BLOBS_PER_PASS = 500;
 /** Of what was only planned. */
 const OLD_ASK_MS = 24 * 3_600_000;
+/** Whoever compares a state again finds its listing, and can when the state is gone. */
+const UNWANTED_LISTING_MS = 7 * 24 * 3_600_000;
 
 /** Retention of artifacts, logs and what they are made of: decides (collectBuilds) and removes. Of checkpoints: CollectCheckpoints. */
 @Injectable()
@@ -63,6 +66,7 @@ export class CollectBuilds {
     const now = this.clock.now();
     await trimEvents(db, now - this.config.keepEventsMs);
     await forgetAsks(db, now - OLD_ASK_MS);
+    await forgetListings(db, now - UNWANTED_LISTING_MS);
     for (const { id } of await staleUploads(db, now - STALE_UPLOAD_MS)) {
       await this.blobs.abandon(id);
       await removeUpload(db, id);

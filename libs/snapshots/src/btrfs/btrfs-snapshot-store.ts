@@ -115,6 +115,14 @@ export class BtrfsSnapshotStore extends SnapshotStore {
     });
   }
 
+  /** The checkpoint's own tree, to be read. Throws NOT_FOUND. */
+  async treeOf(checkpoint: Checkpoint): Promise<string> {
+    return await inStoreWords(async () => {
+      await this.#records.find(checkpoint);
+      return this.#records.treePath(checkpoint);
+    });
+  }
+
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     const path = this.#records.workspacePath(workspace);
     const target = this.#records.checkpointPath({ workspace, label });

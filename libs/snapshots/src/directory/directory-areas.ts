@@ -2,7 +2,7 @@ import { SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Areas, type Area, type CheckpointOfArea, type WorkspaceOfArea } from '../areas.js';
+import { Areas, type Area, type CheckpointOfArea, type OpenTree, type WorkspaceOfArea } from '../areas.js';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
@@ -82,6 +82,18 @@ export class DirectoryAreas extends Areas {
     const store = this.#store(into);
     if (area === into) return await store.startFrom(checkpoint, workspace);
     return await store.forkFrom(this.#store(area), checkpoint, workspace);
+  }
+
+  override async openTree({ area, checkpoint }: CheckpointOfArea): Promise<OpenTree> {
+    if (!(await this.#isOurs(area))) throw noArea(this.#path(area));
+    const store = this.#store(area);
+    const path = await store.treeOf(checkpoint);
+    return {
+      path,
+      close: async () => {
+        await store.treeOf(checkpoint);
+      },
+    };
   }
 
   override async destroy(name: string): Promise<void> {

@@ -109,6 +109,14 @@ export class DirectorySnapshotStore extends SnapshotStore {
     });
   }
 
+  /** The checkpoint's own tree, to be read. Throws NOT_FOUND. */
+  async treeOf(checkpoint: Checkpoint): Promise<string> {
+    return await inStoreWords(async () => {
+      await this.#records.find(checkpoint);
+      return this.#records.treePath(checkpoint);
+    });
+  }
+
   override async take(workspace: string, label: string, facts: CheckpointFacts): Promise<Checkpoint> {
     refuseBadWorkspace(workspace);
     const target = this.#records.checkpointPath({ workspace, label });

@@ -2,7 +2,7 @@ import { SnapshotStoreError, type Space, type Workspace } from '#libs/engine';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Areas, type Area, type CheckpointOfArea, type WorkspaceOfArea } from '../areas.js';
+import { Areas, type Area, type CheckpointOfArea, type OpenTree, type WorkspaceOfArea } from '../areas.js';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { inStoreWords, isCode, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
@@ -32,6 +32,9 @@ export interface ZfsAreasOptions {
   readonly layout: readonly string[];
   readonly zfs?: ZfsCommand;
 }
+
+/** An area of no job: clones that are made to be read. */
+const READ = 'read';
 
 /**
  * Areas as datasets, never mounted themselves: each workspace is mounted below the root's mount point, and what is no workspace lies there, too. So a
@@ -130,6 +133,18 @@ export class ZfsAreas extends Areas {
     const store = this.#store(this.#dataset(into));
     if (area === into) return await store.startFrom(checkpoint, workspace);
     return await store.forkFrom(this.#store(source), checkpoint, workspace);
+  }
+
+  /** zfs-fuse can show no snapshot in its place, so a clone of it is read. What an earlier process has left of one goes first. */
+  override async openTree(from: CheckpointOfArea): Promise<OpenTree> {
+    await this.destroy(READ);
+    try {
+      const { path } = await this.fork(from, { area: READ, workspace: READ });
+      return { path, close: async () => this.destroy(READ) };
+    } catch (error) {
+      await this.destroy(READ);
+      throw error;
+    }
   }
 
   override async destroy(name: string): Promise<void> {
