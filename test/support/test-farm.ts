@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   AgentView,
@@ -410,8 +410,8 @@ export class TestFarm {
 
   /** The same by a line that somebody was shown, in a shell where `distrofarm-agent` is installed. The agent then has that name. */
   async addAgentBy(line: string, name: string): Promise<FarmProcess> {
-    const path = `${dirname(this.#agentProgram)}:${process.env['PATH'] ?? ''}`;
-    return await this.#join(name, ['sh', '-c', line], [this.#agentProgram, 'run'], { PATH: path });
+    const path = `${join(INSTALLED, 'bin')}:${process.env['PATH'] ?? ''}`;
+    return await this.#join(name, ['sh', '-c', line], [...this.#programs.agent, 'run'], { PATH: path });
   }
 
   async #join(
