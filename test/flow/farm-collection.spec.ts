@@ -37,9 +37,12 @@ describe.each(['sqlite', 'postgres'] as const)('a budget for checkpoints (%s)', 
 
   const areas = async (): Promise<AreaList['areas']> =>
     (await farm.call<AreaList>('GET', '/checkpoints/areas')).areas;
+  const told = async (): Promise<void> => {
+    await farm.wakeAgent('agent0');
+    await sleep(100);
+  };
   const measured = async (id: BuildId): Promise<void> => {
-    while (!(await areas()).some(({ build, usedBytes }) => build === id && usedBytes !== null))
-      await sleep(100);
+    while (!(await areas()).some(({ build, usedBytes }) => build === id && usedBytes !== null)) await told();
   };
   const build = async (): Promise<BuildId> => {
     const scenario = farm.scenario([{ name: 'a', body: 'head -c 6000000 /dev/urandom > "$2/a"' }]);
@@ -67,12 +70,15 @@ describe.each(['sqlite', 'postgres'] as const)('a budget for checkpoints (%s)', 
     for (;;) {
       const left = (await areas()).map((area) => area.build);
       if (!left.includes(second) && !left.includes(third)) break;
-      await sleep(100);
+      await told();
     }
     expect(await areas()).toMatchObject([{ build: first, pinned: true, as: null }]);
     await expect(farm.call('POST', `/checkpoints/${first}/unpin`, {})).rejects.toMatchObject({ status: 404 });
     await farm.call('POST', `/checkpoints/${first}/unpin`, { variant: 'default' });
-    const { entries } = await farm.call<{ entries: { action: string; target: string }[] }>('GET', '/audit');
+    const { entries } = await farm.call<{ entries: { action: string; target: string }[] }>(
+      'GET',
+      '/audit?limit=1000',
+    );
     expect(entries.filter(({ action }) => action.startsWith('checkpoints.'))).toMatchObject([
       { action: 'checkpoints.unpin', target: first },
       { action: 'checkpoints.pin', target: first },

@@ -3,6 +3,7 @@ import { encodeFacts, factsAt, type Checkpoint } from '#libs/plan';
 import {
   BtrfsAreas,
   DirectoryAreas,
+  endTransactionGroup,
   parseDatasetName,
   ZfsAreas,
   ZfsCommand,
@@ -37,6 +38,8 @@ interface Place {
   readonly beside: string;
   /** All that the store has there, by name, and what is set of it. */
   readonly inventory: () => Promise<readonly string[]>;
+  /** Resolves when what was removed is free, or nearer to it. */
+  readonly settle: () => Promise<unknown>;
   readonly remove: () => Promise<void>;
 }
 
@@ -78,6 +81,7 @@ async function onZfs(sizeBytes: number): Promise<Place> {
         (line) => / ?\t(local|received)$/.test(line) && !line.includes('/reserve\t'),
       );
     },
+    settle: async () => await endTransactionGroup(root),
     remove: async () => {
       await areas.rest(TRANSFER_AREA);
       await execa('zfs', ['unmount', root]);
@@ -95,6 +99,7 @@ async function inFolder(sizeBytes: number): Promise<Place> {
     areas,
     beside,
     inventory: async () => await filesIn(beside),
+    settle: () => Promise.resolve(),
     remove: async () => {
       await execa('umount', [beside]);
       await rm(beside, { recursive: true });
@@ -122,6 +127,8 @@ async function onBtrfs(sizeBytes: number): Promise<Place> {
         ...(await filesIn(beside)),
       ];
     },
+    // By itself, btrfs gives space back after half a minute.
+    settle: async () => await execa('sync', ['--file-system', beside]),
     remove: async () => {
       await execa('umount', [beside]);
       await rm(folder, { recursive: true });
@@ -231,8 +238,7 @@ describe.each<[string, (sizeBytes: number) => Promise<Place>]>([
       expect(await mountsAt(to.beside)).toEqual(before.mounts);
       await until(async () => (await processesAt(to.beside)).length === 0);
       await until(async () => {
-        // By itself, btrfs gives space back after half a minute.
-        await execa('sync', ['--file-system', to.beside]);
+        await to.settle();
         return (await to.areas.space()).usedBytes < usedBytes + 2 * MiB;
       });
       await expectHonestOne(second, base);

@@ -41,6 +41,10 @@ export function collectionConformance(name: string, { database, makeStore }: Col
     });
 
     const agent = async (): Promise<AgentView> => await farm.call('GET', '/agents/agent0');
+    const told = async (): Promise<void> => {
+      await farm.wakeAgent('agent0');
+      await sleep(100);
+    };
     const areas = async (): Promise<AreaList['areas']> =>
       (await farm.call<AreaList>('GET', '/checkpoints/areas')).areas;
     /** A step that writes that share of what was free in the beginning. */
@@ -55,7 +59,7 @@ export function collectionConformance(name: string, { database, makeStore }: Col
       const { id, state } = await build(writes('fill', 0.125));
       expect(state).toBe('succeeded');
       while (!(await areas()).some((area) => area.build === id && (area.usedBytes ?? 0) > free / 10))
-        await sleep(100);
+        await told();
       return id;
     };
     const remain = async (...ids: readonly BuildId[]): Promise<void> => {
@@ -66,7 +70,7 @@ export function collectionConformance(name: string, { database, makeStore }: Col
           .toSorted()
           .join() !== wanted
       )
-        await sleep(100);
+        await told();
     };
     const namesOf = ({ removals }: CollectionReport): readonly string[] =>
       removals.map(({ build: of, agentName, as }) => `${of} ${agentName} ${as}`);
@@ -91,7 +95,7 @@ export function collectionConformance(name: string, { database, makeStore }: Col
       });
       expect(namesOf(done)).toEqual(namesOf(shown));
       await remain(kept);
-      while ((await agent()).facts.freeBytes < wanted) await sleep(100);
+      while ((await agent()).facts.freeBytes < wanted) await told();
       const all = await farm.call<CollectionReport>('GET', `/checkpoints/collection?free=${2 * free}`);
       expect(all).toMatchObject({
         removals: [],

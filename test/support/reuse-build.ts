@@ -45,6 +45,10 @@ const ASKED_UNDECLARED = ['img_params/hostname', 'img_params/packages/pkg/name']
 
 /** A build area to reuse in, and another one to build the same from nothing in. The steps note in a truth log that they ran, and make bits that depend on all that they may see. */
 export class ReuseBuild {
+  #written = '';
+  /** What builds from nothing have made, by what they were made of. */
+  readonly #fromScratch = new Map<string, Readonly<Record<string, string>>>();
+
   private constructor(
     readonly build: TestBuild,
     private readonly outside: string,
@@ -69,6 +73,7 @@ export class ReuseBuild {
 
   async write(manifest: KeyedManifest): Promise<void> {
     const { steps, packages = ['base'], hostname = 'host', password = 'hush', variants = {} } = manifest;
+    this.#written = JSON.stringify(manifest);
     for (const step of steps) await this.#writeScript(step);
     const named = Object.entries(variants).map(
       ([name, changes]) => `<farm:variant name="${name}">${changes}</farm:variant>`,
@@ -120,13 +125,17 @@ export class ReuseBuild {
     return await bitsOf(this.build.areaPath);
   }
 
-  /** The same of a build from nothing, in an area of its own. */
+  /** The same of a build from nothing, in an area of its own; there is one for each manifest. */
   async bitsFromScratch(...options: readonly string[]): Promise<Readonly<Record<string, string>>> {
+    const of = [this.#written, ...options].join('\n');
+    const known = this.#fromScratch.get(of);
+    if (known !== undefined) return known;
     const area = await mkdtemp(join(this.outside, 'scratch-'));
     const { status, stderr } = await this.run(...options, '--build-area', area);
     if (status !== 0) throw new Error(`the build from nothing failed: ${stderr}`);
     const bits = await bitsOf(area);
     await rm(area, { recursive: true });
+    this.#fromScratch.set(of, bits);
     return bits;
   }
 
