@@ -38,7 +38,7 @@ export async function reusableResults(db: Db): Promise<readonly ReusableResult[]
   return rows;
 }
 
-/** The job's steps in front of this index are done without having run, since those of another build did the same. Those that have run stay as they are. */
+/** The job goes on from a state of another build: that build's steps count in front of this index, also where this job's had run. */
 export async function reuseSteps(db: Db, job: JobId, from: BuildId, before: number): Promise<void> {
   await db
     .updateTable('steps')
@@ -52,7 +52,6 @@ export async function reuseSteps(db: Db, job: JobId, from: BuildId, before: numb
     })
     .where('job_id', '=', job)
     .where('index', '<', before)
-    .where('state', '!=', 'succeeded')
     .execute();
 }
 
