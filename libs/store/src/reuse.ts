@@ -209,6 +209,35 @@ export async function resultsOfKeys(
   return builds;
 }
 
+export interface AreaOnAgent {
+  readonly agent: AgentId;
+  readonly build: BuildId;
+  readonly variant: string;
+}
+
+/** Where states are that attempts may still fork or fetch: those that equal one of a job's, until its steps run. */
+export async function areasToBeginWith(db: Db): Promise<readonly AreaOnAgent[]> {
+  return await db
+    .selectFrom('attempts')
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('boundary_keys', 'boundary_keys.job_id', 'jobs.id')
+    .innerJoin('checkpoints', 'checkpoints.key', 'boundary_keys.key')
+    .select([
+      'checkpoints.agent_id as agent',
+      'checkpoints.build_id as build',
+      'checkpoints.variant as variant',
+    ])
+    .distinct()
+    .where('attempts.state', 'in', ['assigned', 'running'])
+    .where((where) =>
+      where.or([where('attempts.phase', 'is', null), where('attempts.phase', '=', 'fetching')]),
+    )
+    .where('jobs.generation', '=', 1)
+    .where('builds.reuse', '=', 1)
+    .execute();
+}
+
 /** Builds at whose jobs' ends unfinished jobs of others go on. */
 export async function buildsGoneOnFrom(db: Db): Promise<ReadonlySet<BuildId>> {
   const rows = await db
