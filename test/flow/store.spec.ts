@@ -85,7 +85,10 @@ import {
   replaceCheckpoints,
   resultsOfKeys,
   reusableResults,
+  reuseSteps,
   reusableStates,
+  insertJobs,
+  stepsOfJob,
   revokeAgent,
   revokeToken,
   runningJobs,
@@ -113,6 +116,7 @@ import {
   verifyAudit,
   waitingJobs,
   type CheckpointRow,
+  type StepRow,
   type Flag,
   type Schema,
   type StepReads,
@@ -1207,6 +1211,24 @@ describeEachDatabase('the tables of record', (open) => {
             }
           : { results: [], states: [], fetched: false, assigned: [], planned: [], newest: null },
       );
+    });
+
+    it('prove all steps in front of them, also those that have run here', async () => {
+      const { db } = await open();
+      const [maker, user] = [await aBuild(db, 'succeeded'), await aBuild(db, 'running')];
+      const job = await aJob(db, user);
+      const step = (index: number, state: StepRow['state']): StepRow => ({
+        ...{ job_id: job, index, name: `s${index}`, message: '', state, outcome: null, reused_from: null },
+        ...{ started_at: 1, ended_at: state === 'waiting' ? null : 2, attempt_id: null },
+      });
+      await insertJobs(db, [], [step(0, 'succeeded'), step(1, 'waiting'), step(2, 'waiting')], []);
+      await reuseSteps(db, job, maker, 2);
+      const steps = await stepsOfJob(db, job);
+      expect(steps.map(({ state, reused_from, ended_at }) => [state, reused_from, ended_at])).toEqual([
+        ['succeeded', maker, null],
+        ['succeeded', maker, null],
+        ['waiting', null, null],
+      ]);
     });
 
     it('may be many thousands', async () => {

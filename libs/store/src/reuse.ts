@@ -38,7 +38,7 @@ export async function reusableResults(db: Db): Promise<readonly ReusableResult[]
   return rows;
 }
 
-/** The job's steps in front of this index are done without having run, since those of another build did the same. Those that have run stay as they are. */
+/** The job goes on from a state of another build: that build's steps count in front of this index, also where this job's had run. */
 export async function reuseSteps(db: Db, job: JobId, from: BuildId, before: number): Promise<void> {
   await db
     .updateTable('steps')
@@ -52,7 +52,6 @@ export async function reuseSteps(db: Db, job: JobId, from: BuildId, before: numb
     })
     .where('job_id', '=', job)
     .where('index', '<', before)
-    .where('state', '!=', 'succeeded')
     .execute();
 }
 
@@ -208,6 +207,35 @@ export async function resultsOfKeys(
     for (const { end_key, build_id } of rows) if (end_key !== null) builds.set(end_key, build_id);
   });
   return builds;
+}
+
+export interface AreaOnAgent {
+  readonly agent: AgentId;
+  readonly build: BuildId;
+  readonly variant: string;
+}
+
+/** Where states are that attempts may still fork or fetch: those that equal one of a job's, until its steps run. */
+export async function areasToBeginWith(db: Db): Promise<readonly AreaOnAgent[]> {
+  return await db
+    .selectFrom('attempts')
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .innerJoin('builds', 'builds.id', 'jobs.build_id')
+    .innerJoin('boundary_keys', 'boundary_keys.job_id', 'jobs.id')
+    .innerJoin('checkpoints', 'checkpoints.key', 'boundary_keys.key')
+    .select([
+      'checkpoints.agent_id as agent',
+      'checkpoints.build_id as build',
+      'checkpoints.variant as variant',
+    ])
+    .distinct()
+    .where('attempts.state', 'in', ['assigned', 'running'])
+    .where((where) =>
+      where.or([where('attempts.phase', 'is', null), where('attempts.phase', '=', 'fetching')]),
+    )
+    .where('jobs.generation', '=', 1)
+    .where('builds.reuse', '=', 1)
+    .execute();
 }
 
 /** Builds at whose jobs' ends unfinished jobs of others go on. */

@@ -72,9 +72,10 @@ export async function updateStep(
     readonly startedAt?: number | null;
     readonly endedAt?: number | null;
     readonly outcome?: StepOutcome | null;
+    readonly reusedFrom?: BuildId | null;
   },
 ): Promise<void> {
-  const { state, attempt, startedAt, endedAt, outcome } = change;
+  const { state, attempt, startedAt, endedAt, outcome, reusedFrom } = change;
   await tx
     .updateTable('steps')
     .set({
@@ -83,6 +84,7 @@ export async function updateStep(
       ...(startedAt === undefined ? {} : { started_at: startedAt }),
       ...(endedAt === undefined ? {} : { ended_at: endedAt }),
       ...(outcome === undefined ? {} : { outcome: outcome === null ? null : toJson(outcome) }),
+      ...(reusedFrom === undefined ? {} : { reused_from: reusedFrom }),
     })
     .where('job_id', '=', job)
     .where('index', '=', index)

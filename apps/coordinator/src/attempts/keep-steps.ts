@@ -41,8 +41,8 @@ export async function keepStepsInFront(
   const labels = boundaryLabels(steps);
   const tries = await triesOfJob(tx, job.id);
   for (const [position, { index, state, attempt_id, reused_from }] of front.entries()) {
-    // No attempt of this job ran it.
-    if (reused_from !== null) continue;
+    // A state that was taken over begins the job's chain; what has a checkpoint in front of it, too, an attempt of this job ran.
+    if (reused_from !== null && !takenAt.has(labels[position] ?? '')) continue;
     const at = takenAt.get(labels[position + 1] ?? '');
     const runs = tries.map(({ steps: of, ...each }) => ({ ...each, ...(of.get(index) ?? UNHEARD) }));
     const ran = at === undefined ? null : whoRan(runs, at);
@@ -52,6 +52,7 @@ export async function keepStepsInFront(
       state: 'succeeded',
       outcome: { kind: 'succeeded' },
       attempt: attempt_id,
+      reusedFrom: null,
       ...(isAnothers ? { attempt: ran.attempt, startedAt: ran.startedAt, endedAt: ran.endedAt } : {}),
     });
   }

@@ -15,7 +15,7 @@ export interface HeldArea {
   readonly newestAt: number;
   /** Ids of its checkpoints, when the build wants copies of them and can go on; else empty. */
   readonly copied: readonly string[];
-  /** The agent has a job of the build, or an unfinished job of another build goes on from where one of it ended. */
+  /** The agent has a job of the build, an unfinished job of another build goes on from where one of it ended, or an attempt may still begin with a state of it. */
   readonly isInUse: boolean;
   /** A person wants to keep it. */
   readonly isPinned: boolean;

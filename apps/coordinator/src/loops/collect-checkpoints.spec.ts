@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AgentId, BuildId, BuildState } from '#libs/contracts';
+import { newId, type AgentId, type BuildId, type BuildState } from '#libs/contracts';
 import type { Wakes } from '#libs/queue';
 import {
   findAgent,
+  insertAttempt,
   insertCheckpoint,
   migrate,
   openDatabase,
@@ -108,6 +109,38 @@ describe('collecting checkpoints', () => {
     const more = await collecting.plan({ agent: (await findAgent(database.db, mill))!, freeBytes: 9 * GB });
     expect(more.removals.map(({ build }) => build)).toEqual([failed]);
     expect(more.shortages).toMatchObject([{ agent: mill, missingBytes: 6 * GB - 100 }]);
+  });
+
+  it.each([
+    ['is assigned', null, null, false],
+    ['fetches', 'fetching', null, false],
+    ['runs its steps', 'running', null, true],
+    ['has come between choosing and dropping', null, 'later', false],
+  ])('leaves what an attempt may begin with that %s', async (_, phase, when, goes) => {
+    const { db } = database;
+    const [maker, key] = [await held('failed', 30), 'k'.repeat(64)];
+    await db.updateTable('checkpoints').set({ key }).where('build_id', '=', maker).execute();
+    const build = await aBuild(db, 'running');
+    await updateBuild(db, build, { reuse: 1 });
+    const job = await aJob(db, build);
+    await db.insertInto('boundary_keys').values({ job_id: job, position: 2, key }).execute();
+    // Wherever it is: it fetches from others.
+    const { id: agent } = await anAgent(db, 'tank');
+    const id = newId('t');
+    const assign = async (): Promise<void> => {
+      const of = { id, job, build, agent, epoch: 1, number: 1, lineage: 'l', fetchUpTo: null };
+      await insertAttempt(db, { ...of, now: 1, leaseUntil: 9 });
+      await db.updateTable('attempts').set({ phase }).where('id', '=', id).execute();
+    };
+    if (when === null) await assign();
+    const plan = collecting.plan.bind(collecting);
+    collecting.plan = async (scope) => {
+      const chosen = await plan(scope);
+      if (when !== null) await assign();
+      return chosen;
+    };
+    const { removals } = await collecting.collect({});
+    expect(removals.map((removal) => removal.build)).toEqual(goes ? [maker] : []);
   });
 
   it('leaves what has come into use since it was chosen, and what an unfinished job goes on from', async () => {

@@ -3,6 +3,7 @@ import type { Transaction } from 'kysely';
 import type { AgentId, BuildId, CollectedAs } from '#libs/contracts';
 import {
   addDropping,
+  areasToBeginWith,
   buildsGoneOnFrom,
   buildsOfAreas,
   checkpointsOfReplicated,
@@ -17,6 +18,7 @@ import {
   removeCheckpointsOfArea,
   waitingJobs,
   type AgentRow,
+  type AreaOnAgent,
   type Schema,
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
@@ -121,14 +123,16 @@ export class CollectCheckpoints {
     const { db } = this.store;
     // First: a build that is not found is one that was collected.
     const areas = await heldAreas(db);
-    const [builds, open, needed, pins, replicated] = await Promise.all([
+    const [builds, open, needed, begun, pins, replicated] = await Promise.all([
       buildsOfAreas(db),
       openAttempts(db),
       buildsGoneOnFrom(db),
+      areasToBeginWith(db),
       listCheckpointPins(db),
       checkpointsOfReplicated(db),
     ]);
     const works = new Set(open.map(({ agent_id, build_id }) => `${agent_id} ${build_id}`));
+    const toBegin = new Set(begun.map(placeOf));
     const pinned = new Set(pins.map(({ build, variant }) => `${build} ${variant ?? ''}`));
     const going = new Map(agents.map(({ id, dropping }) => [id, new Set(dropping)]));
     const copied = groupBy(replicated, ({ agentId, buildId, variant }) => `${agentId} ${buildId}.${variant}`);
@@ -142,7 +146,10 @@ export class CollectCheckpoints {
             ...{ agent, build, variant },
             ...area,
             copied: (copied.get(`${agent} ${build}.${variant}`) ?? []).map(({ id }) => id),
-            isInUse: works.has(`${agent} ${build}`) || needed.has(build),
+            isInUse:
+              works.has(`${agent} ${build}`) ||
+              needed.has(build) ||
+              toBegin.has(placeOf({ agent, build, variant })),
             isPinned: pinned.has(`${build} `) || pinned.has(`${build} ${variant}`),
             isGoing: dropping.has(`${build}.${variant}`),
           },
@@ -197,6 +204,7 @@ async function stillToGo(
   }
   const works = new Set((await openAttempts(tx, agent)).map(({ build_id }) => build_id));
   const needed = await buildsGoneOnFrom(tx);
+  const toBegin = new Set((await areasToBeginWith(tx)).map(placeOf));
   const pins = await listCheckpointPins(tx);
   const isPinned = ({ build, variant }: Removal): boolean =>
     pins.some((pin) => pin.build === build && (pin.variant === null || pin.variant === variant));
@@ -205,8 +213,13 @@ async function stillToGo(
       (removal.as === 'copy' || resting.has(removal.build)) &&
       !works.has(removal.build) &&
       !needed.has(removal.build) &&
+      !toBegin.has(placeOf(removal)) &&
       !isPinned(removal),
   );
+}
+
+function placeOf({ agent, build, variant }: AreaOnAgent): string {
+  return `${agent} ${build}.${variant}`;
 }
 
 /** It waits until all of it is there. */
