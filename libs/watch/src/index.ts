@@ -5,6 +5,7 @@ export { describeOutcome } from './describe-outcome.js';
 export { describeTakeover } from './describe-takeover.js';
 export { describeTransfer } from './describe-transfer.js';
 export { formatDuration, parseDuration } from './durations.js';
+export { describePlan } from './plan-sum.js';
 export { describeFate, describeSum, sumLine, type FatedStep } from './step-fates.js';
 export { describeEnd, isAtRest, jobLabels } from './job-wording.js';
 export { describeLogGap, readLogEnd, type LogEnd } from './log-end.js';

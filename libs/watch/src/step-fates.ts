@@ -23,6 +23,7 @@ export function describeSum(steps: readonly FatedStep[]): string {
   const running = steps.filter(({ fate }) => fate === 'runs');
   const usual = running.reduce((sum, { usualMs }) => sum + (usualMs ?? 0), 0);
   const work = usual === 0 ? '' : `, usually ${formatDuration(usual)} of work`;
+  if (steps.length === 1 && running.length === 1) return `the only step runs${work}`;
   const share =
     running.length === steps.length ? `all ${steps.length}` : `${running.length} of ${steps.length}`;
   return `${share} steps run${work}`;

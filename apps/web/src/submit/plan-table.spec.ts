@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PlanPreview } from '#libs/contracts';
-import { cellTime, describePlanCell, planTable, stepsOf, type PlannedStep } from './plan-table.js';
+import { cellTime, describePlanCell, planTable, type PlannedStep } from './plan-table.js';
 
 const step = (name: string, change: Partial<PlannedStep> = {}): PlannedStep => {
   return { name, message: `Step ${name}`, usualMs: null, fate: 'runs', of: null, why: '', ...change };
@@ -52,6 +52,6 @@ describe('a plan as a table', () => {
     const steps = Array.from({ length: 20 }, (_, index) => step(`s${index}`));
     const wide = planOf(Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`v${index}`, steps])));
     expect(planTable(wide).lines).toHaveLength(1000);
-    expect(stepsOf(wide)).toHaveLength(20_000);
+    expect(planTable(wide).lines.at(-1)?.total).toBe(20);
   });
 });

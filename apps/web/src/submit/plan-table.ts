@@ -43,10 +43,6 @@ export function planTable({ variants }: PlanPreview): PlanTable {
   return { steps, lines };
 }
 
-export function stepsOf({ variants }: PlanPreview): readonly PlannedStep[] {
-  return variants.flatMap(({ jobs }) => jobs.flatMap(({ steps }) => steps));
-}
-
 /** A step that only some variants have stands behind the one in front of it there. */
 function stepsInOrder(variants: readonly PlannedVariant[]): PlanTable['steps'] {
   const order: { readonly name: string; readonly message: string }[] = [];

@@ -1,6 +1,6 @@
 import { memo, useMemo, useState } from 'react';
 import type { PlanPreview } from '#libs/contracts';
-import { describeFate, describeSum } from '#libs/watch';
+import { describeFate, describePlan } from '#libs/watch';
 import { Link } from 'wouter';
 import { Grid } from '../build/grid.js';
 import {
@@ -8,7 +8,6 @@ import {
   describePlanCell,
   FATES,
   planTable,
-  stepsOf,
   type PlanCell,
   type PlanLine,
   type PlanTable,
@@ -20,7 +19,7 @@ const FEW_VARIANTS = 3;
 /** What the build would be: the sum, each step of each variant, and what is known of the one where the cursor is. */
 export function PlanView({ plan, isOld }: { readonly plan: PlanPreview; readonly isOld: boolean }) {
   const table = useMemo(() => planTable(plan), [plan]);
-  const sum = useMemo(() => describeSum(stepsOf(plan)), [plan]);
+  const sum = useMemo(() => describePlan(plan.variants), [plan]);
   const [at, setAt] = useState({ line: 0, step: 0 });
   const cell = table.lines[at.line]?.cells[at.step] ?? null;
   return (

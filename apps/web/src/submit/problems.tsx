@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { showUnseen } from '../session/visible-text.js';
 import type { Gathered, MissingFile } from './gather.js';
 import type { LineNote } from './line-notes.js';
@@ -18,7 +18,9 @@ export function Problems({ gathered: { address, texts, missing }, notes }: Probl
   const [target, setTarget] = useState<{ readonly file: string; readonly line: number } | null>(null);
   const [picked, setPicked] = useState(address);
   const shown = texts.has(picked) ? picked : address;
+  const fold = useRef<HTMLDetailsElement>(null);
   const jump = ({ file, line }: LineNote): void => {
+    if (fold.current !== null) fold.current.open = true;
     setPicked(file);
     setTarget({ file, line: line ?? 1 });
   };
@@ -26,34 +28,38 @@ export function Problems({ gathered: { address, texts, missing }, notes }: Probl
     <section aria-label="Manifest">
       <Missing missing={missing} />
       <NoteList notes={notes} onJump={jump} canJump={({ file }) => texts.has(file)} />
-      {files.length > 1 && (
-        <div className="tabs" role="group" aria-label="Files of the manifest">
-          {files.map((file) => (
-            <button
-              key={file}
-              type="button"
-              className="quiet"
-              aria-pressed={file === shown}
-              onClick={() => {
-                setPicked(file);
-                setTarget(null);
-              }}
-            >
-              {showUnseen(file)}
-              <Count notes={notes} file={file} />
-            </button>
-          ))}
-        </div>
-      )}
-      {texts.has(shown) && (
-        <SourceView
-          key={shown}
-          name={shown}
-          text={texts.get(shown) ?? ''}
-          notes={notes}
-          target={target?.file === shown ? target : null}
-        />
-      )}
+      {/* What is in order is out of the way, until somebody wants to see it. */}
+      <details ref={fold} key={String(notes.length > 0)} open={notes.length > 0} className="files">
+        <summary>The manifest as it was dropped</summary>
+        {files.length > 1 && (
+          <div className="tabs" role="group" aria-label="Files of the manifest">
+            {files.map((file) => (
+              <button
+                key={file}
+                type="button"
+                className="quiet"
+                aria-pressed={file === shown}
+                onClick={() => {
+                  setPicked(file);
+                  setTarget(null);
+                }}
+              >
+                {showUnseen(file)}
+                <Count notes={notes} file={file} />
+              </button>
+            ))}
+          </div>
+        )}
+        {texts.has(shown) && (
+          <SourceView
+            key={shown}
+            name={shown}
+            text={texts.get(shown) ?? ''}
+            notes={notes}
+            target={target?.file === shown ? target : null}
+          />
+        )}
+      </details>
     </section>
   );
 }

@@ -38,7 +38,7 @@ export function VariantsChoice({ manifest, choice, onDecide }: VariantsChoicePro
             name={name}
             checked={!choice.byAxes}
             onChange={() => onDecide({ byAxes: false })}
-          />{' '}
+          />
           named variants
         </label>
         <label>
@@ -91,12 +91,16 @@ function Named({ manifest, choice, onDecide }: VariantsChoiceProps) {
 }
 
 function Axes({ manifest, choice, onDecide }: VariantsChoiceProps) {
-  return manifest.axes.map((axis) => (
-    <fieldset key={axis.name} className="axis">
-      <legend>{axis.name}</legend>
-      <AxisValues axis={axis} manifest={manifest} choice={choice} onDecide={onDecide} />
-    </fieldset>
-  ));
+  return (
+    <div className="axes">
+      {manifest.axes.map((axis) => (
+        <fieldset key={axis.name} className="axis">
+          <legend>{axis.name}</legend>
+          <AxisValues axis={axis} manifest={manifest} choice={choice} onDecide={onDecide} />
+        </fieldset>
+      ))}
+    </div>
+  );
 }
 
 function AxisValues({ axis, manifest, choice, onDecide }: VariantsChoiceProps & { readonly axis: Axis }) {

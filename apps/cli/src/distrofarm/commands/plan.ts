@@ -2,7 +2,7 @@ import type { PlanPreview } from '#libs/contracts';
 import type { Command } from 'commander';
 import { example } from '../example.js';
 import { matrixOption, reuseOptions, several } from '../options.js';
-import { describeFate, sumLine } from '#libs/watch';
+import { describeFate, describePlan } from '#libs/watch';
 import { readSubmission } from '../read-submission.js';
 import type { Session } from '../session.js';
 import { submissionBody, type SubmissionOptions } from '../submission-body.js';
@@ -57,10 +57,5 @@ export function planLines({ colours }: Session, { name, variants, notes }: PlanP
       ];
     }),
   ]);
-  return [
-    name,
-    ...lines,
-    ...sumLine(variants.flatMap(({ jobs }) => jobs.flatMap((job) => job.steps))),
-    ...notes.map((note) => `note: ${note}`),
-  ];
+  return [name, ...lines, describePlan(variants), ...notes.map((note) => `note: ${note}`)];
 }
