@@ -22,6 +22,7 @@ const PAGES = [
   '/builds/B/artifacts',
   '/builds/M',
   '/builds/B/log/A',
+  '/checkpoints/diff?from=F&to=T',
   '/agents',
   '/agents/agent0',
   '/json/agents',
@@ -31,7 +32,7 @@ const PAGES = [
 describe('every page', () => {
   let farm: TestFarm;
   let axe: string;
-  /** What stands for the builds and the attempt in PAGES. */
+  /** What stands for the builds, the attempt and the checkpoints in PAGES. */
   let places: Readonly<Record<string, string>>;
   beforeAll(async () => {
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -49,12 +50,14 @@ describe('every page', () => {
     });
     const many = await farm.submit(held);
     await held.reached('a');
+    const states = await farm.call<{ checkpoints: { id: string }[] }>('GET', `/checkpoints?build=${one}`);
+    const [from, to] = states.checkpoints.map(({ id }) => id);
     const attempt = (await farm.build(one)).jobs[0]?.attempts[0]?.id ?? '';
-    places = { B: one, M: many, A: attempt };
+    places = { B: one, M: many, A: attempt, F: from ?? '', T: to ?? '' };
   });
   afterAll(() => farm.stop());
 
-  const addressOf = (path: string): string => path.replace(/\b[BMA]\b/g, (name) => places[name] ?? name);
+  const addressOf = (path: string): string => path.replace(/\b[BMAFT]\b/g, (name) => places[name] ?? name);
 
   async function shown(page: Page, path: string): Promise<void> {
     await page.goto(farm.url + addressOf(path));

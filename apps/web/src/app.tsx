@@ -15,6 +15,7 @@ import { MeProvider, Session, useMe, useSession } from './session/session.js';
 import { useFarm } from './session/use-farm.js';
 
 const LogPage = lazy(async () => ({ default: (await import('./log/log-page.js')).LogPage }));
+const DiffPage = lazy(async () => ({ default: (await import('./checkpoints/diff-page.js')).DiffPage }));
 
 /** Every address of the page, in one place. */
 export function App() {
@@ -36,6 +37,7 @@ export function App() {
               <Route path="/builds/:build/artifacts">
                 {({ build }) => <BuildPage build={build} view="artifacts" />}
               </Route>
+              <Route path="/checkpoints/diff">{() => <DiffPage />}</Route>
               <Route path="/agents">{() => <AgentsPage />}</Route>
               <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
               <Route path="/json/*">{(parts) => <JsonPage path={`/${parts['*']}`} />}</Route>
