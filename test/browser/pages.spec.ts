@@ -24,6 +24,7 @@ const PAGES = [
   '/builds/M',
   '/builds/B/log/A',
   '/submit',
+  '/checkpoints/diff?from=F&to=T',
   '/agents',
   '/agents/agent0',
   '/json/agents',
@@ -33,7 +34,7 @@ const PAGES = [
 describe('every page', () => {
   let farm: TestFarm;
   let axe: string;
-  /** What stands for the builds and the attempt in PAGES. */
+  /** What stands for the builds, the attempt and the checkpoints in PAGES. */
   let places: Readonly<Record<string, string>>;
   /** A manifest on disk, with `steps` beside it; and one that has a problem, and an axis. */
   let manifests: { readonly good: string; readonly bad: string };
@@ -53,8 +54,10 @@ describe('every page', () => {
     });
     const many = await farm.submit(held);
     await held.reached('a');
+    const states = await farm.call<{ checkpoints: { id: string }[] }>('GET', `/checkpoints?build=${one}`);
+    const [from, to] = states.checkpoints.map(({ id }) => id);
     const attempt = (await farm.build(one)).jobs[0]?.attempts[0]?.id ?? '';
-    places = { B: one, M: many, A: attempt };
+    places = { B: one, M: many, A: attempt, F: from ?? '', T: to ?? '' };
     const good = await held.write();
     const bad = join(dirname(good), 'bad.xml');
     await writeFile(bad, held.manifest.replace('"base"', '"b ase"'));
@@ -62,7 +65,7 @@ describe('every page', () => {
   });
   afterAll(() => farm.stop());
 
-  const addressOf = (path: string): string => path.replace(/\b[BMA]\b/g, (name) => places[name] ?? name);
+  const addressOf = (path: string): string => path.replace(/\b[BMAFT]\b/g, (name) => places[name] ?? name);
 
   async function shown(page: Page, path: string): Promise<void> {
     await page.goto(farm.url + addressOf(path));

@@ -28,6 +28,7 @@ const pages: Readonly<Record<string, string>> = {
   timeline: `/builds/${demo.handedOver}/timeline`,
   artifacts: `/builds/${demo.succeeded}/artifacts`,
   log: `/builds/${demo.single}/log/${attempt}`,
+  diff: `/checkpoints/diff?from=${demo.states.from}&to=${demo.states.to}`,
   agents: '/agents',
   agent: '/agents/agent0',
   json: `/json/builds/${demo.failed}`,

@@ -1,4 +1,4 @@
-import type { BuildId } from '#libs/contracts';
+import type { BuildId, CheckpointView } from '#libs/contracts';
 import type { Scenario, ScenarioStep } from './farm-scenario.js';
 import { TestFarm } from './test-farm.js';
 
@@ -42,8 +42,37 @@ export interface DemoFarm {
   readonly handedOver: BuildId;
   /** Of the matrix, on disk, with `steps` beside it. */
   readonly manifest: string;
+  /** In front of two steps that follow each other, of which the first brought packages and files. */
+  readonly states: { readonly from: string; readonly to: string };
   /** Opens the gates. */
   readonly letGo: () => Promise<void>;
+}
+
+/** As a step that installs packages leaves it. */
+const INSTALL = `
+mkdir -p "$2"/var/lib/dpkg "$2"/usr/bin "$2"/usr/lib/systemd/system "$2"/usr/share/doc "$2"/usr/share/locale/{de,fr,ja} "$2"/etc/default
+for package in "dbus 1.14.10-1" "systemd 252.30-1" "linux-image-amd64 6.1.94-1"; do
+  printf 'Package: %s\\nStatus: install ok installed\\nArchitecture: amd64\\nVersion: %s\\n\\n' $package >> "$2/var/lib/dpkg/status"
+  mkdir -p "$2/usr/share/doc/\${package% *}"; head -c 4000 /dev/zero > "$2/usr/share/doc/\${package% *}/copyright"
+done
+head -c 900000 /dev/zero > "$2/usr/bin/dbus-daemon"; chmod 4755 "$2/usr/bin/dbus-daemon"; ln -s dbus-daemon "$2/usr/bin/messagebus"
+for unit in dbus.service dbus.socket network.target; do echo "[Unit]" > "$2/usr/lib/systemd/system/$unit"; done
+echo 'LANG=C.UTF-8' > "$2/etc/default/locale"
+`;
+const LOCALIZE = `
+sed -i 's/1.14.10-1/1.14.10-1~deb12u1/' "$2/var/lib/dpkg/status"
+printf 'Package: locales\\nStatus: install ok installed\\nArchitecture: all\\nVersion: 2.36-9+deb12u7\\n\\n' >> "$2/var/lib/dpkg/status"
+for locale in de fr ja; do for domain in dbus systemd apt dpkg; do head -c 20000 /dev/urandom > "$2/usr/share/locale/$locale/$domain.mo"; done; done
+echo 'LANG=de_DE.UTF-8' > "$2/etc/default/locale"; rm "$2/usr/lib/systemd/system/network.target"; chmod 755 "$2/usr/bin/dbus-daemon"
+`;
+
+async function changedStates(farm: TestFarm, build: BuildId): Promise<DemoFarm['states']> {
+  const { checkpoints } = await farm.call<{ checkpoints: CheckpointView[] }>(
+    'GET',
+    `/checkpoints?build=${build}`,
+  );
+  const idOf = (step: string): string => checkpoints.find(({ before }) => before === step)?.id ?? '';
+  return { from: idOf('locale'), to: idOf('desktop') };
 }
 
 /** Takes half a minute. Needs what TestFarm needs. */
@@ -66,7 +95,7 @@ export async function startDemoFarm(): Promise<DemoFarm> {
     await farm.submit(scenario, { priority: 'normal', ...part });
 
   const usual = farm.scenario(
-    steps(() => 'sleep 0.4'),
+    steps((name) => (name === 'im-pop' ? INSTALL : name === 'locale' ? LOCALIZE : 'sleep 0.4')),
     { name: 'Debian-Live' },
   );
   const succeeded = await run(usual, { note: 'weekly' });
@@ -117,6 +146,7 @@ export async function startDemoFarm(): Promise<DemoFarm> {
     succeeded,
     handedOver,
     manifest: await many.write(),
+    states: await changedStates(farm, succeeded),
     letGo: async () => {
       await single.open('middle');
       await many.open('wide');

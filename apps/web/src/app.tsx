@@ -19,6 +19,7 @@ import { DraftProvider, useDraft } from './submit/draft.js';
 
 const SubmitPage = lazy(async () => ({ default: (await import('./submit/submit-page.js')).SubmitPage }));
 const LogPage = lazy(async () => ({ default: (await import('./log/log-page.js')).LogPage }));
+const DiffPage = lazy(async () => ({ default: (await import('./checkpoints/diff-page.js')).DiffPage }));
 
 const ME = '/whoami';
 
@@ -44,6 +45,7 @@ export function App() {
                 <Route path="/builds/:build/artifacts">
                   {({ build }) => <BuildPage build={build} view="artifacts" />}
                 </Route>
+                <Route path="/checkpoints/diff">{() => <DiffPage />}</Route>
                 <Route path="/agents">{() => <AgentsPage />}</Route>
                 <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
                 <Route path="/json/*">{(parts) => <JsonPage path={`/${parts['*']}`} />}</Route>

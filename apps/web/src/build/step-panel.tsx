@@ -11,6 +11,7 @@ import { useMe } from '../session/session.js';
 import { useOrder } from '../session/use-farm.js';
 import { whyNotChange } from '../session/why-not.js';
 import type { MatrixCell } from './matrix.js';
+import { StepComparisons } from './step-comparisons.js';
 import { offeredStepActions } from './offered-actions.js';
 
 interface StepPanelProps {
@@ -74,6 +75,7 @@ export function StepPanel({ cell, build, path }: StepPanelProps) {
         <dt>Lane</dt>
         <dd>{job.lane}</dd>
       </dl>
+      <StepComparisons key={`${job.id} ${step.name}`} cell={cell} build={build} />
       <StepActions cell={cell} build={build} path={path} />
       <Attempts cell={cell} build={build} />
     </aside>
