@@ -13,6 +13,7 @@ import { stepKeys } from './migrations/0010-step-keys.js';
 import { fingerprints } from './migrations/0011-fingerprints.js';
 import { collection } from './migrations/0012-collection.js';
 import { stepReads } from './migrations/0013-step-reads.js';
+import { states } from './migrations/0014-states.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -31,6 +32,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0011-fingerprints': fingerprints,
   '0012-collection': collection,
   '0013-step-reads': stepReads,
+  '0014-states': states,
 };
 
 /**
