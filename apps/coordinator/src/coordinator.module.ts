@@ -25,7 +25,9 @@ import { PreviewBuild } from './builds/preview-build.js';
 import { ReadsOfBuild } from './builds/reads-of-build.js';
 import { SubmitBuilds } from './builds/submit-builds.js';
 import { CheckpointViews } from './checkpoints/checkpoint-views.js';
+import { DropCheckpoints } from './checkpoints/drop-checkpoints.js';
 import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
+import { TrieViews } from './checkpoints/trie-views.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
 import { EventFeed } from './events/event-feed.js';
@@ -86,7 +88,9 @@ import { describeIssues } from './api/describe-issues.js';
     AgentActions,
     AgentViews,
     CheckpointViews,
+    TrieViews,
     PinCheckpoints,
+    DropCheckpoints,
     // Talks to agents
     AgentSessions,
     Claims,
