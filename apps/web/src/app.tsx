@@ -4,6 +4,8 @@ import type { WhoAmI } from '#libs/contracts';
 import { AgentPage } from './agents/agent-page.js';
 import { AgentsPage } from './agents/agents-page.js';
 import { BuildPage } from './build/build-page.js';
+import { CheckpointsPage } from './checkpoints/checkpoints-page.js';
+import { CollectionPage } from './checkpoints/collection-page.js';
 import { Answer } from './kit/answer.js';
 import { ConnectionNotice } from './live/connection-notice.js';
 import { Live } from './live/live.js';
@@ -38,6 +40,8 @@ export function App() {
               </Route>
               <Route path="/agents">{() => <AgentsPage />}</Route>
               <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
+              <Route path="/checkpoints">{() => <CheckpointsPage />}</Route>
+              <Route path="/checkpoints/collection">{() => <CollectionPage />}</Route>
               <Route path="/json/*">{(parts) => <JsonPage path={`/${parts['*']}`} />}</Route>
               <Route>{() => <NoSuchPage />}</Route>
             </Switch>
@@ -104,6 +108,7 @@ function TopBar() {
           Overview
         </PageLink>
         <PageLink to="/builds">Builds</PageLink>
+        <PageLink to="/checkpoints">Checkpoints</PageLink>
         <PageLink to="/agents">Agents</PageLink>
       </nav>
       <div className="spread" />

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
+import { skipToken, useMutation, useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
 import { useSession } from './session.js';
 
 export interface FarmQueryOptions {
@@ -6,12 +6,12 @@ export interface FarmQueryOptions {
   readonly everyMs?: number;
 }
 
-/** What the API answers at a path below /api/v1, kept true by the event stream (live/refresher.ts). The path is the key. */
-export function useFarm<T>(path: string, { everyMs }: FarmQueryOptions = {}): UseQueryResult<T> {
+/** What the API answers at a path below /api/v1, kept true by the event stream (live/refresher.ts). The path is the key; `null`: nothing is asked. */
+export function useFarm<T>(path: string | null, { everyMs }: FarmQueryOptions = {}): UseQueryResult<T> {
   const { api } = useSession();
   return useQuery<T>({
     queryKey: [path],
-    queryFn: async ({ signal }) => await api.get<T>(path, { signal }),
+    queryFn: path === null ? skipToken : async ({ signal }) => await api.get<T>(path, { signal }),
     refetchInterval: everyMs ?? false,
   });
 }
