@@ -57,7 +57,10 @@ async function measure(what: string, body: SubmitBuild): Promise<void> {
   const share = (fate: string): number => steps.filter((step) => step.fate === fate).length;
   row(`${what}: from the request to the answer, median of ${TRIES}`, ms(percentile(times, 0.5)), '< 2000 ms');
   row('  the slowest', ms(Math.max(...times)), '< 2000 ms');
-  row('  steps that run / are shared / are reused', `${share('runs')} / ${share('shared')} / ${share('reused')}`);
+  row(
+    '  steps that run / are shared / are reused',
+    `${share('runs')} / ${share('shared')} / ${share('reused')}`,
+  );
   row('  most memory of the coordinator meanwhile, all of it', megabytes(peakMemory(pid)), '< 300 MB');
 }
 
@@ -115,6 +118,7 @@ async function makeKnown({ db }: FarmDatabase): Promise<void> {
           label: `.step_step${(from + at) % STEPS}`,
           taken_at: from + at,
           previous: '',
+          begins: 1,
           key: (at % 10 === 0 ? keys[(from + at) / 10]?.key : undefined) ?? randomBytes(32).toString('hex'),
         })),
       )

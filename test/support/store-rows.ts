@@ -2,7 +2,7 @@ import { newId, type AgentFacts, type BuildId, type BuildState, type JobId } fro
 import { hashSecret, insertAgent, type Schema } from '#libs/store';
 import type { Kysely } from 'kysely';
 
-type Db = Kysely<Schema>;
+export type Db = Kysely<Schema>;
 
 /** For specs: the least that the record may hold. */
 export const digest = (word: string): string => hashSecret(word);
@@ -72,7 +72,14 @@ export async function aJob(db: Db, build: BuildId, index = 0): Promise<JobId> {
   const [id, variant] = [newId('j'), newId('v')];
   await db
     .insertInto('variants')
-    .values({ id: variant, build_id: build, name: `v${index}`, plan_content_sha256: '', optional: 0, keys_wait: 0 })
+    .values({
+      id: variant,
+      build_id: build,
+      name: `v${index}`,
+      plan_content_sha256: '',
+      optional: 0,
+      keys_wait: 0,
+    })
     .execute();
   await db
     .insertInto('jobs')

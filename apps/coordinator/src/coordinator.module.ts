@@ -29,7 +29,9 @@ import { TakeoversOfBuild } from './builds/takeovers-of-build.js';
 import { AskListings } from './checkpoints/ask-listings.js';
 import { CheckpointViews } from './checkpoints/checkpoint-views.js';
 import { CompareCheckpoints } from './checkpoints/compare-checkpoints.js';
+import { DropCheckpoints } from './checkpoints/drop-checkpoints.js';
 import { PinCheckpoints } from './checkpoints/pin-checkpoints.js';
+import { TrieViews } from './checkpoints/trie-views.js';
 import { CoordinatorConfig } from './config.js';
 import { ErrorFilter } from './error.filter.js';
 import { EventFeed } from './events/event-feed.js';
@@ -92,8 +94,10 @@ import { describeIssues } from './api/describe-issues.js';
     AgentHistories,
     AgentViews,
     CheckpointViews,
+    TrieViews,
     PinCheckpoints,
     CompareCheckpoints,
+    DropCheckpoints,
     // Talks to agents
     AgentSessions,
     Claims,

@@ -5,6 +5,8 @@ import type { WhoAmI } from '#libs/contracts';
 import { AgentPage } from './agents/agent-page.js';
 import { AgentsPage } from './agents/agents-page.js';
 import { BuildPage } from './build/build-page.js';
+import { CheckpointsPage } from './checkpoints/checkpoints-page.js';
+import { CollectionPage } from './checkpoints/collection-page.js';
 import { Answer } from './kit/answer.js';
 import { ErrorBoundary } from './kit/error-boundary.js';
 import { ConnectionNotice } from './live/connection-notice.js';
@@ -45,6 +47,8 @@ export function App() {
                 <Route path="/builds/:build/artifacts">
                   {({ build }) => <BuildPage build={build} view="artifacts" />}
                 </Route>
+                <Route path="/checkpoints">{() => <CheckpointsPage />}</Route>
+                <Route path="/checkpoints/collection">{() => <CollectionPage />}</Route>
                 <Route path="/checkpoints/diff">{() => <DiffPage />}</Route>
                 <Route path="/agents">{() => <AgentsPage />}</Route>
                 <Route path="/agents/:agent">{({ agent }) => <AgentPage agent={agent} />}</Route>
@@ -124,6 +128,7 @@ function TopBar() {
           Overview
         </PageLink>
         <PageLink to="/builds">Builds</PageLink>
+        <PageLink to="/checkpoints">Checkpoints</PageLink>
         <PageLink to="/agents">Agents</PageLink>
         <PageLink to="/submit">Submit</PageLink>
       </nav>

@@ -35,6 +35,11 @@ export const EventType = z.enum([
   'checkpoint-replicated',
   /** One is on its way. */
   'transfer-progress',
+  /** An agent has dropped what it held of `data.variant`. */
+  'checkpoints-dropped',
+  /** Somebody keeps them from now on, or not any more. */
+  'checkpoints-pinned',
+  'checkpoints-unpinned',
   'artifact-published',
   'warning',
   /** A report of an attempt that has lost its job was refused. */

@@ -24,17 +24,24 @@ export async function replaceCheckpoints(
   rows: readonly Omit<CheckpointRow, 'agentId'>[],
 ): Promise<void> {
   await tx.deleteFrom('checkpoints').where('agent_id', '=', agent).execute();
+  const held = new Set(rows.map(({ id }) => id));
   await inChunks(rows, 1000, async (some) => {
     await insert(
       tx,
-      some.map((row) => ({ ...row, agentId: agent })),
+      some.map((row) => toRow({ ...row, agentId: agent }, !held.has(row.previous))),
     );
   });
 }
 
 /** One more. False: one that is there already stays as it is. */
 export async function insertCheckpoint(db: Db, row: CheckpointRow): Promise<boolean> {
-  return (await insert(db, [row])) > 0;
+  const continued = await db
+    .selectFrom('checkpoints')
+    .select('id')
+    .where('agent_id', '=', row.agentId)
+    .where('id', '=', row.previous)
+    .executeTakeFirst();
+  return (await insert(db, [toRow(row, continued === undefined)])) > 0;
 }
 
 /** The agent said that it dropped the area. */
@@ -70,6 +77,13 @@ export async function removeCheckpoint(
     .where('build_id', '=', build)
     .where('variant', '=', variant)
     .where('id', '=', id)
+    .execute();
+  await db
+    .updateTable('checkpoints')
+    .set({ begins: 1 })
+    .where('agent_id', '=', agent)
+    .where('build_id', '=', build)
+    .where('previous', '=', id)
     .execute();
 }
 
@@ -188,17 +202,17 @@ export async function countCheckpoints(db: Db): Promise<ReadonlyMap<AgentId, num
 }
 
 /** How many were not there. */
-async function insert(db: Db, rows: readonly CheckpointRow[]): Promise<number> {
+async function insert(db: Db, rows: readonly Insertable<CheckpointsTable>[]): Promise<number> {
   const inserted = await db
     .insertInto('checkpoints')
-    .values(rows.map(toRow))
+    .values(rows)
     .onConflict((conflict) => conflict.columns(['agent_id', 'id']).doNothing())
     .returning('id')
     .execute();
   return inserted.length;
 }
 
-function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {
+function toRow(row: CheckpointRow, begins: boolean): Insertable<CheckpointsTable> {
   return {
     agent_id: row.agentId,
     id: row.id,
@@ -210,6 +224,7 @@ function toRow(row: CheckpointRow): Insertable<CheckpointsTable> {
     previous: row.previous,
     taken_at: row.takenAt,
     key: row.key,
+    begins: begins ? 1 : 0,
   };
 }
 

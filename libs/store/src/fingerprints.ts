@@ -5,6 +5,7 @@ import type { Db } from './farm-database.js';
 import { fromJson, rememberingJson, toJson } from './json.js';
 import type { BoundaryKeyRow } from './jobs.js';
 import type { FingerprintAsksTable, FingerprintRequestRecord, Flag } from './schema.js';
+import { keepStatesOfJobs } from './states.js';
 
 export interface FingerprintAskRow extends Omit<Selectable<FingerprintAsksTable>, 'request'> {
   readonly request: FingerprintRequestRecord;
@@ -243,6 +244,7 @@ export async function writeKeys(
   });
   for (const [id, key] of ends)
     await tx.updateTable('jobs').set({ end_key: key }).where('id', '=', id).execute();
+  await keepStatesOfJobs(tx, [...ends.keys()], boundaries);
 }
 
 /** Its states from this boundary on are equal to nothing that anybody knows, and so is its end. */

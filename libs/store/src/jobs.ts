@@ -13,6 +13,7 @@ import type {
   JobRequirements,
   JobsTable,
 } from './schema.js';
+import { keepStates, statesOf } from './states.js';
 import type { StepRow } from './steps.js';
 
 export interface JobRow extends Omit<
@@ -88,6 +89,8 @@ export async function insertJobs(
   await inChunks(keys, 500, async (chunk) => {
     await tx.insertInto('boundary_keys').values(chunk).execute();
   });
+  const known = jobs.map(({ base, ...job }) => ({ ...job, base_job: base?.job ?? null }));
+  await keepStates(tx, statesOf(known, steps, keys));
 }
 
 export async function findJob(db: Db, id: JobId): Promise<JobRow | null> {

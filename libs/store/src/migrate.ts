@@ -15,6 +15,7 @@ import { collection } from './migrations/0012-collection.js';
 import { stepReads } from './migrations/0013-step-reads.js';
 import { agentHistory } from './migrations/0014-agent-history.js';
 import { listings } from './migrations/0015-listings.js';
+import { states } from './migrations/0016-states.js';
 import type { Schema } from './schema.js';
 import { StoreError } from './store-error.js';
 
@@ -35,6 +36,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0013-step-reads': stepReads,
   '0014-agent-history': agentHistory,
   '0015-listings': listings,
+  '0016-states': states,
 };
 
 /**

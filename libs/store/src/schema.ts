@@ -44,6 +44,7 @@ export interface Schema {
   readonly variants: VariantsTable;
   readonly jobs: JobsTable;
   readonly boundary_keys: BoundaryKeysTable;
+  readonly states: StatesTable;
   readonly pins: PinsTable;
   readonly steps: StepsTable;
   readonly fingerprint_asks: FingerprintAsksTable;
@@ -299,6 +300,15 @@ export interface BoundaryKeysTable {
   readonly key: string;
 }
 
+/** What a step key is of, once for all jobs that have it. The key says the same; nobody can read it there. */
+export interface StatesTable {
+  readonly key: string;
+  /** Key of the state that it comes from; `null`: from nothing. */
+  readonly parent: string | null;
+  /** Name of the step that leads from there to here, as the first build called it; `null`: a lane begins here. */
+  readonly step: string | null;
+}
+
 /** Jobs that only one agent may have, because somebody said so when they were resumed. */
 export interface PinsTable {
   readonly job_id: JobId;
@@ -453,6 +463,8 @@ export interface CheckpointsTable {
   readonly previous: string;
   /** Step key of its state; `null`: nobody knows. */
   readonly key: string | null;
+  /** The agent holds no checkpoint that it continues. */
+  readonly begins: Flag;
 }
 
 /** What is in a checkpoint, as an agent was asked for it; it outlives the checkpoint. */

@@ -6,19 +6,26 @@ import {
   CheckpointDiff,
   CheckpointList,
   CheckpointPinList,
+  CheckpointTrie,
   CollectNow,
   CollectionReport,
+  DropCheckpoints as Dropping,
+  DropReport,
   FarmError,
   MOST_FILE_CHANGES,
   PinCheckpoints as Pinning,
+  TrieNodeDetail,
+  TrieNodeId,
 } from '#libs/contracts';
-import { appendAudit, type CheckpointFilter } from '#libs/store';
+import { appendAudit, type CheckpointFilter, type TriePlace } from '#libs/store';
 import { Needs, requireMayChange, TheCaller, type Caller } from '../access/caller.js';
 import { AgentViews } from '../agents/agent-views.js';
 import { BuildViews } from '../builds/build-views.js';
 import { CompareCheckpoints } from '../checkpoints/compare-checkpoints.js';
 import { CheckpointViews } from '../checkpoints/checkpoint-views.js';
+import { DropCheckpoints } from '../checkpoints/drop-checkpoints.js';
 import { PinCheckpoints } from '../checkpoints/pin-checkpoints.js';
+import { TrieViews } from '../checkpoints/trie-views.js';
 import { CollectCheckpoints } from '../loops/collect-checkpoints.js';
 import { Work } from '../work.js';
 
@@ -31,8 +38,10 @@ export class CheckpointsController {
     private readonly views: CheckpointViews,
     private readonly builds: BuildViews,
     private readonly agents: AgentViews,
+    private readonly trie: TrieViews,
     private readonly pins: PinCheckpoints,
     private readonly comparing: CompareCheckpoints,
+    private readonly dropping: DropCheckpoints,
     private readonly collecting: CollectCheckpoints,
     private readonly work: Work,
   ) {}
@@ -71,6 +80,29 @@ export class CheckpointsController {
       offset: offset === undefined ? 0 : countOf('offset', offset),
       limit: Math.min(limit === undefined ? 500 : countOf('limit', limit), MOST_FILE_CHANGES),
     });
+  }
+
+  /** The same as a trie, by level: what equals each other is there once, below what it comes from. */
+  @Get('trie')
+  @ApiOkResponse({ standardSchema: CheckpointTrie })
+  async levels(
+    @Query('parent') parent: string | undefined,
+    @Query('after') after: string | undefined,
+    @Query('build') build: string | undefined,
+    @Query('agent') agent: string | undefined,
+    @Query('distribution') distribution: string | undefined,
+  ): Promise<CheckpointTrie> {
+    return await this.trie.levels({
+      parent: parent === undefined ? null : nodeOf(parent),
+      after: after === undefined ? null : placeOf(after),
+      filter: { ...(await this.#filter(build, agent)), distribution },
+    });
+  }
+
+  @Get('trie/:node')
+  @ApiOkResponse({ standardSchema: TrieNodeDetail })
+  async node(@Param('node') node: string): Promise<TrieNodeDetail> {
+    return await this.trie.detail(nodeOf(node));
   }
 
   @Get('pins')
@@ -144,6 +176,41 @@ export class CheckpointsController {
     return await this.views.report(collection);
   }
 
+  /** What dropping would remove now, and what it would leave. */
+  @Get('drop')
+  @ApiOkResponse({ standardSchema: DropReport })
+  async planDrop(
+    @Query('build') build: string | undefined,
+    @Query('variant') variant: string | undefined,
+    @Query('agent') agent: string | undefined,
+    @TheCaller() caller: Caller,
+  ): Promise<DropReport> {
+    if (build === undefined) throw new FarmError('INVALID', 'build: expected the build to drop from');
+    return await this.dropping.plan(
+      await this.#dropScope(build, variant ?? null, agent ?? null),
+      caller.user,
+    );
+  }
+
+  @Post('drop')
+  @HttpCode(200)
+  @Needs('operator')
+  @ApiOkResponse({ standardSchema: DropReport })
+  async drop(
+    @Body({ schema: Dropping }) { build, variant, agent, why }: z.output<typeof Dropping>,
+    @TheCaller() caller: Caller,
+  ): Promise<DropReport> {
+    return await this.dropping.drop(await this.#dropScope(build, variant, agent), why, caller);
+  }
+
+  async #dropScope(build: string, variant: string | null, agent: string | null) {
+    return {
+      build: await this.builds.resolve(build),
+      variant,
+      agent: agent === null ? null : await this.agents.resolve(agent),
+    };
+  }
+
   async #filter(build: string | undefined, agent: string | undefined): Promise<CheckpointFilter> {
     return {
       build: build === undefined ? undefined : (await this.builds.resolve(build)).id,
@@ -170,4 +237,17 @@ function referenceOf(parameter: string, text: string | undefined): string {
 function textOf(parameter: string, text: unknown, most: number): string {
   if (typeof text === 'string' && text.length <= most) return text;
   throw new FarmError('INVALID', `${parameter}: expected one text of at most ${most} characters`);
+}
+
+function nodeOf(text: string): TrieNodeId {
+  const node = TrieNodeId.safeParse(text);
+  if (node.success) return node.data;
+  throw new FarmError('INVALID', `node: found "${text.slice(0, 80)}", expected a step key or a build`);
+}
+
+/** As `next` of a level says it. */
+function placeOf(text: string): TriePlace {
+  const [, newestAt, id] = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(text) ?? [];
+  if (id !== undefined) return { newestAt: Number(newestAt), id };
+  throw new FarmError('INVALID', `after: found "${text.slice(0, 80)}", expected the next of a level`);
 }

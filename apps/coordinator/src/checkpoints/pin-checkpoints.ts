@@ -61,7 +61,7 @@ export class PinCheckpoints {
     caller: Caller,
     change: (tx: Db, now: number) => Promise<void>,
   ): Promise<void> {
-    await this.work.change(async (tx, _, now) => {
+    await this.work.change(async (tx, changes, now) => {
       const row = await lockBuild(tx, build);
       if (row === null) throw new FarmError('NOT_FOUND', `there is no build ${build}`);
       if (row.collected_at !== null && action === 'checkpoints.pin')
@@ -80,6 +80,8 @@ export class PinCheckpoints {
       }
       await change(tx, now);
       const { user, token: tokenId } = caller;
+      const type = action === 'checkpoints.pin' ? 'checkpoints-pinned' : 'checkpoints-unpinned';
+      changes.event(type, { build }, { variant, user, why });
       await appendAudit(tx, now, { user, tokenId, action, target: build, why, data: { variant } });
     });
   }

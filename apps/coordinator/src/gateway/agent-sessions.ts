@@ -221,7 +221,7 @@ export class AgentSessions {
     if ((await recordHeartbeat(tx, agent.id, beat, now)) === null) requireInstance(agent, '');
     const sizes = (beat.sizes ?? []).map(({ area, usedBytes }) => sizeOf(area, usedBytes));
     await recordAreaSizes(tx, agent.id, sizes, now);
-    if (beat.dropped.length > 0) await this.#noteDropped(tx, agent, beat.dropped);
+    if (beat.dropped.length > 0) await this.#noteDropped(tx, changes, agent, beat.dropped);
     // That it still is short, everybody knows: what could be done about it has been.
     const isNews = beat.dropped.length + sizes.length > 0;
     changes.wantsRoom =
@@ -235,12 +235,18 @@ export class AgentSessions {
     return this.config.agentBudgetBytes !== null || this.config.farmBudgetBytes !== null;
   }
 
-  async #noteDropped(tx: Transaction<Schema>, agent: AgentRow, areas: readonly AreaName[]): Promise<void> {
+  async #noteDropped(
+    tx: Transaction<Schema>,
+    changes: Changes,
+    agent: AgentRow,
+    areas: readonly AreaName[],
+  ): Promise<void> {
     await removeDropping(tx, agent.id, areas);
     for (const area of areas) {
       const { build, variant } = splitArea(area);
       await removeCheckpointsOfArea(tx, agent.id, build, variant);
       await removeAreaSize(tx, agent.id, build, variant);
+      changes.event('checkpoints-dropped', { build, agent: agent.id }, { name: agent.name, variant });
     }
   }
 

@@ -97,6 +97,11 @@ export class CollectCheckpoints {
   /** What was removed: less than planned where something came into use in between. */
   async collect(scope: CollectionScope): Promise<CheckpointCollection> {
     const { removals, shortages } = await this.plan(scope);
+    return { removals: await this.remove(removals), shortages };
+  }
+
+  /** Tells agents to drop them. Resolves to those that may still go. */
+  async remove(removals: readonly Removal[]): Promise<readonly Removal[]> {
     const removed: Removal[] = [];
     for (const [agent, own] of groupBy(removals, (removal) => removal.agent)) {
       await inChunks(own, AREAS_PER_TRANSACTION, async (some) => {
@@ -105,7 +110,7 @@ export class CollectCheckpoints {
     }
     for (const { agent, build, variant, as, usedBytes, why } of removed)
       this.log.info({ component: 'collect', agent, build, variant, as, usedBytes, why }, 'checkpoints go');
-    return { removals: removed, shortages };
+    return removed;
   }
 
   /** All that is held, what goes first first, and behind it what may not go. */

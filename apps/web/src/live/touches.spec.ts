@@ -29,6 +29,9 @@ describe('what an event touches', () => {
     [{ type: 'agent-lost', agent: 'a-0000000001' as FarmEvent['agent'] }, '/agents/one', true],
     [{ type: 'agent-lost', agent: 'a-0000000001' as FarmEvent['agent'] }, '/builds?limit=3', false],
     [{ type: 'agent-lost', agent: 'a-0000000001' as FarmEvent['agent'] }, '/checkpoints?agent=one', true],
+    [{ type: 'checkpoint-taken', build }, '/checkpoints/trie?build=x', true],
+    [{ type: 'checkpoints-pinned', build }, '/checkpoints/pins', true],
+    [{ type: 'step-started', build }, '/checkpoints/trie', false],
     [{ type: 'transfer-progress', build }, `/builds/${build}`, false],
   ] as const)('%j and %s: %s', (part, path, expected) => {
     expect(touches(event(part), path)).toBe(expected);

@@ -1,4 +1,5 @@
 import {
+  skipToken,
   useInfiniteQuery,
   useMutation,
   useQuery,
@@ -12,12 +13,12 @@ export interface FarmQueryOptions {
   readonly everyMs?: number;
 }
 
-/** What the API answers at a path below /api/v1, kept true by the event stream (live/refresher.ts). The path is the key. */
-export function useFarm<T>(path: string, { everyMs }: FarmQueryOptions = {}): UseQueryResult<T> {
+/** What the API answers at a path below /api/v1, kept true by the event stream (live/refresher.ts). The path is the key; `null`: nothing is asked. */
+export function useFarm<T>(path: string | null, { everyMs }: FarmQueryOptions = {}): UseQueryResult<T> {
   const { api } = useSession();
   return useQuery<T>({
     queryKey: [path],
-    queryFn: async ({ signal }) => await api.get<T>(path, { signal }),
+    queryFn: path === null ? skipToken : async ({ signal }) => await api.get<T>(path, { signal }),
     refetchInterval: everyMs ?? false,
   });
 }

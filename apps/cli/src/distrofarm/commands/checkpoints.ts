@@ -1,7 +1,15 @@
-import type { AreaList, CheckpointPinList, CheckpointView, CollectionReport } from '#libs/contracts';
+import type {
+  AreaList,
+  CheckpointPinList,
+  CheckpointView,
+  CollectionReport,
+  DropReport,
+} from '#libs/contracts';
 import type { Command } from 'commander';
 import { formatBytes } from '#libs/watch';
+import { CliError } from '../cli-error.js';
 import { example } from '../example.js';
+import { EXIT } from '../exit-codes.js';
 import { pathOf, queryOf } from '../farm.js';
 import { dateTime } from '../moments.js';
 import { byteCount } from '../options.js';
@@ -19,6 +27,7 @@ export function checkpoints(command: Command, session: Session): void {
   pins(command.command('pins').description('what people keep, whatever policies say'), session);
   pin(command.command('pin').description('keep what agents hold of a build'), session);
   unpin(command.command('unpin').description('leave it to the policies again'), session);
+  drop(command.command('drop').description('remove what agents hold of a build'), session);
   collect(command.command('collect').description('remove now what policies remove'), session);
 }
 
@@ -135,6 +144,51 @@ function withPinning(command: Command, line: string, session: Session, action: '
   );
 }
 
+interface DropOptions {
+  readonly dryRun?: boolean;
+  readonly variant?: string;
+  readonly agent?: string;
+  readonly why?: string;
+}
+
+function drop(command: Command, session: Session): void {
+  example(
+    command
+      .argument('<build>', 'id, the beginning of one, or "latest"')
+      .option('-n, --dry-run', 'only show what would go, and what not')
+      .option('--variant <name>', 'only of this variant')
+      .option('-a, --agent <agent>', 'only on this agent')
+      .option('--why <text>', 'for the audit; needed without --dry-run'),
+    'distrofarm checkpoints drop b-8f3kq2m1tz --agent builder-1 --dry-run',
+  ).action(async (build: string, { dryRun = false, variant, agent, why }: DropOptions) => {
+    if (!dryRun && why === undefined)
+      throw new CliError(
+        EXIT.usage,
+        'why is it dropped?',
+        'Say it with --why, or look first with --dry-run.',
+      );
+    const farm = await session.farm();
+    const answer = dryRun
+      ? await farm.get<DropReport>(`/checkpoints/drop${queryOf({ build, variant, agent })}`)
+      : await farm.post<DropReport>('/checkpoints/drop', {
+          build,
+          variant: variant ?? null,
+          agent: agent ?? null,
+          why,
+        });
+    await session.show(answer, (report) => dropLines(report, dryRun));
+  });
+}
+
+function dropLines({ removals, refused }: DropReport, dryRun: boolean): readonly string[] {
+  return [
+    ...removalLines(removals, dryRun ? 'would go' : 'goes'),
+    ...refused.map(
+      ({ build, variant, agentName, why }) => `${build}.${variant} on ${agentName} stays: ${why}.`,
+    ),
+  ];
+}
+
 interface CollectOptions {
   readonly dryRun?: boolean;
   readonly agent?: string;
@@ -164,6 +218,14 @@ function collect(command: Command, session: Session): void {
 }
 
 function reportLines({ removals, shortages }: CollectionReport, dryRun: boolean): readonly string[] {
+  return [
+    ...removalLines(removals, dryRun ? 'would go' : 'goes'),
+    ...shortages.map(({ why }) => `Warning: ${why}.`),
+  ];
+}
+
+function removalLines(removals: CollectionReport['removals'], verb: string): readonly string[] {
+  if (removals.length === 0) return [`Nothing ${verb}.`];
   const rows = removals.map((each) => [
     each.build,
     each.variant,
@@ -174,14 +236,8 @@ function reportLines({ removals, shortages }: CollectionReport, dryRun: boolean)
   ]);
   const bytes = removals.reduce((sum, { usedBytes }) => sum + (usedBytes ?? 0), 0);
   const unknown = removals.some(({ usedBytes }) => usedBytes === null) ? ', and what was not measured' : '';
-  const verb = dryRun ? 'would go' : 'goes';
   return [
-    ...(rows.length === 0
-      ? [`Nothing ${verb}.`]
-      : [
-          ...textTable(['BUILD', 'VARIANT', 'AGENT', 'TAKES', 'GOES AS', 'WHY'], rows),
-          `${formatBytes(bytes)} ${verb}${unknown}.`,
-        ]),
-    ...shortages.map(({ why }) => `Warning: ${why}.`),
+    ...textTable(['BUILD', 'VARIANT', 'AGENT', 'TAKES', 'GOES AS', 'WHY'], rows),
+    `${formatBytes(bytes)} ${verb}${unknown}.`,
   ];
 }
