@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Sets this machine up and runs every test. The last line reads "N passed, M failed". Needs root (or sudo).
+# DC_TEST_DEEP=1 tries each combination of what is otherwise tried once of each kind.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -8,103 +9,152 @@ if [ "$(id -u)" != 0 ]; then
     echo 'test: root is needed for namespaces, mounts and ZFS; run this as root, or install sudo' >&2
     exit 69
   }
-  exec sudo env "PATH=$PATH" ${CI:+"CI=$CI"} "$0" "$@"
+  exec sudo env "PATH=$PATH" ${CI:+"CI=$CI"} ${DC_TEST_DEEP:+"DC_TEST_DEEP=$DC_TEST_DEEP"} "$0" "$@"
 fi
 cd "$root"
 scripts/setup.sh test
 
 work=$(mktemp -d /var/tmp/distrofarm-test.XXXXXX)
-flow=
-cleanUp() {
-  # Its processes are a group of their own, so that nothing of it outlives an interrupted run.
-  if [ -n "$flow" ]; then kill -- "-$flow" 2> /dev/null || true; fi
+tracks=()
+clean_up() {
+  local track
+  # Each is a group of its own, so that nothing of it outlives an interrupted run.
+  for track in "${tracks[@]}"; do kill -- "-$track" 2> /dev/null || true; done
+  wait || true
   rm -rf --one-file-system "$work"
 }
-trap cleanUp EXIT
+trap clean_up EXIT
 trap 'exit 130' INT TERM
 export DC_TEST_MEDIA=$work/media
-mkdir "$DC_TEST_MEDIA"
+mkdir "$DC_TEST_MEDIA" "$work/results"
 
-passed=0
-failed=0
+# All there is to do, what takes longest first, so that nothing long is left over when the rest is done.
+list_pieces() {
+  local long=(images platform/{distro-const-reuse,checkpoint-transfers,zfs-snapshot-store,distro-const} unit checks)
+  printf '%s\n' "${long[@]}"
+  printf '%s\n' test/{platform,flow,browser}/*.spec.ts | sed 's|^test/||; s|\.spec\.ts$||' | grep -vxFf <(printf '%s\n' "${long[@]}")
+}
+
+# Which results a piece has.
+results_of() {
+  case $1 in
+    checks) printf '%s\n' types lint imports shell ;;
+    images) printf '%s\n' media boot ;;
+    *) echo "${1/\//-}" ;;
+  esac
+}
+
+run_piece() {
+  local each
+  case $1 in
+    checks) for each in $(results_of checks); do run_check "$each"; done ;;
+    images) for each in $(results_of images); do run_jest "$each" "$each"; done ;;
+    flow/*) run_twice "$1" ;;
+    */*) run_file "$1" ;;
+    *) run_jest "$1" "$1" ;;
+  esac
+}
 
 # A check without a test runner of its own counts as one test.
-check() {
-  echo "== $1 (at ${SECONDS} s)"
-  shift
-  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+run_check() {
+  local state=passed begin=$EPOCHREALTIME
+  npm run --silent "check:$1" || state=failed
+  write_result "$1" "$state" "${begin/./}" "${EPOCHREALTIME/./}"
 }
 
-# A jest project; $1 is its name, the rest runs before jest's own arguments.
+# As jest writes them; the times are in microseconds.
+write_result() {
+  printf '{"testResults":[{"name":"%s","status":"%s","startTime":%d,"endTime":%d,"assertionResults":[{"status":"%s"}]}]}\n' \
+    "$root/$1" "$2" "$(($3 / 1000))" "$(($4 / 1000))" "$2" > "$work/results/$1.json"
+}
+
+# Runs tests of a jest project; $1 names their results, what is behind the project is for jest.
 run_jest() {
-  local project=$1
-  shift
-  echo "== $project tests (at ${SECONDS} s)"
-  "$@" npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project.json" || true
+  local results=$1 project=$2 with=()
+  shift 2
+  case $project in platform | media) with=(scripts/with-zfs.sh) ;; esac
+  "${with[@]}" npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/results/$results.json" "$@" || true
 }
 
-# The same for a project whose tests kill and restart servers against the clock: a file that fails is run once more, and said to be.
+# $1 is the file, as project/name; $2 is added to the name of its results.
+run_file() {
+  run_jest "$(results_of "$1")${2:-}" "${1%/*}" --runTestsByPath "test/$1.spec.ts"
+}
+
+# For tests that kill and restart servers against the clock: a file that fails is run once more, and said to be.
 run_twice() {
-  local project=$1 again=()
-  run_jest "$project"
-  mapfile -t again < <(node -e '
-    const { testResults } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
-    for (const { status, name } of testResults) if (status === "failed") console.log(name);
-  ' "$work/$project.json" 2> /dev/null)
-  if [ ${#again[@]} -eq 0 ]; then return; fi
-  printf '== once more, since it failed: %s\n' "${again[@]}"
-  npm run --silent jest -- --selectProjects "$project" --json --outputFile "$work/$project-again.json" --runTestsByPath "${again[@]}" || true
+  run_file "$1"
+  if count_tests "$work/results/$(results_of "$1").json" | grep -q ' 0$'; then return; fi
+  echo "== once more, since it failed: $1"
+  run_file "$1" -again
 }
 
-# Counts the tests of a run; of a file that a second run has too, that one's count.
+# Prints how many tests of these results passed, and how many failed; a file that came to no test failed.
 count_tests() {
-  local counts
-  counts=$(node -e '
-    const { existsSync, readFileSync } = require("fs");
-    const files = new Map();
-    for (const path of process.argv.slice(1).filter((each, index) => index === 0 || existsSync(each)))
-      for (const file of JSON.parse(readFileSync(path, "utf8")).testResults) files.set(file.name, file);
-    const tests = [...files.values()].flatMap((file) => file.assertionResults);
-    const broken = [...files.values()].filter((file) => file.status === "failed" && file.assertionResults.length === 0);
-    const passed = tests.filter(({ status }) => status === "passed").length;
-    const failed = tests.filter(({ status }) => status === "failed").length;
-    console.log(passed, failed + broken.length);
-  ' "$@" 2> /dev/null) || counts='0 1'
-  passed=$((passed + ${counts% *}))
-  failed=$((failed + ${counts#* }))
+  node -e '
+    const { readFileSync } = require("fs");
+    const files = process.argv.slice(1).flatMap((path) => JSON.parse(readFileSync(path, "utf8")).testResults);
+    const tests = files.flatMap((file) => file.assertionResults);
+    const broken = files.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+    const count = (wanted) => tests.filter(({ status }) => status === wanted).length;
+    console.log(count("passed"), count("failed") + broken.length);
+  ' "$@"
 }
 
 # Where the time goes: the files that took longest.
 show_slowest() {
   echo '== slowest files'
   node -e '
-    const { existsSync, readFileSync } = require("fs");
+    const { readFileSync } = require("fs");
     const { relative } = require("path");
-    const files = process.argv.slice(1).filter(existsSync).flatMap((path) => JSON.parse(readFileSync(path, "utf8")).testResults);
+    const files = process.argv.slice(1).flatMap((path) => JSON.parse(readFileSync(path, "utf8")).testResults);
     const seconds = ({ startTime, endTime }) => Math.round((endTime - startTime) / 1000);
-    for (const file of files.sort((a, b) => seconds(b) - seconds(a)).slice(0, 15))
+    for (const file of files.sort((a, b) => seconds(b) - seconds(a)).slice(0, 20))
       console.log(seconds(file) + " s", relative(".", file.name));
-  ' "$work"/*.json || true
+  ' "$work"/results/*.json || true
 }
 
-# Two tracks side by side, since most tests wait for one process at a time. What the one prints comes when the other has ended.
+# Takes piece after piece from the queue that all tracks share; what a piece prints comes when it has ended.
+run_track() {
+  local piece log=$work/log.$1
+  exec 3> "$work/lock"
+  while flock 3 && IFS= read -r piece <&4; do
+    flock --unlock 3
+    { echo "== $piece (from ${SECONDS} s)" && run_piece "$piece"; } > "$log" 2>&1 < /dev/null 3>&- 4<&- || true
+    flock 3
+    cat "$log"
+    echo "== $piece ended (at ${SECONDS} s)"
+    flock --unlock 3
+  done
+}
+
+# A piece that is never run, or is cut short, has failed.
+list_pieces > "$work/pieces"
+while IFS= read -r piece; do
+  for each in $(results_of "$piece"); do write_result "$each" failed 0 0; done
+done < "$work/pieces"
+
+# More tracks than processors, since most tests wait for one process at a time.
+exec 4< "$work/pieces"
 set -m
-run_twice flow > "$work/flow.log" 2>&1 &
-flow=$!
+for track in 1 2 3; do
+  run_track "$track" &
+  tracks+=($!)
+done
 set +m
-check 'types' npm run --silent check:types
-check 'lint' npm run --silent check:lint
-check 'import rules' npm run --silent check:imports
-check 'shell scripts' npm run --silent check:shell
-run_jest unit
-run_jest platform scripts/with-zfs.sh
-run_jest media scripts/with-zfs.sh
-run_jest boot
-run_jest browser
-wait "$flow" || true
-flow=
-cat "$work/flow.log"
+wait "${tracks[@]}" || true
+tracks=()
 show_slowest
-for project in unit flow platform media boot browser; do count_tests "$work/$project.json" "$work/$project-again.json"; done
+passed=0
+failed=0
+while IFS= read -r piece; do
+  for each in $(results_of "$piece"); do
+    results=$work/results/$each.json
+    [ ! -e "$work/results/$each-again.json" ] || results=$work/results/$each-again.json
+    counts=$(count_tests "$results" 2> /dev/null) || counts='0 1'
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + ${counts#* }))
+  done
+done < "$work/pieces"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

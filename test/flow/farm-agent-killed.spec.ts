@@ -1,10 +1,11 @@
 // Needs redis-server, PostgreSQL's server packages, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { farmDatabases } from '../support/depth.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
 
-describe.each(['sqlite', 'postgres'] as const)('an agent that is killed, on %s', (database) => {
+describe.each(farmDatabases('postgres'))('an agent that is killed, on %s', (database) => {
   let farm: TestFarm;
   beforeAll(async () => {
     farm = await TestFarm.start({ database, agents: 1 });

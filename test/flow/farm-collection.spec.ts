@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collectionConformance } from '../support/collection-conformance.js';
 import type { AgentStore } from '../support/replicas-conformance.js';
+import { farmDatabases } from '../support/depth.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
@@ -27,7 +28,7 @@ async function smallDisk(): Promise<AgentStore> {
   return { place: join(folder, 'areas'), lose: remove, remove };
 }
 
-describe.each(['sqlite', 'postgres'] as const)('a budget for checkpoints (%s)', (database) => {
+describe.each(farmDatabases('postgres'))('a budget for checkpoints (%s)', (database) => {
   let farm: TestFarm;
   beforeAll(async () => {
     const env = { DISTROFARM_KEEP_GB_PER_AGENT: '0.01', DISTROFARM_KEEP_NEWEST_CHECKPOINTS: '1' };

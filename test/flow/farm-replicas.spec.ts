@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Explanation, ReplicaLackList } from '#libs/contracts';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { farmDatabases } from '../support/depth.js';
 import { replicasConformance, type ReplicatedFarm } from '../support/replicas-conformance.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -13,8 +14,9 @@ const makeStore: ReplicatedFarm['makeStore'] = (farm, index) =>
     remove: () => Promise.resolve(),
   });
 
-replicasConformance('on folders, with SQLite', { database: 'sqlite', makeStore });
-replicasConformance('on folders, with PostgreSQL', { database: 'postgres', makeStore });
+// On ZFS and btrfs with SQLite: test/platform/farm-replicas.spec.ts.
+for (const database of farmDatabases('postgres'))
+  replicasConformance(`on folders, with ${database}`, { database, makeStore });
 
 describe('a job whose buddy does not answer', () => {
   let farm: TestFarm;

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Scenario, ScenarioStep } from '../support/farm-scenario.js';
+import { farmDatabases } from '../support/depth.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
@@ -30,7 +31,7 @@ function steps(change: Partial<Record<string, string>> = {}): readonly ScenarioS
 
 const ALL = ['pop', 'mod', 'arch', 'join', 'iso'];
 
-describe.each(['sqlite', 'postgres'] as const)('steps that another build has run (%s)', (database) => {
+describe.each(farmDatabases('postgres'))('steps that another build has run (%s)', (database) => {
   let farm: TestFarm;
   beforeAll(async () => {
     farm = await TestFarm.start({ database, agents: 2 });

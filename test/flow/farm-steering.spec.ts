@@ -1,11 +1,12 @@
 // Needs redis-server, PostgreSQL's server packages, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { processesWith } from '../support/processes-with.js';
+import { farmDatabases } from '../support/depth.js';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
 
-describe.each(['sqlite', 'postgres'] as const)('steering builds, on %s', (database) => {
+describe.each(farmDatabases('sqlite'))('steering builds, on %s', (database) => {
   let farm: TestFarm;
   beforeAll(async () => {
     farm = await TestFarm.start({ database, agents: 1 });
