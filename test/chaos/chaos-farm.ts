@@ -6,14 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentView, BuildDetail, BuildId, SubmittedBuild } from '#libs/contracts';
 import { ApiError, Unreachable } from '#libs/http-client';
 import { INSTALLED, type FarmProcess } from '../support/farm-process.js';
-import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm, type FarmPrograms } from '../support/test-farm.js';
 import { TestNetwork } from '../support/test-network.js';
 import type { Violation } from './invariants/evidence.js';
 import { FaultyProxy } from './faulty-proxy.js';
 import { History, type Phase } from './history.js';
 import { KillPoints } from './kill-points.js';
-import { toyImage } from './toy-image.js';
+import { tasteOf, toyImage, type Taste } from './toy-image.js';
 
 /** Short, so that what waits for it to run out does not wait long; ten times what the coordinator and the agents need on a busy machine. On one that is busier still, leases run out by themselves. */
 export const LEASE_MS = 1_000 * Number(process.env['CHAOS_LEASE_SECONDS'] ?? 5);
@@ -51,7 +50,6 @@ export interface AgentHost {
 /** A farm with each agent on a host of its own, and a history of all that is done to it. Needs a network namespace that it has for itself. */
 export class ChaosFarm {
   readonly history: History;
-  readonly image: Scenario;
   readonly hosts: readonly AgentHost[];
   readonly killPoints: KillPoints;
   /** Programs that ended though nobody ended them, each in words. */
@@ -66,7 +64,6 @@ export class ChaosFarm {
     hosts: readonly Omit<AgentHost, 'index'>[],
   ) {
     this.history = new History(join(options.folder, 'history.jsonl'));
-    this.image = toyImage(this.truthFolder);
     this.killPoints = new KillPoints(killPointsIn(options.folder));
     this.hosts = hosts.map((host) => ({ ...host, index: NaN }));
   }
@@ -201,8 +198,10 @@ export class ChaosFarm {
     return this.farm.agents[host.index]!;
   }
 
-  async submit(key: string): Promise<BuildId> {
-    const body = { ...this.image.submission, note: key, idempotencyKey: key };
+  /** Default: as users do, with whatever other builds have done already. */
+  async submit(key: string, taste: Taste = tasteOf(key), reuse = true): Promise<BuildId> {
+    const { submission } = toyImage(this.truthFolder, taste);
+    const body = { ...submission, reuse, note: key, idempotencyKey: key };
     const answer = await this.#operate('submit', null, { key }, async () => {
       const submitted = await this.farm.call<SubmittedBuild>('POST', '/builds', body);
       return { build: submitted.build.id, value: submitted.build.id };

@@ -4,6 +4,7 @@ import type {
   AttemptId,
   AttemptView,
   BuildDetail,
+  BuildId,
   FarmEvent,
   JobView,
   StepView,
@@ -13,7 +14,7 @@ import type { BuildEvidence, Evidence, Invariant, LogEvidence } from './invarian
 import type { Operation } from './history.js';
 import type { TruthLine } from './truth-log.js';
 
-const BUILD = 'b-0000000001';
+const BUILD = 'b-0000000001' as BuildId;
 const JOB = 'j-0000000001';
 const ATTEMPT = 't-0000000001';
 
@@ -30,6 +31,7 @@ function truthOf(step: string, at: number, change: Partial<TruthLine> = {}): rea
     area: `${BUILD}.default`,
     workspace: 'build_data',
     alone: true,
+    taste: 'plain',
     found,
     foundOf,
   };
@@ -98,12 +100,12 @@ const detail = (change: Partial<BuildDetail> = {}): BuildDetail =>
     state: 'succeeded',
     summary: 'succeeded',
     note: 'k',
-    jobs: [{ id: JOB, steps, attempts: [attempt()] }] as unknown as JobView[],
+    jobs: [{ id: JOB, variant: 'default', steps, attempts: [attempt()] }] as unknown as JobView[],
     ...change,
   }) as BuildDetail;
 
 const artifact = (change: Partial<Artifact> = {}): Artifact =>
-  ({ name: 'toy.iso', sha256: 'd1', attempt: ATTEMPT, ...change }) as Artifact;
+  ({ variant: 'default', name: 'toy.iso', sha256: 'd1', attempt: ATTEMPT, ...change }) as Artifact;
 
 const LOG = ['xa 1', 'xa 2', 'xb 1', 'xb 2'].map((line) => `2026 s out| line ${line}\n`).join('');
 const TRACE = 'xa a\nxb b\n';
@@ -111,11 +113,16 @@ const TRACE = 'xa a\nxb b\n';
 const logged = (text = LOG, change: Partial<LogEvidence> = {}, attempt = ATTEMPT): BuildEvidence['logs'] =>
   new Map([[attempt as AttemptId, { text, missing: 0, breaksOff: false, ...change }]]);
 
+const traced = (...texts: readonly string[]): BuildEvidence['traces'] =>
+  texts.map((text) => ({ variant: 'default', text }));
+
 const told = (change: Partial<BuildEvidence> = {}): BuildEvidence => ({
   detail: detail(),
   artifacts: [artifact()],
-  served: new Map([['toy.iso', 'd1']]),
-  traces: [TRACE],
+  served: new Map([['default/toy.iso', 'd1']]),
+  undisturbed: new Map([['default/toy.iso', 'd1']]),
+  traces: traced(TRACE),
+  tastes: new Map(STEPS.map(({ name }) => [`default/${name}`, 'plain'])),
   logs: logged(),
   ...change,
 });
@@ -126,9 +133,9 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
     events: eventsOf(EVENTS),
     truth: [...truthOf('a', 100), ...truthOf('b', 200)],
     builds: [told()],
+    origins: new Map((change.builds ?? [told()]).map((build) => [build.detail.id, build.detail])),
     steps: STEPS,
     linesOfStep: 2,
-    undisturbed: new Map([['toy.iso', 'd1']]),
     left: [],
     limits: { recoverMs: 1000, cancelMs: 1000 },
     ...change,
@@ -166,7 +173,7 @@ function takenOver(foundOf: string, change: Partial<StepView> = {}): Partial<Evi
     { ...steps[0], attempt: null, startedAt: null, endedAt: null, ...change },
     { ...steps[1], attempt: OTHER },
   ];
-  const jobs = [{ id: JOB, steps: own, attempts }] as unknown as JobView[];
+  const jobs = [{ id: JOB, variant: 'default', steps: own, attempts }] as unknown as JobView[];
   const logs = new Map([...logged(half, { breaksOff: true }), ...logged(second, {}, OTHER)]);
   const events = EVENTS.flatMap<(typeof EVENTS)[number]>(([type, data]) =>
     type === 'artifact-published' || type === 'step-started' || type === 'step-ended' ? [] : [[type, data]],
@@ -183,6 +190,76 @@ function takenOver(foundOf: string, change: Partial<StepView> = {}): Partial<Evi
 it('takes what the next attempt found of one that was lost, whatever the record has not heard of that', () => {
   expect(checkHistory(evidence(takenOver('xa')))).toEqual([]);
   expect(checkHistory(evidence(takenOver('xa', { attempt: ATTEMPT as AttemptId })))).toEqual([]);
+});
+
+const ANOTHER = 'b-0000000002' as BuildId;
+
+/** Step a was run for another build, and taken over from it, or from one that has taken it over. */
+function reused(change: Partial<TruthLine> = {}, through: BuildId | null = null): Partial<Evidence> {
+  const jobsOf = (id: string, from: BuildId | null): JobView[] =>
+    [
+      {
+        ...{ id, variant: 'default', attempts: [attempt({ logBytes: LOG_OF_B.length })] },
+        steps: [
+          { ...steps[0], reusedFrom: from, ...(from === null ? {} : { attempt: null, startedAt: null }) },
+          steps[1],
+        ],
+      },
+    ] as unknown as JobView[];
+  const own = detail({ jobs: jobsOf(JOB, through ?? ANOTHER) });
+  const between = detail({ id: through ?? BUILD, jobs: jobsOf('j-3', ANOTHER) });
+  const other = detail({ id: ANOTHER, jobs: jobsOf('j-2', null) });
+  const events = EVENTS.filter(([, data]) => data['index'] !== 0);
+  return {
+    events: eventsOf(events),
+    truth: [...truthOf('a', 100, { area: `${ANOTHER}.default`, ...change }), ...truthOf('b', 200)],
+    builds: [told({ detail: own, logs: logged(LOG_OF_B) })],
+    origins: new Map([other, between, own].map((each) => [each.id, each])),
+  };
+}
+
+const LOG_OF_B = LOG.slice(LOG.indexOf('2026 s out| line xb 1'));
+const THIRD = 'b-0000000003' as BuildId;
+
+it('takes what was run for another build, from which it was taken over, directly or not', () => {
+  expect(checkHistory(evidence(reused()))).toEqual([]);
+  expect(checkHistory(evidence(reused({}, THIRD)))).toEqual([]);
+});
+
+/** Step a of two builds, the other's from `at` on. */
+function equalSteps(at: number, change: Partial<TruthLine> = {}): Partial<Evidence> {
+  const { builds, origins, truth } = reused();
+  const other = told({
+    detail: detail({
+      id: ANOTHER,
+      jobs: [
+        {
+          ...{ id: 'j-2', variant: 'default', steps },
+          attempts: [attempt({ id: OTHER as AttemptId, agentName: 'agent1', logBytes: 0, endedAt: 112 })],
+        },
+      ] as unknown as JobView[],
+    }),
+    logs: new Map(),
+  });
+  const place = { area: `${ANOTHER}.default`, host: 'agent1', execution: 'xa2' };
+  const begun = truthOf('a', at, { ...place, ...change });
+  return { builds: [...builds!, other], origins: origins!, truth: [...begun, ...truth!] };
+}
+
+const onceOnly = (change: Partial<Evidence>): readonly string[] =>
+  checkHistory(evidence(change)).flatMap(({ invariant, text }) => (invariant === 11 ? [text] : []));
+
+it('bears an equal step behind one that has ended, or whose attempt was given up, and another one at any time', () => {
+  expect(onceOnly(equalSteps(80))).toEqual([]);
+  const { truth, ...rest } = equalSteps(95);
+  const cut = truth!.filter(({ execution, what }) => execution !== 'xa2' || what === 'begin');
+  expect(
+    onceOnly({
+      ...rest,
+      truth: cut.map((line) => ({ ...line, wall: line.wall + (line.execution === 'xa' ? 20 : 0) })),
+    }),
+  ).toEqual([]);
+  expect(onceOnly(equalSteps(95, { taste: 'mod' }))).toEqual([]);
 });
 
 it('bears a step that begins again in its attempt, but only from a checkpoint', () => {
@@ -224,9 +301,9 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
   [
     2,
     [
-      ['a step whose effects are there twice', { builds: [told({ traces: [`${TRACE}xa2 a\n`] })] }],
-      ['a step whose effects are missing', { builds: [told({ traces: ['xb b\n'] })] }],
-      ['images of two executions of a step', { builds: [told({ traces: [TRACE, 'xa2 a\nxb b\n'] })] }],
+      ['a step whose effects are there twice', { builds: [told({ traces: traced(`${TRACE}xa2 a\n`) })] }],
+      ['a step whose effects are missing', { builds: [told({ traces: traced('xb b\n') })] }],
+      ['images of two executions of a step', { builds: [told({ traces: traced(TRACE, 'xa2 a\nxb b\n') })] }],
       [
         'effects of an execution that was killed',
         { truth: [...truthOf('a', 100).slice(0, 1), ...truthOf('b', 200)] },
@@ -247,6 +324,9 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
         'effects of another execution by the same agent',
         { truth: [...truthOf('a', 50), ...truthOf('b', 200)] },
       ],
+      ['a step that was taken over and never ended', { ...reused(), truth: reused().truth!.toSpliced(1, 1) }],
+      ['a step that was run for a build that the record does not name', reused({ area: `${THIRD}.default` })],
+      ['a step that is another one of its name', reused({ taste: 'mod' })],
     ],
   ],
   [
@@ -303,7 +383,12 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
             told({
               detail: detail({
                 jobs: [
-                  { id: JOB, steps, attempts: [attempt({ end: { kind: 'cancelled', at: null } })] },
+                  {
+                    id: JOB,
+                    variant: 'default',
+                    steps,
+                    attempts: [attempt({ end: { kind: 'cancelled', at: null } })],
+                  },
                 ] as unknown as JobView[],
               }),
             }),
@@ -318,7 +403,7 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
       ['an image with other bytes', { builds: [told({ artifacts: [artifact({ sha256: 'd2' })] })] }],
       [
         'an image that is served with other bytes',
-        { builds: [told({ served: new Map([['toy.iso', 'd2']]) })] },
+        { builds: [told({ served: new Map([['default/toy.iso', 'd2']]) })] },
       ],
       ['an image that is missing', { builds: [told({ artifacts: [] })] }],
     ],
@@ -339,7 +424,12 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
             told({
               detail: detail({
                 jobs: [
-                  { id: JOB, steps, attempts: [attempt({ logBytes: LOG.length / 2, end: LOST })] },
+                  {
+                    id: JOB,
+                    variant: 'default',
+                    steps,
+                    attempts: [attempt({ logBytes: LOG.length / 2, end: LOST })],
+                  },
                 ] as unknown as JobView[],
               }),
               logs: logged(LOG.slice(0, LOG.length / 2)),
@@ -374,6 +464,21 @@ describe.each<readonly [Invariant, readonly (readonly [string, Partial<Evidence>
     ],
   ],
   [9, [['a process', { left: ['1 processes of steps'] }]]],
+  [
+    11,
+    [
+      ['a step that begins while an equal one runs', equalSteps(95)],
+      [
+        'a step that begins before the attempt is given up that had begun an equal one',
+        {
+          ...equalSteps(95),
+          truth: equalSteps(95).truth!.filter(
+            ({ execution, what }) => execution !== 'xa2' || what === 'begin',
+          ),
+        },
+      ],
+    ],
+  ],
   [
     10,
     [

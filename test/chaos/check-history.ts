@@ -1,5 +1,6 @@
 import type { Evidence, Invariant, Violation } from './invariants/evidence.js';
 import { effectsOfOneEpoch } from './invariants/effects-of-one-epoch.js';
+import { equalStepsOnce } from './invariants/equal-steps-once.js';
 import { everySubmissionEnds } from './invariants/every-submission-ends.js';
 import { inTime } from './invariants/in-time.js';
 import { neverOverlapping } from './invariants/never-overlapping.js';
@@ -22,6 +23,7 @@ export const INVARIANTS: Readonly<Record<Invariant, { readonly title: string; re
   8: { title: 'states follow the table', check: statesFollow },
   9: { title: 'nothing is left behind', check: nothingLeft },
   10: { title: 'back to work in time', check: inTime },
+  11: { title: 'equal steps run once at a time', check: equalStepsOnce },
 };
 
 /** What is wrong, in the order of the invariants; nothing, when all hold. */

@@ -1,11 +1,27 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Artifact, AttemptId, BuildId } from '#libs/contracts';
-import type { BuildEvidence, Evidence, Limits, LogEvidence } from './invariants/evidence.js';
+import type { Artifact, AttemptId, BuildDetail, BuildId } from '#libs/contracts';
+import {
+  imageOf,
+  type BuildEvidence,
+  type Evidence,
+  type Limits,
+  type LogEvidence,
+  type TraceEvidence,
+} from './invariants/evidence.js';
 import { LEASE_MS, type ChaosFarm } from './chaos-farm.js';
 import { findLeft, undelivered } from './find-left.js';
 
-import { LINES_OF_STEP, TOY_IMAGE_LANES, TOY_STEPS, TRACES } from './toy-image.js';
+import {
+  LINES_OF_STEP,
+  tasteOf,
+  tasteOfStep,
+  TOY_IMAGE_LANES,
+  TOY_STEPS,
+  TRACES,
+  VARIANTS,
+  type Edition,
+} from './toy-image.js';
 import { readTruth } from './truth-log.js';
 
 /** With a lease of 5 s in the place of 70, three times what the reference asks of Redis and a lost agent: the machine may be busy. */
@@ -13,29 +29,33 @@ const LIMITS: Limits = { recoverMs: 24 * LEASE_MS, cancelMs: 6 * LEASE_MS };
 
 const DELIVERY_MS = 60_000;
 
+/** Digests by edition, of each image by `imageOf`. */
+export type Undisturbed = ReadonlyMap<Edition, ReadonlyMap<string, string>>;
+
 /** All that is known of the builds, of a farm at rest. */
 export async function collectEvidence(
   chaos: ChaosFarm,
   builds: readonly BuildId[],
-  undisturbed: ReadonlyMap<string, string>,
+  undisturbed: Undisturbed,
   firstOperation: number,
 ): Promise<Evidence> {
   await untilDelivered(chaos);
-  const isOurs = (build: string | null): boolean => builds.includes(build as BuildId);
-  const evidence = await Promise.all(builds.map((id) => collectBuild(chaos, id)));
-  const truth = await readTruth(chaos.truthFolder);
+  const evidence = await Promise.all(builds.map((id) => collectBuild(chaos, id, undisturbed)));
   return {
     operations: chaos.history.operations.slice(firstOperation),
     events: chaos.farm.events.all,
-    truth: truth.filter(({ area }) => isOurs(area.split('.')[0] ?? null)),
+    truth: await readTruth(chaos.truthFolder),
     builds: evidence,
+    origins: await originsOf(
+      chaos,
+      evidence.map(({ detail }) => detail),
+    ),
     steps: TOY_STEPS.map(({ name, after, lane }) => ({
       name,
       after,
       image: lane !== undefined && TOY_IMAGE_LANES.includes(lane) ? lane : null,
     })),
     linesOfStep: LINES_OF_STEP,
-    undisturbed,
     left: await findLeft(chaos),
     limits: LIMITS,
   };
@@ -50,22 +70,42 @@ async function untilDelivered(chaos: ChaosFarm): Promise<void> {
   }
 }
 
-async function collectBuild(chaos: ChaosFarm, id: BuildId): Promise<BuildEvidence> {
+/** The builds from which these have taken steps over, and those from which they have. */
+async function originsOf(
+  chaos: ChaosFarm,
+  builds: readonly BuildDetail[],
+): Promise<ReadonlyMap<BuildId, BuildDetail>> {
+  const known = new Map(builds.map((detail) => [detail.id, detail]));
+  for (const { jobs } of known.values())
+    for (const { reusedFrom } of jobs.flatMap(({ steps }) => steps))
+      if (reusedFrom !== null && !known.has(reusedFrom)) known.set(reusedFrom, await chaos.build(reusedFrom));
+  return known;
+}
+
+async function collectBuild(chaos: ChaosFarm, id: BuildId, undisturbed: Undisturbed): Promise<BuildEvidence> {
   const { farm } = chaos;
   const detail = await chaos.build(id);
   const { artifacts } = await chaos.ask<{ artifacts: Artifact[] }>(`/builds/${id}/artifacts`);
-  const traces: string[] = [];
+  const traces: TraceEvidence[] = [];
   const served = new Map<string, string>();
   for (const { name, variant } of artifacts) {
     const bytes = await farm.bytes(`/builds/${id}/artifacts/${variant}/${name}`);
-    if ((TRACES as readonly string[]).includes(name)) traces.push(bytes.toString());
-    else served.set(name, createHash('sha256').update(bytes).digest('hex'));
+    if ((TRACES as readonly string[]).includes(name)) traces.push({ variant, text: bytes.toString() });
+    else served.set(imageOf(variant, name), createHash('sha256').update(bytes).digest('hex'));
   }
   const logs = new Map<AttemptId, LogEvidence>();
   for (const attempt of detail.jobs.flatMap(({ attempts }) => attempts)) {
     if (attempt.startedAt !== null) logs.set(attempt.id, await logOf(chaos, attempt.id));
   }
-  return { detail, artifacts, served, traces, logs };
+  const taste = tasteOf(detail.note);
+  const tastes = VARIANTS.flatMap((variant) =>
+    TOY_STEPS.map(({ name }) => [`${variant}/${name}`, tasteOfStep(taste, variant, name)] as const),
+  );
+  return {
+    ...{ detail, artifacts, served, traces, logs },
+    tastes: new Map(tastes),
+    undisturbed: undisturbed.get(taste.edition) ?? new Map(),
+  };
 }
 
 async function logOf({ farm }: ChaosFarm, attempt: AttemptId): Promise<LogEvidence> {

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { readFile, rm, stat, truncate } from 'node:fs/promises';
+import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -10,10 +10,11 @@ import { loadSqliteDriver } from '../../libs/store/src/sqlite-driver.js';
 import { LEASE_MS, type AgentHost, type ChaosFarm } from './chaos-farm.js';
 import { undelivered } from './find-left.js';
 import type { Random } from './random.js';
+import { FAILS_NEXT } from './toy-image.js';
 
 export interface Fault {
   readonly name: string;
-  readonly group: 'agent' | 'coordinator' | 'redis' | 'database' | 'network' | 'disk' | 'user';
+  readonly group: 'agent' | 'coordinator' | 'redis' | 'database' | 'network' | 'disk' | 'step' | 'user';
   /** The one database that it can be done to; left out: any. */
   readonly needs?: 'postgres';
   /** Does it, and takes it back. Resolves to where it hit: a step, say. */
@@ -499,6 +500,17 @@ export const FAULTS: readonly Fault[] = [
         await sleep(random.pick([shortly(random), longerThanLease(random)]));
         await makeRoom();
       }),
+  },
+  {
+    name: 'step-fails',
+    group: 'step',
+    inject: async (chaos) => {
+      const flag = join(chaos.truthFolder, FAILS_NEXT);
+      await writeFile(flag, '');
+      for (let waited = 0; existsSync(flag) && waited < MOMENT_MS; waited += 50) await sleep(50);
+      await rm(flag, { force: true });
+      return null;
+    },
   },
   steered('user-pauses', async (chaos, random, build) => {
     await chaos.steer('pause', build.id);

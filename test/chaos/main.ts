@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { certificateOf, certificateTable, type Round } from './certificate.js';
 import { ChaosFarm, type ChaosFarmOptions } from './chaos-farm.js';
 import { INVARIANTS } from './check-history.js';
+import type { Undisturbed } from './collect-evidence.js';
 import type { Violation } from './invariants/evidence.js';
 import { FAULTS, type Fault } from './faults.js';
 import { findLeftInTheEnd } from './find-left.js';
@@ -27,7 +28,7 @@ const USAGE = `chaos: --runs N      mixes of faults, one behind the other (defau
        --keep folder put history, events and truth log there`;
 
 const HOSTS = 3;
-const MIX = { builds: 2, faults: 4, withinMs: 6_000 };
+const MIX = { builds: 3, faults: 4, withinMs: 6_000 };
 const ALONE = { builds: 2, faults: 1, withinMs: 1_500 };
 const ROUND = { builds: 18, faults: 44, withinMs: 88_000 };
 
@@ -51,7 +52,7 @@ const { values } = parseArgs({
 const canBe = ({ needs }: Fault): boolean => needs === undefined || needs === values.database;
 const names = values.faults?.split(',') ?? FAULTS.filter(canBe).map(({ name }) => name);
 
-type Farmed<T> = (chaos: ChaosFarm, undisturbed: ReadonlyMap<string, string>) => Promise<T>;
+type Farmed<T> = (chaos: ChaosFarm, undisturbed: Undisturbed) => Promise<T>;
 
 async function withFarm<T>(work: Farmed<T>, more: Partial<ChaosFarmOptions> = {}): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'chaos-'));

@@ -3,7 +3,7 @@ import type { BuildId } from '#libs/contracts';
 import { checkHistory } from './check-history.js';
 import type { Evidence, Violation } from './invariants/evidence.js';
 import { LEASE_MS, type AgentHost, type ChaosFarm } from './chaos-farm.js';
-import { collectEvidence } from './collect-evidence.js';
+import { collectEvidence, type Undisturbed } from './collect-evidence.js';
 import { moveElsewhere } from './faults.js';
 import type { Kill } from './kill-points.js';
 import { Random } from './random.js';
@@ -48,7 +48,7 @@ export async function runKills(
   chaos: ChaosFarm,
   program: 'agent' | 'coordinator',
   seed: string,
-  undisturbed: ReadonlyMap<string, string>,
+  undisturbed: Undisturbed,
 ): Promise<KillsResult> {
   const known = chaos.killPoints.kills.length;
   const firstOperation = chaos.history.operations.length;
@@ -146,7 +146,8 @@ function outcomeOf(kill: Kill, evidence: Evidence, violations: readonly Violatio
   const isLater = ({ build, at }: { readonly build: string | null; readonly at: number }): boolean =>
     build === kill.build && at > kill.wall;
   const goesOn = events.find(isLater);
-  const begun = truth.filter(({ what, area }) => what === 'begin' && area.startsWith(`${kill.build}.`));
+  const area = `${kill.build ?? ''}.${job?.variant ?? ''}`;
+  const begun = truth.filter((line) => line.what === 'begin' && line.area === area);
   const ranAgain = (job?.steps ?? [])
     .map(({ name }) => name)
     .filter((name) => {

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildId } from '#libs/contracts';
 import { checkHistory } from './check-history.js';
-import type { Violation } from './invariants/evidence.js';
+import { imageOf, type Violation } from './invariants/evidence.js';
 import type { ChaosFarm } from './chaos-farm.js';
-import { collectEvidence } from './collect-evidence.js';
+import { collectEvidence, type Undisturbed } from './collect-evidence.js';
 import { FAULTS, type Fault } from './faults.js';
 import type { Mix, PlannedFault } from './plan-mix.js';
 import type { Operation } from './history.js';
 import { Random } from './random.js';
-import { IMAGES } from './toy-image.js';
+import { EDITIONS, IMAGES, VARIANTS, type Edition } from './toy-image.js';
 
 export interface MixResult {
   readonly violations: readonly Violation[];
@@ -31,11 +31,7 @@ export interface Injected {
 const GIVE_UP_MS = 300_000;
 
 /** Submits builds, does what is planned, has everything work again, waits for the builds to end, and looks at all that is known. */
-export async function runMix(
-  chaos: ChaosFarm,
-  mix: Mix,
-  undisturbed: ReadonlyMap<string, string>,
-): Promise<MixResult> {
+export async function runMix(chaos: ChaosFarm, mix: Mix, undisturbed: Undisturbed): Promise<MixResult> {
   const firstOperation = chaos.history.operations.length;
   const builds: BuildId[] = [];
   const lookingAfter = new AbortController();
@@ -69,15 +65,23 @@ async function lookAfter(chaos: ChaosFarm, builds: readonly BuildId[], signal: A
   }
 }
 
-/** Digests of the images of a build that nobody disturbs. */
-export async function buildUndisturbed(chaos: ChaosFarm): Promise<ReadonlyMap<string, string>> {
-  const id = await chaos.submit('undisturbed');
+/** Digests of the images of builds that nobody disturbs, each from nothing. */
+export async function buildUndisturbed(chaos: ChaosFarm): Promise<Undisturbed> {
+  const editions = EDITIONS.map(async (edition) => [edition, await buildEdition(chaos, edition)] as const);
+  return new Map(await Promise.all(editions));
+}
+
+async function buildEdition(chaos: ChaosFarm, edition: Edition): Promise<ReadonlyMap<string, string>> {
+  const key = `undisturbed ${edition}`;
+  const text = Buffer.from(key).toString('hex');
+  const id = await chaos.submit(key, { edition, salt: { step: 'pop', text } }, false);
   const { state, summary } = await chaos.farm.atRest(id);
   if (state !== 'succeeded') throw new Error(`the undisturbed build ${state}: ${summary}`);
   const artifacts = await chaos.farm.artifacts(id);
   const digests = artifacts.filter(({ name }) => (IMAGES as readonly string[]).includes(name));
-  if (digests.length !== IMAGES.length) throw new Error('the undisturbed build has not all images');
-  return new Map(digests.map(({ name, sha256 }) => [name, sha256]));
+  if (digests.length !== IMAGES.length * VARIANTS.length)
+    throw new Error('the undisturbed build has not all images');
+  return new Map(digests.map(({ variant, name, sha256 }) => [imageOf(variant, name), sha256]));
 }
 
 export function faultNamed(name: string): Fault {

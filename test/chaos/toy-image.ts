@@ -1,4 +1,5 @@
 import { Scenario, type ScenarioStep } from '../support/farm-scenario.js';
+import { Random } from './random.js';
 import { noteTruth } from './truth-log.js';
 
 /** Lines that each step writes to its log. */
@@ -8,9 +9,50 @@ interface ToyStep extends ScenarioStep {
   /** Steps whose effects it must find in its workspace, in this order. */
   readonly after: readonly string[];
   readonly body: string;
+  /** It reads which variant it is for. */
+  readonly knowsVariant?: boolean;
 }
 
-/** Files that every build publishes, whose bytes depend on nothing but the manifest. */
+/** What an image has of its own. Of two builds, the steps in front of the first that differs are the same. */
+export interface Taste {
+  /** The step that adds something, so that the image has other bytes; `plain`: none does. */
+  readonly edition: Edition;
+  /** That step's script says so, which changes no byte: but no step from there on equals one of another salt. */
+  readonly salt: { readonly step: string; readonly text: string };
+}
+
+export const EDITIONS = ['plain', 'mod', 'root', 'iso'] as const;
+export type Edition = (typeof EDITIONS)[number];
+/** Of which each image is made. */
+export const VARIANTS = ['a', 'b'] as const;
+/** Else a farm that has built much would have nothing left to do. */
+const SALTED = ['pop', 'pop', 'mod', 'root'] as const;
+
+/** The same each time, since a submission may be repeated. `<mix>#<n>`: builds of one mix have their salt in common. */
+export function tasteOf(key: string): Taste {
+  const [mix = ''] = key.split('#');
+  const text = Buffer.from(mix).toString('hex');
+  return {
+    edition: new Random(key).pick(EDITIONS),
+    salt: { step: new Random(mix).pick(SALTED), text },
+  };
+}
+
+/** What tells the step from others of its name, but for what it begins with. */
+export function tasteOfStep({ edition, salt }: Taste, variant: string, step: string): string {
+  const own = ownTaste({ edition, salt }, step);
+  return knowsVariant(step) ? `${own} ${variant}` : own;
+}
+
+function ownTaste({ edition, salt }: Taste, step: string): string {
+  return `${edition === step ? edition : 'plain'} ${salt.step === step ? salt.text : '-'}`;
+}
+
+function knowsVariant(step: string): boolean {
+  return TOY_STEPS.find(({ name }) => name === step)?.knowsVariant === true;
+}
+
+/** Files that every variant publishes, whose bytes depend on nothing but the manifest and the edition. */
 export const IMAGES = ['toy.iso', 'toy.usb'] as const;
 /** Beside each image: which executions its bytes come from, a line `<execution> <step>` each. */
 export const TRACES = ['iso.trace', 'usb.trace'] as const;
@@ -27,7 +69,8 @@ export const TOY_STEPS: readonly ToyStep[] = [
   {
     name: 'root',
     after: ['pop', 'mod'],
-    body: 'mkdir "$2/root/boot"; cp "$4"/*.img "$2/root/boot/"; sha256sum < "$2/root/boot/x86.img" >> "$2/root/numbers"',
+    knowsVariant: true,
+    body: 'mkdir "$2/root/boot"; cp "$4"/*.img "$2/root/boot/"; sha256sum < "$2/root/boot/x86.img" >> "$2/root/numbers"; echo "$variant" >> "$2/root/numbers"',
   },
   {
     name: 'iso',
@@ -69,19 +112,38 @@ function bootArchive(name: string, archive: string): ToyStep {
   };
 }
 
-export function toyImage(folder: string): Scenario {
-  return new Scenario(folder, TOY_STEPS, { name: 'Toy', script: (step) => scriptOf(folder, step) });
+export function toyImage(folder: string, taste: Taste): Scenario {
+  const variants = VARIANTS.map(
+    (name) =>
+      `<farm:variant name="${name}"><farm:set path="${VARIANT_PATH}" value="${name}"/></farm:variant>`,
+  );
+  return new Scenario(folder, TOY_STEPS, {
+    name: 'Toy',
+    variants: `<farm:variants>${variants.join('')}</farm:variants>`,
+    script: (step) => scriptOf(folder, step, taste),
+  });
 }
 
+const VARIANT_PATH = 'img_params/hostname';
+
+/** In the folder of the truth log: the next step that finds it takes it away, and fails. */
+export const FAILS_NEXT = 'fails-next';
+
 /** The trace is added to first, so that what a broken roll back leaves of a step that was killed is seen by the next one. */
-function scriptOf(folder: string, { name, body = '', lane }: ScenarioStep): string {
+function scriptOf(folder: string, { name, body = '', lane }: ScenarioStep, taste: Taste): string {
   const image = lane !== undefined && TOY_IMAGE_LANES.includes(lane);
+  const asks = knowsVariant(name);
   return `#!/bin/bash
+# farm:reads:${asks ? ` ${VARIANT_PATH}` : ''}
 set -eu
+taste='${ownTaste(taste, name)}'
+${asks ? `variant=$(ManifestRead "$1" ${VARIANT_PATH}); taste+=" $variant"` : ''}
 ${noteTruth(folder, name)}
 echo "$execution ${name}" >> "$2/.trace"
 say() { for line in $(seq "$1" "$2"); do echo "line $execution $line"; sleep 0.05; done; }
 say 1 ${LINES_OF_STEP / 2}
+if rm "${folder}/${FAILS_NEXT}" 2> /dev/null; then exit 1; fi
+${taste.edition === name ? `echo ${name} >> "$2/root/numbers"` : ''}
 ${body}
 say ${LINES_OF_STEP / 2 + 1} ${LINES_OF_STEP}
 ${image ? `cat "$2/.trace" "$4"/*.trace > "$5/${lane}.trace"` : ''}

@@ -7,6 +7,8 @@ export interface TruthLine {
   /** One run of a step's script. */
   readonly execution: string;
   readonly step: string;
+  /** What tells it from other steps of its name, but for what it begins with: see `tasteOfStep`. */
+  readonly taste: string;
   /** The agent, by where the workspace is. */
   readonly host: string;
   /** `<build>.<variant>` */
@@ -27,7 +29,7 @@ export interface TruthLine {
 const FILE = 'truth';
 
 /**
- * Bash that makes a step write the log: sets `execution`, notes the begin, and defines `note` for the end. Each line is one write to a file that is
+ * Bash that makes a step write the log, which has set `taste`: sets `execution`, notes the begin, and defines `note` for the end. Each line is one write to a file that is
  * opened to append, so lines of several hosts do not mix.
  */
 export function noteTruth(folder: string, step: string): string {
@@ -42,8 +44,8 @@ if [ -e "$2/.trace" ]; then
 fi
 note() {
   local up; read -r up _ < /proc/uptime
-  printf '{"what":"%s","execution":"%s","step":"${step}","host":"%s","area":"%s","workspace":"%s","at":%s0,"wall":%s,"alone":%s,"found":[%s],"foundOf":[%s]}\\n' \\
-    "$1" "$execution" "$host" "\${area##*/}" "\${workspace##*/}" "\${up/./}" "$((\${EPOCHREALTIME/./} / 1000))" "$alone" "$found" "$found_of" >> "${folder}/${FILE}"
+  printf '{"what":"%s","execution":"%s","step":"${step}","taste":"%s","host":"%s","area":"%s","workspace":"%s","at":%s0,"wall":%s,"alone":%s,"found":[%s],"foundOf":[%s]}\\n' \\
+    "$1" "$execution" "$taste" "$host" "\${area##*/}" "\${workspace##*/}" "\${up/./}" "$((\${EPOCHREALTIME/./} / 1000))" "$alone" "$found" "$found_of" >> "${folder}/${FILE}"
 }
 note begin`;
 }

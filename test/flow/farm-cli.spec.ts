@@ -3,31 +3,12 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFile, truncate } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import { run } from '../../apps/cli/src/distrofarm/run.js';
-import type { Output } from '../../apps/cli/src/distrofarm/io.js';
+import { distrofarm, said as saidBy, type Pipe, type Running } from '../support/distrofarm.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { TestFarm } from '../support/test-farm.js';
 import type { AgentHistory } from '#libs/contracts';
 
 jest.setTimeout(300_000);
-
-/** What a program that reads our pipe gets. */
-class Pipe implements Output {
-  readonly #chunks: Buffer[] = [];
-  write(data: string | Uint8Array): boolean {
-    this.#chunks.push(Buffer.from(data));
-    return true;
-  }
-  once(): void {
-    // Never full.
-  }
-  get bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-  toString(): string {
-    return this.bytes.toString();
-  }
-}
 
 describe('distrofarm on a real farm', () => {
   let farm: TestFarm;
@@ -36,31 +17,8 @@ describe('distrofarm on a real farm', () => {
   });
   afterAll(() => farm.stop());
 
-  function cli(...args: readonly string[]) {
-    const [stdout, stderr] = [new Pipe(), new Pipe()];
-    const exit = run(args, {
-      stdin: { async *[Symbol.asyncIterator]() {} },
-      stdout,
-      stderr,
-      env: {
-        DISTROFARM_URL: farm.url,
-        DISTROFARM_TOKEN: farm.adminToken,
-        HOME: farm.folder,
-        // Else a submission takes the time of the one before, and says so.
-        SOURCE_DATE_EPOCH: '1700000000',
-      },
-      cwd: farm.folder,
-      now: () => Date.now(),
-      signal: new AbortController().signal,
-    });
-    return { exit, stdout, stderr };
-  }
-
-  async function said(...args: readonly string[]): Promise<string> {
-    const { exit, stdout, stderr } = cli(...args);
-    expect([await exit, stderr.toString()]).toEqual([0, '']);
-    return stdout.toString();
-  }
+  const cli = (...args: readonly string[]): Running => distrofarm(farm, ...args);
+  const said = async (...args: readonly string[]): Promise<string> => await saidBy(farm, ...args);
 
   async function idSaidBy(stdout: Pipe): Promise<string> {
     for (;;) {

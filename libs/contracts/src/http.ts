@@ -325,6 +325,29 @@ export const ReplicaLackList = z
   .meta({ id: 'ReplicaLackList' });
 export type ReplicaLackList = z.infer<typeof ReplicaLackList>;
 
+/** Checkpoints that another agent holds, against the steps that would have to run without them. Times are estimates by what was measured. */
+export const FetchOrRun = z
+  .strictObject({
+    from: z.strictObject({ agent: AgentId, name: Name }),
+    /** Another one, whose states equal the job's; `null`: the states are its own build's. */
+    build: BuildId.nullable(),
+    /** All that could be fetched. Null where that has not been measured. */
+    fetch: z.strictObject({
+      checkpoints: z.number().int(),
+      bytes: Bytes.nullable(),
+      bytesPerSecond: z.number().nonnegative().nullable(),
+      ms: Millis,
+    }),
+    /** Instead of all of it; `ms` null: nobody knows. */
+    run: z.strictObject({ steps: z.number().int(), ms: Millis.nullable() }),
+    /** What is fetched, and what runs behind that. */
+    chosen: z.strictObject({ checkpoints: z.number().int(), steps: z.number().int(), ms: Millis }),
+    /** All that in words. */
+    text: z.string(),
+  })
+  .meta({ id: 'FetchOrRun' });
+export type FetchOrRun = z.infer<typeof FetchOrRun>;
+
 export const Explanation = z
   .strictObject({
     build: BuildId,
@@ -338,7 +361,15 @@ export const Explanation = z
         state: JobState,
         reason: z.string(),
         /** Per agent: why it does not get the job. Empty unless the job waits. */
-        agents: z.array(z.strictObject({ agent: AgentId, name: Name, verdict: z.string() })),
+        agents: z.array(
+          z.strictObject({
+            agent: AgentId,
+            name: Name,
+            verdict: z.string(),
+            /** How it would get as far as another agent is. `null`: it is, or it cannot have the job. */
+            weighed: FetchOrRun.nullable(),
+          }),
+        ),
       }),
     ),
     lacking: z.array(ReplicaLack),

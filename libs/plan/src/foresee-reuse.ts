@@ -17,13 +17,15 @@ export type ForeseenStep =
   | { readonly kind: 'reused'; readonly checkpoint: string }
   /** The build of a variant before this one runs it. */
   | { readonly kind: 'shared'; readonly with: string }
-  | {
-      readonly kind: 'runs';
-      /** What it goes on from is made by a step that runs, too: no wonder that nothing is the same. */
-      readonly isBehind: boolean;
-      /** Nobody can say what it is equal to. */
-      readonly isUnknown: boolean;
-    };
+  | StepThatRuns;
+
+export interface StepThatRuns {
+  readonly kind: 'runs';
+  /** What it goes on from is made by a step of its variant that runs, too, or is shared: no wonder that nothing is the same. */
+  readonly isBehind: boolean;
+  /** Nobody can say what it is equal to. */
+  readonly isUnknown: boolean;
+}
 
 interface Foreseen extends StateAtHand {
   /** The variant whose build takes it; `null`: it is there. */

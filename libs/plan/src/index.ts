@@ -6,7 +6,7 @@ export { imageArchitecture } from './image-architecture.js';
 export { ingredientChanges } from './ingredient-changes.js';
 export { filesDigest, type FileContent } from './files-digest.js';
 export { statesToBeginWith, type JobStart, type ReachedBoundary, type StateAtHand } from './state-at-hand.js';
-export { foreseeReuse, type ForeseenStep, type VariantToBuild } from './foresee-reuse.js';
+export { foreseeReuse, type ForeseenStep, type StepThatRuns, type VariantToBuild } from './foresee-reuse.js';
 export { recordedStep, stepChanges, type RecordedStep } from './recorded-step.js';
 export { planKeys, type PlanKeys } from './step-keys.js';
 export {

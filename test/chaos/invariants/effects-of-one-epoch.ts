@@ -1,37 +1,89 @@
-import type { AttemptView, JobView } from '#libs/contracts';
-import { hasSucceeded, type Evidence, type Violation } from './evidence.js';
+import type { AttemptView, BuildId, JobView } from '#libs/contracts';
+import type { TruthLine } from '../truth-log.js';
+import { buildOf, hasSucceeded, type Evidence, type TraceEvidence, type Violation } from './evidence.js';
 import { jobOf, runsOf, tracedIn, wasLost, type Run } from './executions.js';
 
-export function* effectsOfOneEpoch({ builds, truth, steps }: Evidence): Iterable<Violation> {
-  for (const { detail, traces, logs } of builds.filter(hasSucceeded)) {
-    const wrong = (text: string): Violation => ({ invariant: 2, text, build: detail.id });
-    const counting = new Map<string, string>();
-    for (const trace of traces) {
-      const traced = tracedIn(trace);
-      const names = traced.map(({ step }) => step).toSorted();
-      const own = steps.find(({ name, image }) => image !== null && names.includes(name));
-      const expected = steps.filter(({ image }) => image === null || image === own?.image);
-      if (
-        names.join() !==
-        expected
-          .map(({ name }) => name)
-          .toSorted()
-          .join()
-      )
-        yield wrong(`an image has the effects of ${names.join(', ')}`);
-      for (const { step, execution } of traced) {
+export function* effectsOfOneEpoch(evidence: Evidence): Iterable<Violation> {
+  const noted = notedBy(evidence.truth);
+  for (const build of evidence.builds.filter(hasSucceeded)) {
+    const wrong = (text: string): Violation => ({ invariant: 2, text, build: build.detail.id });
+    for (const trace of build.traces) {
+      const lacks = whatAnImageLacks(trace, evidence.steps);
+      if (lacks !== null) yield wrong(lacks);
+    }
+    const ran = runsOf(build.detail, evidence.truth, build.logs);
+    for (const variant of new Set(build.traces.map((trace) => trace.variant))) {
+      const counting = new Map<string, string>();
+      for (const { step, execution } of build.traces
+        .filter((each) => each.variant === variant)
+        .flatMap(tracedIn)) {
         const other = counting.get(step);
         if (other !== undefined && other !== execution)
           yield wrong(`its images have the effects of two executions of ${step}`);
         counting.set(step, execution);
       }
-    }
-    const ran = runsOf(detail, truth, logs);
-    for (const [step, execution] of counting) {
-      const said = whyNotCounting(detail.jobs, ran, step, execution);
-      if (said !== null) yield wrong(`${step}: ${said}`);
+      for (const [step, execution] of counting) {
+        const taste = noted.get(execution)?.begin.taste;
+        if (taste !== undefined && taste !== build.tastes.get(`${variant}/${step}`))
+          yield wrong(`${step} is another one of its name: ${taste}`);
+        const job = jobOf(build.detail.jobs, variant, step);
+        const from = job?.steps.find(({ name }) => name === step)?.reusedFrom ?? null;
+        const said =
+          from === null
+            ? whyNotCounting(job, ran, step, execution)
+            : whyNotTakenOver(noted.get(execution), originsOf(evidence.origins, step, from));
+        if (said !== null) yield wrong(`${step}: ${said}`);
+      }
     }
   }
+}
+
+function whatAnImageLacks(trace: TraceEvidence, steps: Evidence['steps']): string | null {
+  const names = tracedIn(trace).map(({ step }) => step);
+  const own = steps.find(({ name, image }) => image !== null && names.includes(name));
+  const expected = steps.filter(({ image }) => image === null || image === own?.image);
+  const isWhole =
+    names.toSorted().join() ===
+    expected
+      .map(({ name }) => name)
+      .toSorted()
+      .join();
+  return isWhole ? null : `an image has the effects of ${names.toSorted().join(', ')}`;
+}
+
+/** What an execution noted of itself, for whichever build. */
+interface Noted {
+  readonly begin: TruthLine;
+  readonly hasEnded: boolean;
+}
+
+function notedBy(truth: readonly TruthLine[]): ReadonlyMap<string, Noted> {
+  const noted = new Map<string, Noted>();
+  for (const line of truth) {
+    const { begin } = noted.get(line.execution) ?? { begin: line };
+    noted.set(line.execution, { begin, hasEnded: line.what === 'end' });
+  }
+  return noted;
+}
+
+/** Builds for which a step may have been run that was taken over from one: that one may have taken it over, too. */
+function originsOf(origins: Evidence['origins'], step: string, from: BuildId): ReadonlySet<string> {
+  const found = new Set<BuildId>([from]);
+  for (const build of found) {
+    const steps = origins.get(build)?.jobs.flatMap((job) => job.steps) ?? [];
+    for (const { name, reusedFrom } of steps) if (name === step && reusedFrom !== null) found.add(reusedFrom);
+  }
+  return found;
+}
+
+function whyNotTakenOver(noted: Noted | undefined, origins: ReadonlySet<string>): string | null {
+  if (noted === undefined) return 'nobody noted the execution';
+  const { begin, hasEnded } = noted;
+  if (!hasEnded) return `the execution ${begin.execution} did not come to its end`;
+  const build = buildOf(begin.area);
+  return origins.has(build)
+    ? null
+    : `it was run for ${build}, and taken over from ${[...origins].join(' or ')}`;
 }
 
 /**
@@ -39,7 +91,7 @@ export function* effectsOfOneEpoch({ builds, truth, steps }: Evidence): Iterable
  * not have heard; of one that was not lost it has, and says the same as the step itself.
  */
 function whyNotCounting(
-  jobs: readonly JobView[],
+  job: JobView | null,
   runs: ReadonlyMap<string, Run>,
   step: string,
   execution: string,
@@ -51,7 +103,6 @@ function whyNotCounting(
   if (attempt === null) return `no attempt was on ${begin.host} then`;
   if (attempt.agentName !== begin.host)
     return `it ran on ${begin.host}, and stands in the log of an attempt on ${attempt.agentName}`;
-  const job = jobOf(jobs, step);
   const winner = job?.attempts.find(({ end: how }) => how?.kind === 'succeeded');
   const record = job?.steps.find(({ name }) => name === step);
   if (job === null || winner === undefined) return 'its job has no attempt that succeeded';

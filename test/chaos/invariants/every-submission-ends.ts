@@ -30,17 +30,19 @@ export function* everySubmissionEnds({ operations, builds, events }: Evidence): 
   yield* nothingFailsByItself(operations, events);
 }
 
-/** Steps of the toy image do what they are told: only a full disk makes one fail. What the farm itself does wrong it may try again, or give up. */
+/** Steps of the toy image do what they are told: only a full disk makes one fail, and a fault that does just that. What the farm itself does wrong it may try again, or give up. */
 function* nothingFailsByItself(
   operations: readonly Operation[],
   events: readonly FarmEvent[],
 ): Iterable<Violation> {
-  const full = operations.filter(({ name }) => name === 'disk-full').map(({ wall }) => wall);
+  const mayFail = operations
+    .filter(({ name }) => name === 'disk-full' || name === 'step-fails')
+    .map(({ wall }) => wall);
   for (const { type, data, build, at } of events) {
     const end = data['end'] as AttemptEnd | undefined;
     if (type !== 'job-ended' || (end?.kind !== 'failed' && end?.kind !== 'output')) continue;
     // Those before the first operation are an earlier mix's.
-    if (at < (operations[0]?.wall ?? 0) || full.some((wall) => wall <= at)) continue;
+    if (at < (operations[0]?.wall ?? 0) || mayFail.some((wall) => wall <= at)) continue;
     yield { invariant: 1, text: `a step failed: ${JSON.stringify(end)}`, build };
   }
 }

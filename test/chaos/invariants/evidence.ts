@@ -1,4 +1,4 @@
-import type { Artifact, AttemptId, BuildDetail, FarmEvent } from '#libs/contracts';
+import type { Artifact, AttemptId, BuildDetail, BuildId, FarmEvent } from '#libs/contracts';
 import type { Operation } from '../history.js';
 import type { TruthLine } from '../truth-log.js';
 
@@ -6,12 +6,21 @@ import type { TruthLine } from '../truth-log.js';
 export interface BuildEvidence {
   readonly detail: BuildDetail;
   readonly artifacts: readonly Artifact[];
-  /** SHA-256 of the bytes of its images, as whoever asks for them gets them, by name. */
+  /** SHA-256 of the bytes of its images, as whoever asks for them gets them, by `imageOf`. */
   readonly served: ReadonlyMap<string, string>;
-  /** Text of its trace files. */
-  readonly traces: readonly string[];
+  /** The same of one that nobody disturbed, and that was built from nothing. */
+  readonly undisturbed: ReadonlyMap<string, string>;
+  readonly traces: readonly TraceEvidence[];
+  /** What its steps are to note of themselves, by `<variant>/<step>`. */
+  readonly tastes: ReadonlyMap<string, string>;
   /** By attempt; those that never began have none. */
   readonly logs: ReadonlyMap<AttemptId, LogEvidence>;
+}
+
+/** A trace file, beside an image. */
+export interface TraceEvidence {
+  readonly variant: string;
+  readonly text: string;
 }
 
 export interface LogEvidence {
@@ -35,12 +44,13 @@ export interface Evidence {
   readonly operations: readonly Operation[];
   /** Of the whole farm, from its start on. */
   readonly events: readonly FarmEvent[];
+  /** Of the whole farm, as well. */
   readonly truth: readonly TruthLine[];
   readonly builds: readonly BuildEvidence[];
+  /** Those, and all from which they have taken steps over. */
+  readonly origins: ReadonlyMap<BuildId, BuildDetail>;
   readonly steps: readonly PlannedToyStep[];
   readonly linesOfStep: number;
-  /** SHA-256 by name of the artifact, of a build that nobody disturbed. */
-  readonly undisturbed: ReadonlyMap<string, string>;
   /** What should not be there any more, each in words. */
   readonly left: readonly string[];
   readonly limits: Limits;
@@ -54,8 +64,8 @@ export interface Limits {
   readonly cancelMs: number;
 }
 
-/** One of those of the reference, by their numbers. */
-export type Invariant = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
+/** By their numbers, as docs/operations.md has them. */
+export type Invariant = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11;
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -69,4 +79,13 @@ export function hasSucceeded({ detail }: BuildEvidence): boolean {
 
 export function buildOf(area: string): string {
   return area.split('.')[0] ?? area;
+}
+
+export function variantOf(area: string): string {
+  return area.slice(area.indexOf('.') + 1);
+}
+
+/** An image's name in a build. */
+export function imageOf(variant: string, name: string): string {
+  return `${variant}/${name}`;
 }

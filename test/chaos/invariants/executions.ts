@@ -1,6 +1,6 @@
 import type { AttemptId, AttemptView, BuildDetail, JobView } from '#libs/contracts';
 import type { TruthLine } from '../truth-log.js';
-import { buildOf, type BuildEvidence } from './evidence.js';
+import { buildOf, variantOf, type BuildEvidence, type TraceEvidence } from './evidence.js';
 
 /** An execution, as the images' traces name it. */
 export interface Traced {
@@ -8,8 +8,8 @@ export interface Traced {
   readonly step: string;
 }
 
-export function tracedIn(trace: string): readonly Traced[] {
-  const lines = trace.split('\n').filter((line) => line !== '');
+export function tracedIn({ text }: TraceEvidence): readonly Traced[] {
+  const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => {
     const [execution = '', step = ''] = line.split(' ');
     return { execution, step };
@@ -33,7 +33,7 @@ export function runsOf(
   const owners = loggedBy(logs);
   for (const line of truth.filter(({ area }) => buildOf(area) === id)) {
     const { execution, step } = line;
-    const job = jobOf(jobs, step);
+    const job = jobOf(jobs, variantOf(line.area), step);
     const owner = job?.attempts.find((attempt) => attempt.id === owners.get(execution));
     if (line.what === 'begin')
       runs.set(execution, { begin: line, end: null, attempt: owner ?? attemptThatRan(job, line) });
@@ -54,8 +54,8 @@ function loggedBy(logs: BuildEvidence['logs']): ReadonlyMap<string, AttemptId> {
 
 export const LINE_OF_EXECUTION = /\| line (\S+) \d+$/gm;
 
-export function jobOf(jobs: readonly JobView[], step: string): JobView | null {
-  return jobs.find(({ steps }) => steps.some(({ name }) => name === step)) ?? null;
+export function jobOf(jobs: readonly JobView[], variant: string, step: string): JobView | null {
+  return jobs.find((job) => job.variant === variant && job.steps.some(({ name }) => name === step)) ?? null;
 }
 
 /** By place and time: steps are not told which attempt they belong to. An agent's next attempt at a job begins when the one before has ended there. */

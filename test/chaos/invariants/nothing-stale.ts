@@ -13,21 +13,27 @@ const TOLD_BY_ATTEMPTS: ReadonlySet<string> = new Set([
   'artifact-published',
 ]);
 
-export function* nothingStale({ events, builds }: Evidence): Iterable<Violation> {
+export function* nothingStale({ events, builds, origins }: Evidence): Iterable<Violation> {
   const wrong = (text: string, build: string | null): Violation => ({ invariant: 5, text, build });
   const current = new Map<string, AttemptId | null>();
   for (const { type, job, attempt, build } of events) {
     if (job === null) continue;
     if (type === 'job-assigned') current.set(job, attempt);
     if (type === 'job-ended') current.set(job, null);
-    if (TOLD_BY_ATTEMPTS.has(type) && current.get(job) !== attempt)
+    // What a job takes over is of no attempt at it.
+    if (TOLD_BY_ATTEMPTS.has(type) && (current.get(job) ?? null) !== attempt)
       yield wrong(`${type} of attempt ${String(attempt)} was kept, which no longer had the job`, build);
   }
   for (const { detail, artifacts, logs } of builds) {
     const attempts = new Map(detail.jobs.flatMap((job) => job.attempts).map((each) => [each.id, each]));
+    const succeeded = new Set(
+      [...origins.values()]
+        .flatMap(({ jobs }) => jobs.flatMap((job) => job.attempts))
+        .flatMap(({ id, end }) => (end?.kind === 'succeeded' ? [id] : [])),
+    );
     for (const { attempt, name } of artifacts) {
       // What a build has that is still to succeed, the attempt with which it does will publish again.
-      if (detail.state === 'succeeded' && attempts.get(attempt)?.end?.kind !== 'succeeded')
+      if (detail.state === 'succeeded' && !succeeded.has(attempt))
         yield wrong(`${name} is of attempt ${attempt}, which did not succeed`, detail.id);
     }
     yield* epochsGrow(detail.jobs, detail.id);

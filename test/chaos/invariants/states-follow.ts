@@ -9,6 +9,7 @@ const MAY_FIND: Readonly<Record<string, readonly JobMark[]>> = {
   'job-assigned': ['waiting'],
   'job-started': ['assigned'],
   'job-ended': ['assigned', 'running'],
+  'job-reused': ['waiting'],
 };
 
 export function* statesFollow({ events }: Evidence): Iterable<Violation> {
@@ -49,5 +50,6 @@ function stateAfter(type: string, data: FarmEvent['data']): JobMark {
   if (type === 'job-waiting') return 'waiting';
   if (type === 'job-assigned') return 'assigned';
   if (type === 'job-started') return 'running';
+  if (type === 'job-reused') return 'succeeded';
   return data['state'] as JobMark;
 }

@@ -8,6 +8,7 @@ import {
   stepIngredients,
   type ForeseenStep,
   type PlannedStep,
+  type StepThatRuns,
   type VariantToBuild,
 } from '#libs/plan';
 import { join } from 'node:path';
@@ -149,7 +150,7 @@ function fateOf(
 }
 
 function whyRuns(
-  { isBehind, isUnknown }: Extract<ForeseenStep, { kind: 'runs' }>,
+  { isBehind, isUnknown }: StepThatRuns,
   step: PlannedStep,
   { name, loaded, site, plan, keys }: LookedAt,
   { flaws }: AreaStates,

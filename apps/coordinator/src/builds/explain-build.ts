@@ -1,6 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { Explanation } from '#libs/contracts';
-import { jobsOfBuild, stepsOfJob, variantsOf, type BuildRow, type JobRow } from '#libs/store';
+import type { AgentId, BuildId, Explanation } from '#libs/contracts';
+import {
+  checkpointsOfKeys,
+  jobsOfBuild,
+  keysOfJob,
+  stepsOfJob,
+  variantsOf,
+  type BuildRow,
+  type JobRow,
+} from '#libs/store';
 import { explainJob } from '../decide/explain-job.js';
 import { AskFingerprints } from '../fingerprints/ask-fingerprints.js';
 import { Replication } from '../scheduling/replication.js';
@@ -26,7 +34,8 @@ export class ExplainBuild {
     const explained = jobs
       .filter(({ state }) => state !== 'succeeded' && state !== 'running')
       .map(async (job) => {
-        const explanation = job.state === 'waiting' ? explainJob(input, job.id) : null;
+        const explanation =
+          job.state === 'waiting' ? explainJob(input, job.id, await this.#madeBy(build, job)) : null;
         return {
           job: job.id,
           variant: names.get(job.variant_id) ?? '',
@@ -38,6 +47,22 @@ export class ExplainBuild {
       });
     const { lacking } = build.replicas === 0 ? { lacking: [] } : await this.replication.lacking(build.id);
     return { build: build.id, state: build.state, jobs: await Promise.all(explained), lacking };
+  }
+
+  /** By agent, whose state is the furthest there that equals one of the job's; an agent that holds an own one as far on is missing. */
+  async #madeBy(build: BuildRow, { id, generation }: JobRow): Promise<ReadonlyMap<AgentId, BuildId>> {
+    if (build.reuse === 0 || generation > 1) return new Map();
+    const { db } = this.store;
+    const keys = await keysOfJob(db, id);
+    const known = keys.filter((key) => key !== null);
+    const states = await checkpointsOfKeys(db, known, build.trusted);
+    const nearestFirst = states.toSorted(
+      (a, b) =>
+        keys.indexOf(a.key) - keys.indexOf(b.key) ||
+        Number(a.buildId === build.id) - Number(b.buildId === build.id),
+    );
+    const furthest = new Map(nearestFirst.map(({ agentId, buildId }) => [agentId, buildId]));
+    return new Map([...furthest].filter(([, of]) => of !== build.id));
   }
 
   /** @param asking why nothing of the build begins yet */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { UsualFetch } from '#libs/store';
-import { CarryOvers, DEFAULT_FETCH_MS, describeCarryOver } from './carry-over.js';
+import { CarryOvers, DEFAULT_FETCH_MS, describeCarryOver, describeWeighing } from './carry-over.js';
 import { placeJobs } from './place-jobs.js';
 import type { CandidateAgent, PlacementInput } from './placement-input.js';
 import { agentId, agentOf, inputOf, jobOf, MINUTE, NOW, type JobOver } from './testing.js';
@@ -83,6 +83,52 @@ describe('what an agent would have to do first', () => {
     const x = agentOf('x');
     const input = inputOf([JOB], [x, agentOf('y'), z], holding(held));
     expect(new CarryOvers(input).lossOf(JOB, x)).toBe(text);
+  });
+});
+
+describe('both ways, weighed', () => {
+  const RATE: UsualFetch = { ms: 6_000, smallMs: 100, bytesPerSecond: 10_000_000 };
+  const [x, z] = [agentOf('x'), agentOf('z')];
+  const quick = (...ms: readonly (number | null)[]): JobOver => ({
+    done: ms.map((each, at) => ({ name: 'abc'[at]!, ms: each })),
+    boundaryBytes: [0, 40e6, 40e6, 40e6],
+  });
+  const weighed = (
+    over: JobOver,
+    held: Readonly<Record<string, number>>,
+    more: Partial<PlacementInput> = {},
+  ): string | null => {
+    const job = jobOf('j', over);
+    const input = inputOf([job], [x, z], { ...holding(held, RATE), ...more });
+    const weighing = new CarryOvers(input).weigh(job, x);
+    return weighing === null ? null : describeWeighing(weighing, 'b-1');
+  };
+
+  it.each<[string, string | null, string | null]>([
+    ['nothing, where the agent is as far', weighed(quick(1, 1, 1), { x: 4, z: 4 }), null],
+    ['nothing, where nobody has anything', weighed(quick(1, 1, 1), {}), null],
+    [
+      'steps that are slow',
+      weighed(quick(MINUTE, MINUTE, MINUTE), { z: 4 }),
+      'fetches 4 checkpoints of build b-1 from z (120 MB at 10 MB/s, about 12 s) rather than running 3 steps (about 3 min)',
+    ],
+    [
+      'steps that are quick',
+      weighed(quick(500, 500, 500), { z: 4 }),
+      'runs 3 steps (about 2 s) rather than fetching 4 checkpoints of build b-1 from z (120 MB at 10 MB/s, about 12 s)',
+    ],
+    [
+      'one that is slow, in front of others',
+      weighed(quick(MINUTE, 500, 500), { z: 4 }),
+      'fetches 2 of 4 checkpoints of build b-1 from z (120 MB at 10 MB/s, about 12 s) and runs 2 steps (about 5 s together), rather than running 3 steps (about 61 s)',
+    ],
+    [
+      'what is behind the agent’s own, without a measure of either',
+      weighed({ ...quick(null, null, null), boundaryBytes: [] }, { x: 2, z: 4 }, { fetches: new Map() }),
+      'fetches 2 checkpoints of build b-1 from z (about 10 s) rather than running 2 steps (nobody knows how long)',
+    ],
+  ])('is %s', (_, found, expected) => {
+    expect(found).toBe(expected);
   });
 });
 

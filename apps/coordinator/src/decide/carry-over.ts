@@ -23,6 +23,24 @@ export interface CarryOver {
   readonly costMs: number;
 }
 
+/** Both ways to get a job as far on an agent as it is elsewhere, and what is decided. */
+export interface Weighing {
+  readonly from: CandidateAgent;
+  /** All that could be fetched from there. */
+  readonly fetch: {
+    readonly checkpoints: number;
+    /** `null`: not all of them have moved yet. */
+    readonly bytes: number | null;
+    /** As measured, of the agent's store family; `null`: nothing of any size has moved. */
+    readonly bytesPerSecond: number | null;
+    readonly ms: number;
+  };
+  /** Instead of all that. `null`: nobody knows how long they take. */
+  readonly run: { readonly steps: number; readonly ms: number | null };
+  /** Either way, or the one up to some boundary and the other from there. */
+  readonly chosen: { readonly checkpoints: number; readonly steps: number; readonly ms: number };
+}
+
 /** Of a store family that has moved nothing yet: a checkpoint of some hundred megabytes at 100 MB/s, with the handshakes. */
 export const DEFAULT_FETCH_MS = 5_000;
 
@@ -48,6 +66,36 @@ export class CarryOvers {
     return over;
   }
 
+  /** `null`: nobody who could send has more of the job than the agent. */
+  weigh(job: WaitingJob, agent: CandidateAgent): Weighing | null {
+    const here = this.#held(job, agent.id);
+    const from = this.#sourceFor(job, agent);
+    const there = from === null ? 0 : this.#held(job, from.id);
+    if (from === null || there <= here) return null;
+    const { fetched, fetchMs, again } = this.of(job, agent);
+    const ms = positions(here, there).map((position) => this.#fetchMs(job, agent, position));
+    return {
+      from,
+      fetch: {
+        checkpoints: there - here,
+        bytes: sumBytes(job, here, there),
+        bytesPerSecond: this.input.fetches?.get(agent.peer.store)?.bytesPerSecond ?? null,
+        ms: sum(ms),
+      },
+      run: { steps: keptSteps(job, there) - keptSteps(job, here), ms: this.#runMs(job, agent, here, there) },
+      chosen: { checkpoints: fetched, steps: again?.steps ?? 0, ms: fetchMs + (again?.ms ?? 0) },
+    };
+  }
+
+  #runMs(job: WaitingJob, agent: CandidateAgent, here: number, there: number): number | null {
+    const begin = here === 0 ? [this.#beginMs(job, agent)] : [];
+    const ms = [
+      ...begin,
+      ...job.done.slice(keptSteps(job, here), keptSteps(job, there)).map((step) => step.ms),
+    ];
+    return ms.includes(null) ? null : sum(ms.map((each) => each ?? 0));
+  }
+
   #workOut(job: WaitingJob, agent: CandidateAgent): CarryOver {
     const here = this.#held(job, agent.id);
     const from = this.#sourceFor(job, agent);
@@ -59,7 +107,7 @@ export class CarryOvers {
     const kept = keptSteps(job, Math.max(here, there));
     const keptHere = keptSteps(job, here);
     const keptThen = keptSteps(job, Math.max(here, upTo));
-    const fetchedMs = positions(here, upTo).reduce((sum, position) => sum + fetchMs(position), 0);
+    const fetchedMs = sum(positions(here, upTo).map(fetchMs));
     const repeatMs = sumMs(job, kept, job.done.length);
     return {
       fetched,
@@ -163,14 +211,16 @@ function keptSteps({ done }: WaitingJob, held: number): number {
 }
 
 function sumMs({ done }: WaitingJob, from: number, to: number): number {
-  return done.slice(from, to).reduce((sum, { ms }) => sum + (ms ?? 0), 0);
+  return sum(done.slice(from, to).map(({ ms }) => ms ?? 0));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((all, value) => all + value, 0);
 }
 
 function sumBytes({ boundaryBytes }: WaitingJob, from: number, to: number): number | null {
-  return positions(from, to).reduce<number | null>((sum, position) => {
-    const bytes = boundaryBytes[position - 1] ?? null;
-    return sum === null || bytes === null ? null : sum + bytes;
-  }, 0);
+  const bytes = positions(from, to).map((position) => boundaryBytes[position - 1] ?? null);
+  return bytes.includes(null) ? null : sum(bytes.map((each) => each ?? 0));
 }
 
 /** Those behind `from` up to `to`. */
@@ -203,4 +253,20 @@ export function describeCarryOver(over: CarryOver): string {
       ? []
       : [`runs ${counted(over.repeated, 'step')} again (${roughDuration(over.repeatMs)})`];
   return [fetch.join(' '), ...rather, ...repeat].filter((part) => part !== '').join(', and ');
+}
+
+/**
+ * `fetches 3 checkpoints of build b-1 from tank (120 MB at 10 MB/s, about 12 s) rather than running 2 steps (about 4 min)`, or the other way round.
+ *
+ * @param build whose the checkpoints are; `null`: the job's own
+ */
+export function describeWeighing({ from, fetch, run, chosen }: Weighing, build: string | null): string {
+  const rate = fetch.bytesPerSecond === null ? '' : ` at ${humanSize(fetch.bytesPerSecond)}/s`;
+  const size = fetch.bytes === null ? '' : `${humanSize(fetch.bytes)}${rate}, `;
+  const whose = build === null ? '' : ` of build ${build}`;
+  const fetching = `${counted(fetch.checkpoints, 'checkpoint')}${whose} from ${from.name} (${size}${roughDuration(fetch.ms)})`;
+  const running = `${counted(run.steps, 'step')} (${run.ms === null ? 'nobody knows how long' : roughDuration(run.ms)})`;
+  if (chosen.steps === 0) return `fetches ${fetching} rather than running ${running}`;
+  if (chosen.checkpoints === 0) return `runs ${running} rather than fetching ${fetching}`;
+  return `fetches ${chosen.checkpoints} of ${fetching} and runs ${counted(chosen.steps, 'step')} (${roughDuration(chosen.ms)} together), rather than running ${running}`;
 }

@@ -1,6 +1,7 @@
-import type { AgentId, JobId } from '#libs/contracts';
+import type { AgentId, BuildId, Explanation, JobId } from '#libs/contracts';
 import { describeVerdict, judgeAgent } from './agent-verdict.js';
 import { counted } from './amounts.js';
+import { CarryOvers, describeWeighing, type Weighing } from './carry-over.js';
 import type { CandidateAgent, PlacementInput, WaitingJob } from './placement-input.js';
 import { placeJobs, type PlacementResult } from './place-jobs.js';
 
@@ -8,25 +9,51 @@ export interface JobExplanation {
   /** Why it waits; why there, when the next pass will place it. */
   readonly reason: string;
   /** Every enrolled agent, in the order of names. */
-  readonly agents: readonly { readonly agent: AgentId; readonly name: string; readonly verdict: string }[];
+  readonly agents: readonly ExplainedAgent[];
 }
 
-/** What the next pass will do with one waiting job, agent by agent: decided by the pass itself. `null` when the job is not among the waiting. */
-export function explainJob(input: PlacementInput, id: JobId): JobExplanation | null {
+type ExplainedAgent = Explanation['jobs'][number]['agents'][number];
+
+/**
+ * What the next pass will do with one waiting job, agent by agent: decided by the pass itself. `null` when the job is not among the waiting.
+ *
+ * @param madeBy by agent, the build whose state is the furthest of those there that equal one of the job's; missing where that is the job's own
+ */
+export function explainJob(
+  input: PlacementInput,
+  id: JobId,
+  madeBy: ReadonlyMap<AgentId, BuildId> = new Map(),
+): JobExplanation | null {
   const job = input.jobs.find((each) => each.id === id);
   if (job === undefined) return null;
   const result = placeJobs(input);
   const enrolled = input.agents.filter(({ state }) => state !== 'revoked');
   const byName = [...enrolled].sort((a, b) => (a.name < b.name ? -1 : 1));
   const outcome = outcomeOf(job, input, result);
+  const carryOvers = new CarryOvers(input);
   return {
     reason: outcome.reason,
-    agents: byName.map((agent) => ({
-      agent: agent.id,
-      name: agent.name,
-      verdict: verdictOn(agent, outcome),
-    })),
+    agents: byName.map((agent) => {
+      const mayHaveIt = judgeAgent(agent, job, input.holders).kind === 'able';
+      const weighing = mayHaveIt ? carryOvers.weigh(job, agent) : null;
+      return {
+        agent: agent.id,
+        name: agent.name,
+        verdict: verdictOn(agent, outcome),
+        weighed: weighing === null ? null : weighedOf(weighing, madeBy),
+      };
+    }),
   };
+}
+
+function weighedOf(
+  weighing: Weighing,
+  madeBy: ReadonlyMap<AgentId, BuildId>,
+): NonNullable<ExplainedAgent['weighed']> {
+  const { from, ...ways } = weighing;
+  const build = madeBy.get(from.id) ?? null;
+  const text = describeWeighing(weighing, build);
+  return { from: { agent: from.id, name: from.name }, build, ...ways, text };
 }
 
 interface Outcome {

@@ -1,5 +1,5 @@
 import type { BuildId } from '#libs/contracts';
-import type { Job, Plan, PlanKeys, PlannedStep } from '#libs/plan';
+import type { Job, Plan, PlanKeys, PlannedStep, StepThatRuns } from '#libs/plan';
 
 /** A variant with its step keys. */
 export interface KeyedVariant {
@@ -21,13 +21,7 @@ export type StepFate =
   | { readonly kind: 'reused'; readonly from: BuildId }
   /** An equal one of a variant before it runs, and this one goes on from there. */
   | { readonly kind: 'shared'; readonly with: string }
-  | {
-      readonly kind: 'runs';
-      /** What it goes on from is made by a step of its variant that runs, too, or is shared: no wonder that nothing is the same. */
-      readonly isBehind: boolean;
-      /** Nobody can say what it is equal to. */
-      readonly isUnknown: boolean;
-    };
+  | StepThatRuns;
 
 /** The trie of a submission, before anything runs: by variant, the fates of its steps by index. */
 export function planReuse(

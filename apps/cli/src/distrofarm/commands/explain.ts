@@ -33,7 +33,10 @@ function explanationLines(
     head,
     ...jobs.flatMap((job) => {
       const label = several ? `${job.variant}/${job.lane}` : job.lane;
-      const agents = job.agents.map(({ name, verdict }) => [`    ${name}`, verdict]);
+      const agents = job.agents.flatMap(({ name, verdict, weighed }) => [
+        [`    ${name}`, verdict],
+        ...(weighed === null ? [] : [['', weighed.text]]),
+      ]);
       return [`  ${colours.bold(label)} ${job.state}: ${job.reason}`, ...textTable([], agents)];
     }),
     ...copies,
