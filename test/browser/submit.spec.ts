@@ -1,10 +1,11 @@
 // Needs redis-server, root, Debian's chromium, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Page } from 'playwright-core';
-import type { CreatedToken } from '#libs/contracts';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Page, Request } from 'playwright-core';
+import type { CreatedToken, SubmitBuild } from '#libs/contracts';
 import type { z } from 'zod';
+import { readSubmission } from '../../apps/cli/src/distrofarm/read-submission.js';
 import type { Scenario } from '../support/farm-scenario.js';
 import { dropFiles, TestBrowser } from '../support/test-browser.js';
 import { TestFarm } from '../support/test-farm.js';
@@ -91,6 +92,30 @@ describe('submitting in the browser', () => {
     await cell(page, `en, iso: reused, as in ${first}`).waitFor();
     await page.getByRole('checkbox', { name: /^Run every step/ }).check();
     await page.getByText('all 4 steps run').waitFor();
+  });
+
+  it('sends what the command line sends, of folders side by side and of the one above', async () => {
+    const root = resolve(import.meta.dirname, '../..');
+    const page = await browser.open(farm.url, farm.adminToken, '/submit');
+    await page.route('**/api/v1/builds/plan', (route) => route.abort());
+    const request = { extras: [], cwd: root, env: {}, now: Date.now() };
+    for (const name of ['debian-family.xml', 'debian-live.xml']) {
+      const { manifestPath, files, sourceDateEpoch } = await readSubmission({
+        ...request,
+        manifest: `examples/${name}`,
+      });
+      for (const things of [[join(root, 'examples'), join(root, 'finalizers')], [root]]) {
+        const bodyOf = (sent: Request): SubmitBuild => sent.postDataJSON() as SubmitBuild;
+        const asked = page.waitForRequest(
+          (sent) => sent.url().endsWith('/builds/plan') && bodyOf(sent).manifestPath === manifestPath,
+        );
+        await dropFiles(page, ...things);
+        const top = things.length === 1 ? `${basename(root)}/` : '';
+        await page.getByRole('combobox', { name: 'Manifest' }).selectOption(`${top}examples/${name}`);
+        expect(bodyOf(await asked)).toMatchObject({ manifestPath, files, sourceDateEpoch });
+        await page.getByRole('button', { name: 'Forget it' }).click();
+      }
+    }
   });
 
   it('keeps what was dropped when the token ends, for whoever had it, and forgets it with a sign-out', async () => {

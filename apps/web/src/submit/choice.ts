@@ -31,3 +31,18 @@ export const AS_IT_IS: Choice = {
   note: '',
   extras: [],
 };
+
+/** As it holds for a manifest: steps and files of an earlier one may be meant that this one does not have. */
+export function choiceFor(
+  choice: Choice,
+  steps: readonly { readonly name: string }[],
+  spare: readonly { readonly name: string }[],
+): Choice {
+  const has = (named: readonly { readonly name: string }[], name: string | null): boolean =>
+    named.some((each) => each.name === name);
+  return {
+    ...choice,
+    pauseBefore: has(steps, choice.pauseBefore) ? choice.pauseBefore : null,
+    extras: choice.extras.filter((name) => has(spare, name)),
+  };
+}

@@ -17,7 +17,6 @@ interface OptionsFormProps {
 /** What the command line has options for, as far as people use them every day. */
 export function OptionsForm({ manifest, spare, choice, onDecide }: OptionsFormProps) {
   const ids = { priority: useId(), pause: useId(), note: useId() };
-  const pause = manifest.steps.some(({ name }) => name === choice.pauseBefore) ? choice.pauseBefore : null;
   return (
     <section aria-label="Options">
       <h2>Options</h2>
@@ -35,7 +34,7 @@ export function OptionsForm({ manifest, spare, choice, onDecide }: OptionsFormPr
         <label htmlFor={ids.pause}>Pause before</label>
         <select
           id={ids.pause}
-          value={pause ?? ''}
+          value={choice.pauseBefore ?? ''}
           onChange={({ target }) => onDecide({ pauseBefore: target.value === '' ? null : target.value })}
         >
           <option value="">no step</option>

@@ -11,7 +11,7 @@ import { useMe } from '../session/session.js';
 import { useOrder } from '../session/use-farm.js';
 import { showUnseen } from '../session/visible-text.js';
 import { whyNot } from '../session/why-not.js';
-import type { Choice } from './choice.js';
+import { choiceFor, type Choice } from './choice.js';
 import { draftOf, useDraft, type Draft } from './draft.js';
 import { DropZone } from './drop-zone.js';
 import type { Gathered } from './gather.js';
@@ -96,7 +96,7 @@ function Submission({ draft, looked, gathered }: SubmissionProps) {
   const me = useMe();
   const { decide } = useDraft();
   const { manifest } = gathered;
-  const { choice } = draft;
+  const choice = choiceFor(draft.choice, manifest?.steps ?? [], looked.spare);
   const chosen = manifest === null ? null : chosenVariants(choice, manifest);
   const refusal = manifest === null || chosen === null ? null : refusalOf(manifest, chosen);
   const own = gathered.notes.filter(({ kind }) => kind === 'error');
