@@ -1,9 +1,24 @@
 import { resolve } from 'node:path';
-import { defineConfig } from 'vite';
+import { gzipSync } from 'node:zlib';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Puts each script and style compressed beside itself, as the coordinator sends it. */
+const gzipped: Plugin = {
+  name: 'gzipped',
+  apply: 'build',
+  generateBundle(_, bundle) {
+    for (const file of Object.values(bundle)) {
+      if (!/\.(js|css)$/.test(file.fileName)) continue;
+      const source = gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 });
+      this.emitFile({ type: 'asset', fileName: `${file.fileName}.gz`, source });
+    }
+  },
+};
 
 /** Built into dist/apps/web, from where the coordinator serves it. */
 export default defineConfig({
   root: import.meta.dirname,
+  plugins: [gzipped],
   resolve: { conditions: ['farm-src', 'module', 'browser', 'production'] },
   build: {
     outDir: resolve(import.meta.dirname, '../../dist/apps/web'),

@@ -5,7 +5,8 @@
  *
  * DISTROFARM_BENCH_PROFILE=folder keeps CPU profiles of the page.
  */
-import type { BuildDetail, BuildId, Enrolment } from '#libs/contracts';
+import type { BuildDetail, BuildId, Enrolment, SubmittedBuild } from '#libs/contracts';
+import { HttpClient } from '#libs/http-client';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -15,7 +16,9 @@ import type { Answer, Order } from '../farm/simulated-agents.js';
 import { head, megabytes, ms, percentile, processorTime, row } from '../figures.js';
 import { longestTask, MeasuredPage, type Seen } from './measured-page.js';
 
-const VARIANTS = 1000;
+const AXES = 3;
+const VALUES = 10;
+const VARIANTS = VALUES ** AXES;
 const STEPS = 20;
 const AGENTS = 50;
 const SLOTS = 4;
@@ -31,6 +34,12 @@ const note = (text: string): void => console.error(`${new Date().toISOString().s
 
 /** When the page showed what, by `variant, step: state`. */
 type Shown = Readonly<Record<string, number>>;
+
+/** One of its requests for what became of the build. */
+interface Asked {
+  readonly ms: number;
+  readonly bytes: number;
+}
 
 /** Notes after the frame that shows it. Rows that are scrolled in later are seen late: it is only asked where nobody scrolls. */
 const WATCH_CELLS = `
@@ -81,8 +90,12 @@ async function bench(measured: MeasuredPage): Promise<void> {
   const quiet = await latencies(measured, await submit(1), 15_000);
 
   note(`${VARIANTS} variants`);
-  const build = await submit(VARIANTS);
-  await farm.buildThat(build, ({ steps: { done } }) => done > 20);
+  const build = await submit(VALUES);
+  // Not by looking at the build: that is what is measured.
+  await farm.events.until(
+    ({ type, data }) => type === 'step-ended' && data['index'] === 2,
+    farm.events.lastSeq,
+  );
   const { page } = measured;
   const opened = performance.now();
   await page.goto(`${farm.url}/builds/${build}`);
@@ -101,6 +114,9 @@ async function bench(measured: MeasuredPage): Promise<void> {
   await measured.forget();
   const busy = await measured.profiled('looking-on', () => latencies(measured, build, REST_MS));
   const resting = await measured.seen();
+  const asked = await page.evaluate<readonly Asked[]>(
+    `performance.getEntriesByType('resource').filter(({ name }) => name.includes('/changes?')).map(({ duration, decodedBodySize }) => ({ ms: duration, bytes: decodedBodySize }))`,
+  );
   const seconds = (performance.now() - from.at) / 1000;
   const events = (farm.events.lastSeq - from.seq) / seconds;
   const cpu = (1000 * (coordinatorTime() - from.cpu)) / seconds;
@@ -113,6 +129,24 @@ async function bench(measured: MeasuredPage): Promise<void> {
   row(`scrolling for ${SCROLL_MS / 1000} s: longest task`, longestTask(scrolling), '< 100 ms');
   frames(scrolling);
   row(`looking on for ${REST_MS / 1000} s: longest task`, longestTask(resting), '< 100 ms');
+  row(
+    `  what it asked for meanwhile, ${asked.length} times: size, p50`,
+    `${Math.round(
+      percentile(
+        asked.map(({ bytes }) => bytes),
+        0.5,
+      ) / 1000,
+    )} kB`,
+  );
+  row(
+    '    until it was there, p50',
+    ms(
+      percentile(
+        asked.map((each) => each.ms),
+        0.5,
+      ),
+    ),
+  );
   row('memory of the script in the end', megabytes(memory));
   row('processor time of the coordinator per second', ms(cpu));
   head('(c) from the agent that notes the begin or end of a step to the page that shows it');
@@ -159,16 +193,26 @@ async function latencies({ page }: MeasuredPage, build: BuildId, forMs: number):
   );
 }
 
-/** Each variant is all its own: nothing of it is done for another one. */
-async function submit(count: number): Promise<BuildId> {
-  const variants = Array.from(
-    { length: count },
-    (_, n) => `<farm:variant name="v${n}"><farm:package add="package${n}"/></farm:variant>`,
-  );
+/** So many to the power of the axes. Each variant is all its own: nothing of it is done for another one. */
+async function submit(valuesPerAxis: number): Promise<BuildId> {
+  const names = Array.from({ length: AXES }, (_, n) => `axis${n}`);
+  const axes = names.map((name) => {
+    const values = Array.from(
+      { length: valuesPerAxis },
+      (_, n) => `<farm:value name="v${n}"><farm:package add="${name}-package${n}"/></farm:value>`,
+    );
+    return `<farm:axis name="${name}">${values.join('')}</farm:axis>`;
+  });
   const steps = Array.from({ length: STEPS }, (_, n) => ({ name: `step${n}` }));
-  return await farm.submit(
-    farm.scenario(steps, { variants: `<farm:variants>${variants.join('')}</farm:variants>` }),
-  );
+  const { submission } = farm.scenario(steps, {
+    variants: `<farm:variants>${axes.join('')}</farm:variants>`,
+  });
+  const matrix = Object.fromEntries(names.map((name) => [name, []]));
+  // Beside other work a thousand variants may take their time.
+  const client = new HttpClient({ url: farm.url, secret: farm.adminToken, ca: null, timeoutMs: 300_000 });
+  const submitted = await client.json<SubmittedBuild>('POST', '/api/v1/builds', { ...submission, matrix });
+  client.close();
+  return submitted!.build.id;
 }
 
 function coordinatorTime(): number {

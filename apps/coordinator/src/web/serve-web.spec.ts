@@ -6,6 +6,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { serveWeb } from './serve-web.js';
 
 describe('serving the page', () => {
@@ -61,6 +62,23 @@ describe('serving the page', () => {
   it('lets files with a digest in their name be kept', async () => {
     await build();
     expect(await ask('/assets/a-123.js')).toEqual([200, 'script', 'public, max-age=31536000, immutable']);
+  });
+
+  it('sends script as it was compressed, to who takes that', async () => {
+    await build();
+    await writeFile(join(folder, 'assets/a-123.js.gz'), gzipSync('script'));
+    const { port } = server.address() as AddressInfo;
+    const headersOf = async (encoding: string) => {
+      const url = `http://127.0.0.1:${port}/assets/a-123.js?x=1`;
+      const response = await fetch(url, { headers: { 'Accept-Encoding': encoding } });
+      expect(await response.text()).toBe('script');
+      return ['content-encoding', 'content-type', 'vary', 'cache-control'].map((name) =>
+        response.headers.get(name),
+      );
+    };
+    const [type, kept] = ['text/javascript; charset=utf-8', 'public, max-age=31536000, immutable'];
+    expect(await headersOf('gzip, br')).toEqual(['gzip', type, 'Accept-Encoding', kept]);
+    expect(await headersOf('identity')).toEqual([null, type, 'Accept-Encoding', kept]);
   });
 
   it('says what to do where it was not built', async () => {

@@ -1,5 +1,6 @@
 import { Router, static as serveStatic, type RequestHandler } from 'express';
 import { existsSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { INSTALL_ROOT } from '../install.js';
 
@@ -33,10 +34,41 @@ export const PAGE_POLICY = {
  * the document, which is asked for anew each time.
  */
 export function serveWeb(folder = BUILT): RequestHandler {
-  const assets = { index: false, immutable: true, maxAge: YEAR_SECONDS * 1000, redirect: false };
+  const kept = { index: false, immutable: true, maxAge: YEAR_SECONDS * 1000, redirect: false } as const;
+  const assets = join(folder, 'assets');
   return Router()
-    .use('/assets', serveStatic(join(folder, 'assets'), assets))
+    .use('/assets', serveGzipped(serveStatic(assets, { ...kept, setHeaders: sayGzipped })))
+    .use('/assets', serveStatic(assets, kept))
     .use(serveDocument(folder));
+}
+
+/** Script and style as they were compressed when the page was built, to who takes them so; where they were not, they are left to what comes behind. */
+function serveGzipped(serve: RequestHandler): RequestHandler {
+  return (request, response, next) => {
+    if (!/\.(js|css)$/.test(request.path)) {
+      next();
+      return;
+    }
+    response.vary('Accept-Encoding');
+    if (request.acceptsEncodings('gzip') === false) {
+      next();
+      return;
+    }
+    const { url } = request;
+    request.url = url.replace(/(?=\?|$)/, '.gz');
+    serve(request, response, (error: unknown) => {
+      request.url = url;
+      next(error);
+    });
+  };
+}
+
+function sayGzipped(response: ServerResponse, path: string): void {
+  response.setHeader('Content-Encoding', 'gzip');
+  response.setHeader(
+    'Content-Type',
+    path.endsWith('.js.gz') ? 'text/javascript; charset=utf-8' : 'text/css; charset=utf-8',
+  );
 }
 
 function serveDocument(folder: string): RequestHandler {
