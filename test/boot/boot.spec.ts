@@ -1,6 +1,7 @@
 // Needs qemu-system-x86, ovmf, and the media that the test command builds: $DC_TEST_MEDIA/{live,minimal}/*.{iso,usb}.
 import { bootImage, type BootOptions } from '#libs/boot';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { IS_DEEP } from '../support/depth.js';
 
@@ -36,21 +37,63 @@ const SYSTEMS = {
 } as const;
 
 describe('the media of the examples', () => {
+  let pictures: string;
+  beforeAll(async () => {
+    pictures = await mkdtemp(join(tmpdir(), 'boot-pictures-'));
+  });
+  afterAll(() => rm(pictures, { recursive: true }));
+
   it.each(IS_DEEP ? [...SOME, ...OTHERS] : SOME)(
     '$example: the .$file boots as $medium by $firmware on $cpu',
     async ({ example, file, ...machine }) => {
       const image = await onlyImage(example, file);
       const bus = example === 'minimal' ? 'virtio' : 'usb';
-      const outcome = await bootImage({ ...machine, image, bus, timeoutMs: TIME_LIMIT_MS });
+      const picture = join(pictures, [example, file, ...Object.values(machine), 'png'].join('.'));
+      const outcome = await bootImage({ ...machine, image, bus, picture, timeoutMs: TIME_LIMIT_MS });
       expect(outcome).toMatchObject({
         kind: 'announced',
         ...SYSTEMS[machine.cpu],
         name: expect.stringContaining('Debian') as string,
       });
+      const { signature, width } = await headOf(picture);
+      expect(signature).toBe('89504e470d0a1a0a');
+      expect(width).toBeGreaterThanOrEqual(640);
     },
     TIME_LIMIT_MS + 30_000,
   );
 });
+
+describe('a medium that does not boot', () => {
+  /** Boot sectors: X on the screen, and then the machine is reset, or halts. */
+  const WRITE_X = [0xb4, 0x0e, 0xb0, 0x58, 0xcd, 0x10];
+  const RESET = [0xea, 0xf0, 0xff, 0x00, 0xf0];
+  const HALT = [0xfa, 0xf4, 0xeb, 0xfd];
+
+  it.each([
+    ['resets', RESET, 60_000, 'ended'],
+    ['halts', HALT, 2_000, 'timeout'],
+  ] as const)('leaves its picture all the same when it %s', async (_, code, timeoutMs, kind) => {
+    const folder = await mkdtemp(join(tmpdir(), 'no-boot,-'));
+    try {
+      const [image, picture] = [join(folder, 'no.usb'), join(folder, 'no.png')];
+      const stick = Buffer.alloc(1024 * 1024);
+      stick.set([...WRITE_X, ...code]);
+      stick.set([0x55, 0xaa], 510);
+      await writeFile(image, stick);
+      const machine = { medium: 'usb', firmware: 'bios', cpu: 'x86-64', bus: 'virtio' } as const;
+      expect(await bootImage({ ...machine, image, picture, timeoutMs })).toMatchObject({ kind });
+      expect((await headOf(picture)).signature).toBe('89504e470d0a1a0a');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+/** Of a PNG. */
+async function headOf(path: string): Promise<{ readonly signature: string; readonly width: number }> {
+  const file = await readFile(path);
+  return { signature: file.toString('hex', 0, 8), width: file.readUInt32BE(16) };
+}
 
 async function onlyImage(example: string, extension: string): Promise<string> {
   const media = process.env['DC_TEST_MEDIA'];

@@ -10,6 +10,10 @@ jest.setTimeout(120_000);
 
 const FIVE = `<farm:variants><farm:axis name="n">${['a', 'b', 'c', 'd', 'e'].map((name) => `<farm:value name="${name}"/>`).join('')}</farm:axis></farm:variants>`;
 
+/** Of one pixel. */
+const PNG =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
 describe('a build in the browser', () => {
   let farm: TestFarm;
   let browser: TestBrowser;
@@ -109,9 +113,9 @@ describe('a build in the browser', () => {
     await page.getByText('5 variants: 5 succeeded').waitFor();
   });
 
-  it('shows how another agent goes on for one that was lost', async () => {
+  it('shows how another agent goes on for one that was lost, and with what', async () => {
     const scenario = farm.scenario([{ name: 'a' }, { name: 'b', body: '[ -e "$S/again" ] || hold b' }]);
-    const id = await farm.submit(scenario);
+    const id = await farm.submit(scenario, { replicas: 1, waitForReplicas: true });
     await scenario.reached('b');
     const page = await browser.open(farm.url, farm.adminToken, `/builds/${id}/timeline`);
     const first = (await farm.build(id)).jobs[0]?.attempts[0]?.agentName ?? '';
@@ -123,10 +127,52 @@ describe('a build in the browser', () => {
       .getByRole('link', { name: new RegExp(`Attempt 2 on ${second}, took over from ${first}`) })
       .waitFor({ timeout: 30_000 });
     await page.getByRole('link', { name: /Attempt 1 .*the agent was lost/ }).waitFor();
+    const words = `state in front of b, copied ahead from ${first}: \\d.* in \\d`;
+    await page
+      .getByText(
+        new RegExp(`attempt 2 on ${second} went on with what attempt 1 on ${first} had made: ${words}`),
+      )
+      .waitFor();
+    const arrow = await page.locator('.timeline-arrow > svg > line').nth(1).boundingBox();
+    expect(arrow?.width).toBeGreaterThan(5);
+    expect(await scenario.finished()).toEqual(['a', 'b']);
     await page.goto(`${farm.url}/agents`);
     await page.getByRole('row', { name: new RegExp(`lost.*${first}`) }).waitFor();
     expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
     await farm.startAgent(farm.agents.findIndex(({ name }) => name === first));
+  });
+
+  it('shows what booted media showed, also of a boot that failed, and nothing that only says that it is a picture', async () => {
+    const boot = [
+      'mkdir "$5/boot-test"',
+      `echo ${PNG} | base64 -d > "$5/boot-test/Live.iso.bios.failed.png"`,
+      `echo '<svg xmlns="http://www.w3.org/2000/svg"><script>document.title=1</script></svg>' > "$5/boot-test/Live.usb.uefi.up.png"`,
+      'exit 3',
+    ].join('\n');
+    const scenario = farm.scenario([
+      { name: 'iso', body: 'echo image > "$5/Live.iso"' },
+      { name: 'boot-test', body: boot },
+    ]);
+    const id = await farm.submit(scenario);
+    expect(await farm.atRest(id)).toMatchObject({ state: 'failed' });
+    expect((await farm.artifacts(id)).map(({ name }) => name)).toEqual([
+      'boot-test/Live.iso.bios.failed.png',
+      'boot-test/Live.usb.uefi.up.png',
+    ]);
+    const page = await browser.open(farm.url, farm.adminToken, `/builds/${id}/artifacts`);
+    const picture = page.getByRole('img', { name: 'Screen of Live.iso by BIOS: did not come up' });
+    await picture.waitFor();
+    const width = (image: unknown) => (image as { naturalWidth: number }).naturalWidth;
+    expect(await picture.evaluate(width)).toBe(1);
+    await page.getByText('This is no picture.').waitFor();
+    await page.getByRole('button', { name: /^Screen of Live.iso/ }).press('Enter');
+    await page
+      .getByRole('dialog')
+      .getByRole('img', { name: /full size/ })
+      .waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close' }).press('Enter');
+    expect(await page.title()).toContain('distrofarm');
+    expect(browser.complaints.filter((text) => /Content Security|is not a/.test(text))).toEqual([]);
   });
 
   it('is told of as old where the farm is not reached, and as new when it is again', async () => {

@@ -127,6 +127,9 @@ describe('every page', () => {
       for (const path of PAGES) {
         await shown(page, path);
         expect({ path, over: await over() }).toEqual({ path, over: 0 });
+        // Laid out as cards, only what says its role is still a table to a screen reader.
+        const mute = await page.locator(':is(table, thead, tbody, tr, th, td):not([role])').count();
+        expect({ path, mute }).toEqual({ path, mute: 0 });
       }
       for await (const path of submissions(page))
         expect({ path, over: await over() }).toEqual({ path, over: 0 });

@@ -1,7 +1,7 @@
 // Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentView, BuildDetail } from '#libs/contracts';
+import type { AgentView, BuildDetail, TakeoverList } from '#libs/contracts';
 import { TestFarm } from '../support/test-farm.js';
 
 jest.setTimeout(300_000);
@@ -49,6 +49,13 @@ describe('a job that goes on elsewhere', () => {
     expect(await farm.atRest(id)).toMatchObject({ state: 'succeeded' });
     await undrain(other);
     expect(fetchedOf(id).slice(3)).toEqual([`.step_d from ${other}`]);
+    const { takeovers } = await farm.call<TakeoverList>('GET', `/builds/${id}/takeovers`);
+    const attempts = (await farm.build(id)).jobs[0]!.attempts.map((attempt) => attempt.id);
+    expect(takeovers).toMatchObject([
+      { from: attempts[0], to: attempts[1], before: 'c', carried: { how: 'fetched', source: first } },
+      { from: attempts[1], to: attempts[2], before: 'd', carried: { how: 'fetched', source: other } },
+    ]);
+    expect(takeovers[0]!.carried!.bytes).toBeGreaterThan(3_000_000);
     expect(await scenario.began()).toEqual(['a', 'b', 'c', 'd']);
     const artifacts = await farm.artifacts(id);
     expect(artifacts.map(({ name }) => name).toSorted()).toEqual(['a.iso', 'c.txt', 'd.txt']);

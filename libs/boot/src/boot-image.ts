@@ -2,7 +2,9 @@ import { execa } from 'execa';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aborted } from './aborted.js';
 import { ConsoleReader, type ConsoleEvent } from './console-reader.js';
+import { keepPicture, screenArguments, watchScreen } from './screen-picture.js';
 
 export interface BootOptions {
   readonly image: string;
@@ -13,6 +15,8 @@ export interface BootOptions {
   readonly timeoutMs: number;
   /** How a stick is attached. Debian's cloud kernel has no USB: its sticks are virtio disks. Default `usb`. */
   readonly bus?: 'usb' | 'virtio';
+  /** Where the screen is kept as it was at the end, as PNG. There is no such file afterwards where the emulator ended before. */
+  readonly picture?: string;
   /** Each line of the serial console, without escape sequences. */
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -66,56 +70,63 @@ async function bootOnce(options: BootOptions, startedAt: number): Promise<BootOu
   const folder = await mkdtemp(join(tmpdir(), 'distrofarm-boot-'));
   try {
     // The firmware writes its variables.
-    const variables = join(folder, 'OVMF_VARS.fd');
-    if (options.firmware === 'uefi') await copyFile(OVMF_VARS, variables);
-    return await watchEmulator(options, variables, startedAt);
+    if (options.firmware === 'uefi') await copyFile(OVMF_VARS, variablesIn(folder));
+    return await watchEmulator(options, folder, startedAt);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function watchEmulator(
-  options: BootOptions,
-  variables: string,
-  startedAt: number,
-): Promise<BootOutcome> {
+async function watchEmulator(options: BootOptions, folder: string, startedAt: number): Promise<BootOutcome> {
   const ending = new AbortController();
   const timeLimit = AbortSignal.timeout(
     Math.max(0, Math.round(options.timeoutMs - (performance.now() - startedAt))),
   );
-  const emulator = execa('qemu-system-x86_64', emulatorArguments(options, variables), {
+  const emulator = execa('qemu-system-x86_64', emulatorArguments(options, folder), {
     stdin: 'pipe',
     buffer: { stdout: false },
     reject: false,
-    cancelSignal: AbortSignal.any([
-      ending.signal,
-      timeLimit,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ]),
+    cancelSignal: ending.signal,
     forceKillAfterDelay: END_DELAY_MS,
   });
   // The emulator may end while a key is on its way to it.
   emulator.stdin.on('error', () => undefined);
 
   let outcome = null as BootOutcome | null;
+  const decided = new AbortController();
   const react = (event: ConsoleEvent): void => {
     if (event.kind === 'menu') {
       if (options.cpu === 'x86-32') emulator.stdin.write(KEY_32_BIT);
       return;
     }
     outcome ??= outcomeOf(event, reader, startedAt);
-    ending.abort();
+    decided.abort();
   };
   const reader = new ConsoleReader(react, options.onLine);
   emulator.stdout.setEncoding('latin1').on('data', (piece: string) => reader.read(piece));
+  const gone = new AbortController();
+  void emulator.finally(() => gone.abort());
+  const screen =
+    options.picture === undefined ? null : watchScreen(folder, () => decided.abort(), gone.signal);
 
+  const signals = [decided.signal, timeLimit, gone.signal, options.signal].filter(
+    (each) => each !== undefined,
+  );
+  await aborted(AbortSignal.any(signals));
+  if (screen !== null) await keepPicture(await screen, folder, options.picture ?? '');
+  ending.abort();
   const end = await emulator;
   if (outcome !== null) return outcome;
-  if (options.signal?.aborted === true) return { kind: 'cancelled', lastLines: reader.lastLines };
-  if (timeLimit.aborted) return { kind: 'timeout', lastLines: reader.lastLines };
-  const message =
-    end.stderr === '' ? (end.shortMessage ?? 'the machine was reset or powered off') : end.stderr;
-  return { kind: 'ended', message, lastLines: reader.lastLines };
+  const { lastLines } = reader;
+  if (options.signal?.aborted === true) return { kind: 'cancelled', lastLines };
+  if (timeLimit.aborted) return { kind: 'timeout', lastLines };
+  // With a picture it was we who ended it.
+  const reason = decided.signal.aborted ? '' : end.stderr || end.shortMessage || '';
+  return {
+    kind: 'ended',
+    message: reason === '' ? 'the machine was reset or powered off' : reason,
+    lastLines,
+  };
 }
 
 function outcomeOf(
@@ -132,7 +143,7 @@ function outcomeOf(
   }
 }
 
-function emulatorArguments(options: BootOptions, variables: string): readonly string[] {
+function emulatorArguments(options: BootOptions, folder: string): readonly string[] {
   return [
     // i440fx: its IDE drive is the one optical drive that also Debian's cloud kernel has a driver for.
     ...['-machine', 'pc', '-accel', 'tcg,thread=multi', '-smp', '2', '-m', `${MEMORY_MIB}`],
@@ -140,9 +151,14 @@ function emulatorArguments(options: BootOptions, variables: string): readonly st
     ...['-nic', 'none', '-display', 'none', '-serial', 'stdio', '-monitor', 'none'],
     // A panic ends in a halt and a reset in the end of the emulator, so that neither goes on for ever.
     ...['-snapshot', '-no-reboot'],
-    ...(options.firmware === 'uefi' ? firmwareArguments(variables) : []),
+    ...(options.firmware === 'uefi' ? firmwareArguments(variablesIn(folder)) : []),
+    ...(options.picture === undefined ? [] : screenArguments(folder)),
     ...mediumArguments(options),
   ];
+}
+
+function variablesIn(folder: string): string {
+  return join(folder, 'OVMF_VARS.fd');
 }
 
 function firmwareArguments(variables: string): readonly string[] {

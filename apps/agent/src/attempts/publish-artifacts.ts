@@ -20,8 +20,8 @@ export interface ArtifactUploadOptions {
 }
 
 /**
- * Uploads the files of an attempt's media folder while later steps run. What changed meanwhile is uploaded again; which files are artifacts is said at the end only,
- * when all steps have succeeded.
+ * Uploads the files of an attempt's media folder while later steps run. What changed meanwhile is uploaded again; which files are artifacts is said at the end only:
+ * all of them when all steps have succeeded, else those in the folder of the step that failed, which say why.
  */
 export class ArtifactUploads {
   readonly #done = new Map<string, Uploaded>();
@@ -37,11 +37,11 @@ export class ArtifactUploads {
     });
   }
 
-  /** No step runs any more: uploads the rest, and resolves to what is to be reported. */
-  async finish(): Promise<readonly ReportEvent[]> {
+  /** No step runs any more: uploads the rest, and resolves to what is to be reported. With a folder, only of what is in it. */
+  async finish(folder: string | null = null): Promise<readonly ReportEvent[]> {
     await this.#work;
     this.options.signal.throwIfAborted();
-    const names = await this.#uploadAll();
+    const names = await this.#uploadAll(folder);
     return names.flatMap((name) => {
       const file = this.#done.get(name);
       return file === undefined
@@ -50,8 +50,9 @@ export class ArtifactUploads {
     });
   }
 
-  async #uploadAll(): Promise<readonly string[]> {
-    const names = await artifactNames(this.options.mediaPath, this.options.warn);
+  async #uploadAll(folder: string | null = null): Promise<readonly string[]> {
+    const all = await artifactNames(this.options.mediaPath, this.options.warn);
+    const names = folder === null ? all : all.filter((name) => name.startsWith(`${folder}/`));
     for (const name of names) await this.#upload(name);
     return names;
   }

@@ -110,7 +110,11 @@ export async function runAssignment(attempt: RunningAttempt, workshop: Workshop)
     attempt.report({ type: 'phase', phase: 'running' });
     const result = await runSteps(work);
     if (result.kind === 'paused') return work.halt;
-    if (result.kind !== 'finished') return endOfRun(result, loaded.job, control.stopped);
+    if (result.kind !== 'finished') {
+      const end = endOfRun(result, loaded.job, control.stopped);
+      if (end?.kind === 'failed') await publishEvidence(work, end.step);
+      return end;
+    }
     // Other jobs go on from its end.
     await copies?.pass();
     attempt.report({ type: 'phase', phase: 'publishing' });
@@ -473,6 +477,18 @@ async function stepRunner(
       Math.max(...job.steps.filter((step) => step.index >= index).map(({ freeBytes }) => freeBytes)),
     alsoWeigh: [],
   });
+}
+
+/** What the step that failed left in the folder of the media that has its name. */
+async function publishEvidence({ attempt, loaded, artifacts }: Work, failed: number): Promise<void> {
+  const name = loaded.plan.steps.find(({ index }) => index === failed)?.name;
+  if (name === undefined) return;
+  try {
+    for (const event of await artifacts.finish(name)) attempt.report(event);
+  } catch (error) {
+    // The step's verdict stands, with or without.
+    attempt.log.note(name, `Warning: what ${name} left cannot be published: ${(error as Error).message}`);
+  }
 }
 
 /** All of it is with the coordinator before any of it is reported. */

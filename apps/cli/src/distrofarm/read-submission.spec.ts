@@ -52,21 +52,24 @@ async function laidOut({ text, manifestPath, files, manifest }: Submission): Pro
 }
 
 describe('readSubmission', () => {
-  it.each(['debian-live.xml', 'debian-minimal.xml'])('takes all that examples/%s needs', async (name) => {
-    const file = join(REPOSITORY, 'examples', name);
-    const submission = await read(file);
-    expect(submission).toMatchObject({ root: REPOSITORY, manifestPath: `examples/${name}` });
-    expect(paths(submission)).toContain('finalizers/common/step.sh');
-    expect(paths(submission)).toContain('finalizers/debian/repository-state');
-    expect(submission.files.find(({ path }) => path === 'finalizers/debian/im-pop')).toMatchObject({
-      executable: true,
-    });
-    const here = submission.manifest.steps.map(async ({ script }) => {
-      const result = await readScript(scriptPath(file, script));
-      return result.ok ? result.script.digest : result.reason;
-    });
-    expect(await laidOut(submission)).toEqual(await Promise.all(here));
-  });
+  it.each(['debian-live.xml', 'debian-minimal.xml', 'debian-booted.xml'])(
+    'takes all that examples/%s needs',
+    async (name) => {
+      const file = join(REPOSITORY, 'examples', name);
+      const submission = await read(file);
+      expect(submission).toMatchObject({ root: REPOSITORY, manifestPath: `examples/${name}` });
+      expect(paths(submission)).toContain('finalizers/common/step.sh');
+      expect(paths(submission)).toContain('finalizers/debian/repository-state');
+      expect(submission.files.find(({ path }) => path === 'finalizers/debian/im-pop')).toMatchObject({
+        executable: true,
+      });
+      const here = submission.manifest.steps.map(async ({ script }) => {
+        const result = await readScript(scriptPath(file, script));
+        return result.ok ? result.script.digest : result.reason;
+      });
+      expect(await laidOut(submission)).toEqual(await Promise.all(here));
+    },
+  );
 
   it('is a body that the API takes', async () => {
     await manifestOf('../steps/a');

@@ -3,9 +3,12 @@ import type { Artifact, ArtifactList, BuildDetail } from '#libs/contracts';
 import { formatBytes } from '#libs/watch';
 import { ActionButton } from '../kit/action-button.js';
 import { Answer } from '../kit/answer.js';
+import { DataTable } from '../kit/data-table.js';
 import { DateTime } from '../kit/moments.js';
 import { pathOf } from '../session/farm-api.js';
 import { useFarm } from '../session/use-farm.js';
+import { pathToArtifact } from './artifact-path.js';
+import { BootPictures } from './boot-pictures.js';
 import { useDownload } from './use-download.js';
 
 /** What the build has made: sizes, digests, and the files. */
@@ -23,6 +26,8 @@ export function ArtifactsView({ build }: { readonly build: BuildDetail }) {
     </Answer>
   );
 }
+
+const REMOVED = 'Removed by retention; its digest stays.';
 
 interface ArtifactsProps {
   readonly artifacts: readonly Artifact[];
@@ -52,53 +57,36 @@ function Artifacts({ artifacts, build }: ArtifactsProps) {
           `Loading ${progress.name}: ${formatBytes(progress.bytes)}${progress.total === null ? '' : ` of ${formatBytes(progress.total)}`}`}
       </p>
       {failure !== null && <p role="alert">{failure}</p>}
-      <table className="artifacts" aria-label="Artifacts">
-        <thead>
-          <tr>
-            <th scope="col">Variant</th>
-            <th scope="col">File</th>
-            <th scope="col" className="number">
-              Size
-            </th>
-            <th scope="col">SHA-256</th>
-            <th scope="col" className="number">
-              Published
-            </th>
-            <th scope="col">
-              <span className="hidden">Download</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {artifacts.map((artifact) => (
-            <tr key={`${artifact.variant}/${artifact.name}`}>
-              <td>{artifact.variant}</td>
-              <th scope="row">{artifact.name}</th>
-              <td className="number">{formatBytes(artifact.bytes)}</td>
-              <td className="digest">
-                <code>{artifact.sha256}</code>
-              </td>
-              <td className="number">
-                <DateTime at={artifact.publishedAt} />
-              </td>
-              <td>
-                <ActionButton
-                  whyNot={artifact.available ? null : 'Removed by retention; its digest stays.'}
-                  onClick={() => void download(pathTo(artifact), lastPart(artifact.name), artifact.bytes)}
-                >
-                  Download<span className="hidden"> {artifact.name}</span>
-                </ActionButton>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <BootPictures artifacts={artifacts} />
+      <DataTable
+        label="Artifacts"
+        className="artifacts"
+        columns={[
+          { name: 'Variant', cell: ({ variant }) => variant },
+          { name: 'File', isRowHead: true, cell: ({ name }) => name },
+          { name: 'Size', isNumber: true, cell: ({ bytes }) => formatBytes(bytes) },
+          { name: 'SHA-256', className: 'digest', cell: ({ sha256 }) => <code>{sha256}</code> },
+          { name: 'Published', isNumber: true, cell: ({ publishedAt }) => <DateTime at={publishedAt} /> },
+          {
+            name: 'Download',
+            isUnnamed: true,
+            cell: (artifact) => (
+              <ActionButton
+                whyNot={artifact.available ? null : REMOVED}
+                onClick={() =>
+                  void download(pathToArtifact(artifact), lastPart(artifact.name), artifact.bytes)
+                }
+              >
+                Download<span className="hidden"> {artifact.name}</span>
+              </ActionButton>
+            ),
+          },
+        ]}
+        rows={artifacts}
+        keyOf={({ variant, name }) => `${variant}/${name}`}
+      />
     </>
   );
-}
-
-function pathTo({ build, variant, name }: Artifact): string {
-  return pathOf`/builds/${build}/artifacts/${variant}/` + name.split('/').map(encodeURIComponent).join('/');
 }
 
 function lastPart(name: string): string {
