@@ -1,7 +1,7 @@
 // Needs redis-server, root, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { BuildId, CheckpointDiff, CheckpointView, ReadyDiff } from '#libs/contracts';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../apps/cli/src/distrofarm/run.js';
@@ -167,6 +167,17 @@ describe('the difference between two checkpoints', () => {
       status,
       message: expect.stringMatching(message),
     });
+  });
+
+  it('has them listed again where a listing is gone from the artifact store', async () => {
+    const before = await compared(`${sweet}@mod`, `${sour}@fin`);
+    const artifacts = join(farm.folder, 'coordinator/artifacts');
+    const entries = await readdir(artifacts, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    expect(files.length).toBeGreaterThan(0);
+    for (const { parentPath, name } of files) await rm(join(parentPath, name));
+    const after = await compared(`${sweet}@mod`, `${sour}@fin`);
+    expect(told(after)).toEqual(told(before));
   });
 
   it('waits for an agent, says that it is lost, and goes on when it is back', async () => {

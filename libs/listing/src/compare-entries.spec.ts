@@ -48,6 +48,25 @@ describe('pairEntries', () => {
     expect(await paired(before, after)).toEqual(expected);
   });
 
+  it('ends both when one fails', async () => {
+    const ended: string[] = [];
+    async function* failing(name: string, fails: boolean): AsyncGenerator<ListedEntry, string> {
+      try {
+        await Promise.resolve();
+        yield file('a');
+        if (fails) throw new Error('cut short');
+        yield file('b');
+        return name;
+      } finally {
+        ended.push(name);
+      }
+    }
+    const pairs = pairEntries(failing('whole', false), failing('cut', true));
+    await pairs.next();
+    await expect(pairs.next()).rejects.toThrow('cut short');
+    expect(ended.toSorted()).toEqual(['cut', 'whole']);
+  });
+
   it('tells each path once', async () => {
     const paths = fc.uniqueArray(fc.stringMatching(/^[ab./]{1,4}$/), { maxLength: 12 });
     await fc.assert(

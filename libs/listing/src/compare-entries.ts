@@ -14,15 +14,22 @@ export async function* pairEntries<End>(
   before: AsyncIterator<ListedEntry, End>,
   after: AsyncIterator<ListedEntry, End>,
 ): AsyncGenerator<EntryPair, readonly [End, End]> {
-  let [was, is] = [await before.next(), await after.next()];
-  for (;;) {
-    if (was.done === true && is.done === true) return [was.value, is.value];
-    const order = was.done === true ? 1 : is.done === true ? -1 : comparePaths(was.value.path, is.value.path);
-    const one = order <= 0 && was.done !== true ? was.value : null;
-    const other = order >= 0 && is.done !== true ? is.value : null;
-    yield { path: (one ?? other)?.path ?? '', before: one, after: other };
-    if (order <= 0) was = await before.next();
-    if (order >= 0) is = await after.next();
+  try {
+    let [was, is] = [await before.next(), await after.next()];
+    for (;;) {
+      if (was.done === true && is.done === true) return [was.value, is.value];
+      const order =
+        was.done === true ? 1 : is.done === true ? -1 : comparePaths(was.value.path, is.value.path);
+      const one = order <= 0 && was.done !== true ? was.value : null;
+      const other = order >= 0 && is.done !== true ? is.value : null;
+      yield { path: (one ?? other)?.path ?? '', before: one, after: other };
+      if (order <= 0) was = await before.next();
+      if (order >= 0) is = await after.next();
+    }
+  } finally {
+    // One may have failed, and the other is to let go of what it reads.
+    await before.return?.();
+    await after.return?.();
   }
 }
 

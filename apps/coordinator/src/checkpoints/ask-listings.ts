@@ -156,7 +156,7 @@ export class AskListings {
 
   async #count(sha256: string): Promise<{ readonly entries: number; readonly bytes: number }> {
     let [entries, bytes] = [0, 0];
-    for await (const entry of readListing(gunzipped(await this.blobs.open(sha256)))) {
+    for await (const entry of readListing(gunzipped(() => this.blobs.open(sha256)))) {
       entries += 1;
       bytes += entry.bytes;
     }

@@ -17,14 +17,13 @@ import {
   type AgentRow,
   type ListingRow,
 } from '#libs/store';
-import type { Readable } from 'node:stream';
 import { laneOf } from '../builds/lane-of.js';
 import { BuildViews } from '../builds/build-views.js';
 import { findCheckpoint, parseCheckpointName } from '../decide/find-checkpoint.js';
 import { listingStanding } from '../decide/listing-standing.js';
 import { Clock, Store } from '../store.js';
 import { AskListings } from './ask-listings.js';
-import { describeDifference, type DifferenceQuery } from './describe-difference.js';
+import { describeDifference, type Difference, type DifferenceQuery } from './describe-difference.js';
 import { gunzipped } from './gunzipped.js';
 
 /** A checkpoint, whether it is there yet or only its listing is. */
@@ -46,6 +45,9 @@ interface Side {
 /** The difference between two states, whoever holds them, by the listings that agents make of them. */
 @Injectable()
 export class CompareCheckpoints {
+  /** One at a time: a comparison is a second of this process, and nobody is to fill it with a hundred of them. */
+  #turn: Promise<unknown> = Promise.resolve();
+
   constructor(
     private readonly store: Store,
     private readonly blobs: BlobStore,
@@ -63,14 +65,31 @@ export class CompareCheckpoints {
     const states = [shown.from.listing.state, shown.to.listing.state];
     if (states.includes('failed')) return { state: 'failed', ...shown };
     if (states.includes('waiting')) return { state: 'waiting', ...shown };
-    const [before, after] = [await this.#open(sides.from), await this.#open(sides.to)];
-    if (before === null || after === null) {
-      before?.destroy();
-      after?.destroy();
-      return await this.compare(from, to, query);
+    const difference = await this.#describe(sides, query);
+    return difference === null
+      ? await this.compare(from, to, query)
+      : { state: 'ready', ...shown, ...difference };
+  }
+
+  /** `null`: the bytes of a listing are gone, and it is nobody's any more. */
+  async #describe(
+    { from, to }: Readonly<Record<'from' | 'to', Side>>,
+    query: DifferenceQuery,
+  ): Promise<Difference | null> {
+    const entries = ({ listing }: Side): ReturnType<typeof readListing> =>
+      readListing(gunzipped(() => this.blobs.open(listing.sha256 ?? '')));
+    const described = this.#turn.then(() =>
+      describeDifference(pairEntries(entries(from), entries(to)), query),
+    );
+    this.#turn = described.catch(() => undefined);
+    try {
+      return await described;
+    } catch (error) {
+      if (!(error instanceof BlobError) || error.code !== 'NOT_FOUND') throw error;
+      for (const { listing } of [from, to])
+        if (!(await this.blobs.has(listing.sha256 ?? ''))) await removeListing(this.store.db, listing.id);
+      return null;
     }
-    const pairs = pairEntries(readListing(gunzipped(before)), readListing(gunzipped(after)));
-    return { state: 'ready', ...shown, ...(await describeDifference(pairs, query)) };
   }
 
   async #find(parameter: 'from' | 'to', reference: string): Promise<KnownCheckpoint> {
@@ -117,17 +136,6 @@ export class CompareCheckpoints {
         listing: listingStanding(listing, holders, this.clock.now()),
       },
     };
-  }
-
-  /** `null`: its bytes are gone, and it is nobody's listing any more. */
-  async #open({ listing }: Side): Promise<Readable | null> {
-    try {
-      return await this.blobs.open(listing.sha256 ?? '');
-    } catch (error) {
-      if (!(error instanceof BlobError) || error.code !== 'NOT_FOUND') throw error;
-      await removeListing(this.store.db, listing.id);
-      return null;
-    }
   }
 }
 

@@ -18,7 +18,8 @@ export interface DifferenceQuery {
   readonly limit: number;
 }
 
-type Difference = Omit<ReadyDiff, 'state' | 'from' | 'to'>;
+/** Of an answer, what does not depend on who holds the two. */
+export type Difference = Omit<ReadyDiff, 'state' | 'from' | 'to'>;
 
 /** Counts all changes, and tells a page of them. Of both trees it holds no more than the page and the folders with changes. */
 export async function describeDifference(
