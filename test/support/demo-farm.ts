@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BuildId } from '#libs/contracts';
+import { INSTALLED } from './farm-process.js';
 import type { Scenario, ScenarioStep } from './farm-scenario.js';
 import { TestFarm } from './test-farm.js';
 
@@ -63,8 +66,12 @@ export async function startDemoFarm(): Promise<DemoFarm> {
   const run = async (scenario: Scenario, part: Parameters<TestFarm['submit']>[1] = {}): Promise<BuildId> =>
     await farm.submit(scenario, { priority: 'normal', ...part });
 
+  const screen = await readFile(join(INSTALLED, 'test/fixtures/boot-screen.png'), 'base64');
+  const boots = ['iso.bios', 'iso.uefi', 'usb.uefi']
+    .map((each) => `echo ${screen} | base64 -d > "$5/boot-test/Debian-Live.${each}.up.png"`)
+    .join('\n');
   const usual = farm.scenario(
-    steps(() => 'sleep 0.4'),
+    steps((name) => (name === 'usb' ? `mkdir "$5/boot-test"\n${boots}` : 'sleep 0.4')),
     { name: 'Debian-Live' },
   );
   const succeeded = await run(usual, { note: 'weekly' });
