@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BuildId, CheckpointView } from '#libs/contracts';
+import { INSTALLED } from './farm-process.js';
 import type { Scenario, ScenarioStep } from './farm-scenario.js';
 import { TestFarm } from './test-farm.js';
 
@@ -94,8 +97,16 @@ export async function startDemoFarm(): Promise<DemoFarm> {
   const run = async (scenario: Scenario, part: Parameters<TestFarm['submit']>[1] = {}): Promise<BuildId> =>
     await farm.submit(scenario, { priority: 'normal', ...part });
 
+  const screen = await readFile(join(INSTALLED, 'test/fixtures/boot-screen.png'), 'base64');
+  const boots = ['iso.bios', 'iso.uefi', 'usb.uefi']
+    .map((each) => `echo ${screen} | base64 -d > "$5/boot-test/Debian-Live.${each}.up.png"`)
+    .join('\n');
   const usual = farm.scenario(
-    steps((name) => (name === 'im-pop' ? INSTALL : name === 'locale' ? LOCALIZE : 'sleep 0.4')),
+    steps((name) => {
+      if (name === 'im-pop') return INSTALL;
+      if (name === 'locale') return LOCALIZE;
+      return name === 'usb' ? `mkdir "$5/boot-test"\n${boots}` : 'sleep 0.4';
+    }),
     { name: 'Debian-Live' },
   );
   const succeeded = await run(usual, { note: 'weekly' });

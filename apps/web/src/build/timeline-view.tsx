@@ -12,7 +12,7 @@ import { timelineOf, type TimelineArrow, type TimelineBar, type TimelineLine } f
 
 const LINE_PX = 34;
 /** What a line is higher by for each state that was carried over. */
-const ARROW_PX = 22;
+const ARROW_PX = 34;
 
 /** The attempts of each job as bars over the time of the build, with the agent that each was on, and arrows for the states that were carried from one agent to another. */
 export function TimelineView({ build }: { readonly build: BuildDetail }) {
@@ -81,15 +81,15 @@ function heightOf(line: TimelineLine | undefined): number {
 /** From below the bar where the state was made to below the one that went on with it. */
 function Arrow({ arrow: { from, to, words, sentence } }: { readonly arrow: TimelineArrow }) {
   const [x1, x2] = [`${from * 100}%`, `${to * 100}%`];
-  // On the side where there is more room.
-  const side = to > 0.5 ? { right: `calc(${(1 - to) * 100}% + 8px)` } : { left: `calc(${x2} + 8px)` };
+  // Below the line, from the end of it on that leaves the words more room.
+  const side = from > 0.5 ? { right: `${(1 - to) * 100}%` } : { left: x1 };
   return (
     <p className="timeline-arrow" title={sentence}>
       <svg aria-hidden="true">
         <circle cx={x1} cy="4" r="3" />
-        <line x1={x1} y1="4" x2={x1} y2="17" />
-        <line x1={x1} y1="17" x2={x2} y2="17" />
-        <line x1={x2} y1="17" x2={x2} y2="4" />
+        <line x1={x1} y1="4" x2={x1} y2="13" />
+        <line x1={x1} y1="13" x2={x2} y2="13" />
+        <line x1={x2} y1="13" x2={x2} y2="4" />
         <svg x={x2} overflow="visible">
           <path d="M -4 7 L 0 0 L 4 7 Z" />
         </svg>
