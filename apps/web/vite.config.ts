@@ -1,16 +1,17 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 
-/** Puts each script and style compressed beside itself, as the coordinator sends it. */
+/** Puts each script and style compressed beside itself, as the coordinator sends it: once written, since vite changes them until then. */
 const gzipped: Plugin = {
   name: 'gzipped',
   apply: 'build',
-  generateBundle(_, bundle) {
-    for (const file of Object.values(bundle)) {
-      if (!/\.(js|css)$/.test(file.fileName)) continue;
-      const source = gzipSync(file.type === 'chunk' ? file.code : file.source, { level: 9 });
-      this.emitFile({ type: 'asset', fileName: `${file.fileName}.gz`, source });
+  async writeBundle({ dir = '' }, bundle) {
+    for (const name of Object.keys(bundle)) {
+      if (!/\.(js|css)$/.test(name)) continue;
+      const path = resolve(dir, name);
+      await writeFile(`${path}.gz`, gzipSync(await readFile(path), { level: 9 }));
     }
   },
 };

@@ -4,6 +4,7 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { INSTALLED } from '../../test/support/farm-process.js';
 import { TestFarm } from '../../test/support/test-farm.js';
@@ -70,8 +71,12 @@ async function load(): Promise<Load> {
       look();
     `);
     await page.goto(farm.url);
-    await page.waitForFunction('window.shownAt !== undefined');
-    const shownMs = await page.evaluate<number>('shownAt');
+    // Playwright's own way to wait would evaluate text in the page, which its policy refuses.
+    let shownMs: number | null = null;
+    while (shownMs === null) {
+      await sleep(20);
+      shownMs = await page.evaluate<number | null>('window.shownAt ?? null');
+    }
     const clickMs = await page.evaluate<number>(`new Promise((resolve) => {
       const from = performance.now();
       const look = () => {

@@ -48,6 +48,14 @@ describe('an answer that is none', () => {
   }
 
   it.each<[string, Bad, RegExp]>([
+    [
+      "a fault in the coordinator's words",
+      {
+        status: 500,
+        json: { code: 'INTERNAL', message: 'the coordinator failed at this', hint: 'Its log says more.' },
+      },
+      /^The coordinator failed at this\.$/,
+    ],
     ['a fault without a reason', { status: 500 }, /^The farm answered with status 500, and no reason\.$/],
     ['a fault as HTML', { ...HTML, status: 500 }, /^The farm answered with status 500, and no reason\.$/],
     [

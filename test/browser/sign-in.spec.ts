@@ -75,6 +75,10 @@ describe('signing in', () => {
     expect((await fetch(farm.url + asset)).headers.get('cache-control')).toBe(
       'public, max-age=31536000, immutable',
     );
+    // What comes compressed is the same.
+    const sent = async (encoding: string) =>
+      await (await fetch(farm.url + asset, { headers: { 'Accept-Encoding': encoding } })).text();
+    expect(await sent('gzip')).toBe(await sent('identity'));
     expect((await fetch(`${farm.url}/assets/none.js`)).status).toBe(404);
     expect((await fetch(`${farm.url}/api/v1/nothing`)).headers.get('content-type')).toContain(
       'application/json',
