@@ -30,7 +30,7 @@ mkdir "$DC_TEST_MEDIA" "$work/results"
 
 # All there is to do, what takes longest first, so that nothing long is left over when the rest is done.
 list_pieces() {
-  local long=(images platform/{distro-const-reuse,checkpoint-transfers,zfs-snapshot-store,distro-const} unit checks)
+  local long=(images platform/{checkpoint-transfers,zfs-areas,distro-const-reuse,zfs-snapshot-store,distro-const} unit checks)
   printf '%s\n' "${long[@]}"
   printf '%s\n' test/{platform,flow,browser}/*.spec.ts | sed 's|^test/||; s|\.spec\.ts$||' | grep -vxFf <(printf '%s\n' "${long[@]}")
 }

@@ -1,6 +1,7 @@
 // Needs root, Linux namespaces, the built dist/, and ZFS with a pool named in DC_TEST_POOL (scripts/with-zfs.sh).
 import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
+import { IS_DEEP } from '../support/depth.js';
 import { M, TestBuild, type Run, type StoreKind } from '../support/test-build.js';
 
 jest.setTimeout(300_000);
@@ -87,8 +88,8 @@ async function later(ms: number): Promise<false> {
 }
 
 describe.each<[StoreKind, number]>([
-  ['zfs', 8],
-  ['folder', 16],
+  ['zfs', IS_DEEP ? 8 : 4],
+  ['folder', IS_DEEP ? 16 : 8],
 ])('distro_const on %s, through any sequence of builds, pauses, failures and kills', (kind, numRuns) => {
   it('does what the model of its semantics says', async () => {
     await fc.assert(
