@@ -70,7 +70,7 @@ export function DiffPage() {
             </p>
           )}
           {first.state === 'waiting' && (
-            <p role="status">
+            <p className="waiting" role="status">
               As soon as agents have said what is in both, the difference is here. It takes seconds.
             </p>
           )}
