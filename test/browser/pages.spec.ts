@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import type { CheckpointTrie } from '#libs/contracts';
 import type { Page } from 'playwright-core';
 import { TestBrowser } from '../support/test-browser.js';
 import { TestFarm } from '../support/test-farm.js';
@@ -22,6 +23,9 @@ const PAGES = [
   '/builds/B/artifacts',
   '/builds/M',
   '/builds/B/log/A',
+  '/checkpoints',
+  '/checkpoints?at=K',
+  '/checkpoints/collection',
   '/agents',
   '/agents/agent0',
   '/json/agents',
@@ -31,7 +35,7 @@ const PAGES = [
 describe('every page', () => {
   let farm: TestFarm;
   let axe: string;
-  /** What stands for the builds and the attempt in PAGES. */
+  /** What stands for the builds, the attempt and the step key in PAGES. */
   let places: Readonly<Record<string, string>>;
   beforeAll(async () => {
     axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -50,11 +54,12 @@ describe('every page', () => {
     const many = await farm.submit(held);
     await held.reached('a');
     const attempt = (await farm.build(one)).jobs[0]?.attempts[0]?.id ?? '';
-    places = { B: one, M: many, A: attempt };
+    const { levels } = await farm.call<CheckpointTrie>('GET', '/checkpoints/trie');
+    places = { B: one, M: many, A: attempt, K: levels[0]?.nodes[0]?.id ?? '' };
   });
   afterAll(() => farm.stop());
 
-  const addressOf = (path: string): string => path.replace(/\b[BMA]\b/g, (name) => places[name] ?? name);
+  const addressOf = (path: string): string => path.replace(/\b[BMAK]\b/g, (name) => places[name] ?? name);
 
   async function shown(page: Page, path: string): Promise<void> {
     await page.goto(farm.url + addressOf(path));

@@ -28,6 +28,8 @@ const pages: Readonly<Record<string, string>> = {
   timeline: `/builds/${demo.handedOver}/timeline`,
   artifacts: `/builds/${demo.succeeded}/artifacts`,
   log: `/builds/${demo.single}/log/${attempt}`,
+  checkpoints: '/checkpoints',
+  collection: '/checkpoints/collection',
   agents: '/agents',
   agent: '/agents/agent0',
   json: `/json/builds/${demo.failed}`,
