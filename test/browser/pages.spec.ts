@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Page } from 'playwright-core';
+import type { CheckpointTrie } from '#libs/contracts';
 import { dropFiles, TestBrowser } from '../support/test-browser.js';
 import { TestFarm } from '../support/test-farm.js';
 
@@ -25,6 +26,9 @@ const PAGES = [
   '/builds/B/log/A',
   '/submit',
   '/checkpoints/diff?from=F&to=T',
+  '/checkpoints',
+  '/checkpoints?at=K',
+  '/checkpoints/collection',
   '/agents',
   '/agents/agent0',
   '/json/agents',
@@ -34,7 +38,7 @@ const PAGES = [
 describe('every page', () => {
   let farm: TestFarm;
   let axe: string;
-  /** What stands for the builds, the attempt and the checkpoints in PAGES. */
+  /** What stands for the builds, the attempt, the checkpoints and the step key in PAGES. */
   let places: Readonly<Record<string, string>>;
   /** A manifest on disk, with `steps` beside it; and one that has a problem, and an axis. */
   let manifests: { readonly good: string; readonly bad: string };
@@ -57,7 +61,8 @@ describe('every page', () => {
     const states = await farm.call<{ checkpoints: { id: string }[] }>('GET', `/checkpoints?build=${one}`);
     const [from, to] = states.checkpoints.map(({ id }) => id);
     const attempt = (await farm.build(one)).jobs[0]?.attempts[0]?.id ?? '';
-    places = { B: one, M: many, A: attempt, F: from ?? '', T: to ?? '' };
+    const { levels } = await farm.call<CheckpointTrie>('GET', '/checkpoints/trie');
+    places = { B: one, M: many, A: attempt, F: from ?? '', T: to ?? '', K: levels[0]?.nodes[0]?.id ?? '' };
     const good = await held.write();
     const bad = join(dirname(good), 'bad.xml');
     await writeFile(bad, held.manifest.replace('"base"', '"b ase"'));
@@ -65,7 +70,7 @@ describe('every page', () => {
   });
   afterAll(() => farm.stop());
 
-  const addressOf = (path: string): string => path.replace(/\b[BMAFT]\b/g, (name) => places[name] ?? name);
+  const addressOf = (path: string): string => path.replace(/\b[BMAFTK]\b/g, (name) => places[name] ?? name);
 
   async function shown(page: Page, path: string): Promise<void> {
     await page.goto(farm.url + addressOf(path));

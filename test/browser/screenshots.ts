@@ -29,6 +29,8 @@ const pages: Readonly<Record<string, string>> = {
   artifacts: `/builds/${demo.succeeded}/artifacts`,
   log: `/builds/${demo.single}/log/${attempt}`,
   diff: `/checkpoints/diff?from=${demo.states.from}&to=${demo.states.to}`,
+  checkpoints: '/checkpoints',
+  collection: '/checkpoints/collection',
   agents: '/agents',
   agent: '/agents/agent0',
   json: `/json/builds/${demo.failed}`,

@@ -1,6 +1,6 @@
 // Needs redis-server, root (which mounts a tmpfs), PostgreSQL's server programs, and the built dist/ (of DISTROFARM_BUILT, when that is set).
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { AreaList, BuildId, CheckpointPinList } from '#libs/contracts';
+import type { AreaList, BuildId, CheckpointPinList, DropReport } from '#libs/contracts';
 import { execa } from 'execa';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -84,5 +84,39 @@ describe.each(farmDatabases('postgres'))('a budget for checkpoints (%s)', (datab
       { action: 'checkpoints.unpin', target: first },
       { action: 'checkpoints.pin', target: first },
     ]);
+  });
+
+  it('does not keep what an operator drops, who sees before what goes and what stays', async () => {
+    const scenario = farm.scenario([{ name: 'a' }, { name: 'b', body: 'hold b' }]);
+    const id = await farm.submit(scenario);
+    await scenario.reached('b');
+    const ada = farm.clientFor(await farm.token({ user: 'ada', role: 'submitter' }));
+    const order = { build: id, why: 'useless' };
+    await expect(ada.json('POST', '/api/v1/checkpoints/drop', order)).rejects.toMatchObject({ status: 403 });
+    const plan = async (): Promise<DropReport> =>
+      (await ada.json<DropReport>('GET', `/api/v1/checkpoints/drop?build=${id}`))!;
+    const stays = (why: string) => ({ removals: [], refused: [{ build: id, agentName: 'agent0', why }] });
+    expect(await plan()).toMatchObject(stays('a job works there, or an unfinished build goes on from it'));
+    await expect(farm.call('POST', '/checkpoints/drop', order)).rejects.toMatchObject({ status: 409 });
+    await scenario.open('b');
+    await farm.atRest(id);
+    await farm.call('POST', `/checkpoints/${id}/pin`, {});
+    expect(await plan()).toMatchObject(stays('it is pinned: unpin it first'));
+    await farm.call('POST', `/checkpoints/${id}/unpin`, {});
+    const goes = {
+      removals: [{ build: id, variant: 'default', agentName: 'agent0', as: 'newest' }],
+      refused: [],
+    };
+    expect(await plan()).toMatchObject(goes);
+    const known = farm.events.lastSeq;
+    expect(await farm.call('POST', '/checkpoints/drop', order)).toMatchObject(goes);
+    await farm.events.until(({ type, build: of }) => type === 'checkpoints-dropped' && of === id, known);
+    expect((await areas()).map((area) => area.build)).not.toContain(id);
+    await expect(farm.call('POST', '/checkpoints/drop', order)).rejects.toMatchObject({ status: 404 });
+    const { entries } = await farm.call<{ entries: { action: string; why: string; target: string }[] }>(
+      'GET',
+      '/audit',
+    );
+    expect(entries[0]).toMatchObject({ action: 'checkpoints.drop', target: id, why: 'useless' });
   });
 });

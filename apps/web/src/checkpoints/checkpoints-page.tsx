@@ -6,6 +6,7 @@ import { Answer } from '../kit/answer.js';
 import { Failure } from '../kit/failure.js';
 import { Ago } from '../kit/moments.js';
 import { PageHead } from '../kit/page-head.js';
+import { Refused } from '../session/api-failure.js';
 import { pathOf } from '../session/farm-api.js';
 import { useFarm } from '../session/use-farm.js';
 import { CheckpointsTabs } from './checkpoints-tabs.js';
@@ -49,7 +50,8 @@ export function CheckpointsPage() {
           leadsToChosen={detail.data?.path ?? NONE}
           onChoose={(id) => change('at', id)}
         />
-        {path !== null && (
+        {isGone(detail.error) && <Failure error={detail.error} />}
+        {path !== null && !isGone(detail.error) && (
           <Answer of={detail} what="the state">
             {(data) => (
               <StatePanel
@@ -67,6 +69,11 @@ export function CheckpointsPage() {
 }
 
 const NONE: readonly string[] = [];
+
+/** What is known of it from before is no old data then: it was dropped, or collected. */
+function isGone(error: Error | null): boolean {
+  return error instanceof Refused && error.status === 404;
+}
 
 function entryOf(search: URLSearchParams, name: string): readonly [string, string][] {
   const value = search.get(name) ?? '';

@@ -23,6 +23,8 @@ export function useTrie(filter: URLSearchParams, opened: OpenedTrie): ShownRows 
         queryKey: [path],
         queryFn: async ({ signal }: { readonly signal: AbortSignal }) =>
           await api.get<CheckpointTrie>(path, { signal }),
+        // The rows are of data that is read from the cache, which nobody sees.
+        notifyOnChangeProps: ['data' as const, 'error' as const],
       };
     }),
   });
