@@ -3,6 +3,7 @@ import { useEffect, useId, useState } from 'react';
 import { Link, useSearchParams } from 'wouter';
 import type { CheckpointDiff, ComparedCheckpoint, ReadyDiff } from '#libs/contracts';
 import { formatByteDifference, formatBytes } from '#libs/watch';
+import { DataTable, type Column } from '../kit/data-table.js';
 import { Failure } from '../kit/failure.js';
 import { DateTime, Elapsed } from '../kit/moments.js';
 import { PageHead } from '../kit/page-head.js';
@@ -153,8 +154,10 @@ function Sums({ diff }: { readonly diff: ReadyDiff }) {
   );
 }
 
+type Folder = ReadyDiff['folders'][number];
+
 interface FoldersProps {
-  readonly of: ReadyDiff['folders'];
+  readonly of: readonly Folder[];
   readonly onChoose: (path: string) => void;
 }
 
@@ -164,46 +167,39 @@ function Folders({ of: folders, onChoose }: FoldersProps) {
   return (
     <>
       <h2>Folders</h2>
-      <table aria-label="Folders with changes">
-        <thead>
-          <tr>
-            <th scope="col">Folder</th>
-            {['Added', 'Removed', 'Changed', 'Size'].map((name) => (
-              <th key={name} scope="col" className="number">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {folders.map(({ path, added, removed, changed, bytes, whole }) => (
-            <tr key={path}>
-              <th scope="row">
-                {path === '' ? (
-                  'at the top'
-                ) : (
-                  <button type="button" className="quiet path" onClick={() => onChoose(`${path}/`)}>
-                    {path}/
-                  </button>
-                )}
-                {!whole && <span className="more"> without those below that are listed</span>}
-              </th>
-              <td className="number" data-name="added">
-                {shownCount(added)}
-              </td>
-              <td className="number" data-name="removed">
-                {shownCount(removed)}
-              </td>
-              <td className="number" data-name="changed">
-                {shownCount(changed)}
-              </td>
-              <td className="number">{bytes === 0 ? '' : formatByteDifference(bytes)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <DataTable
+        label="Folders with changes"
+        columns={folderColumns(onChoose)}
+        rows={folders}
+        keyOf={({ path }) => path}
+      />
     </>
   );
+}
+
+function folderColumns(onChoose: (path: string) => void): readonly Column<Folder>[] {
+  return [
+    {
+      name: 'Folder',
+      isRowHead: true,
+      cell: ({ path, whole }) => (
+        <>
+          {path === '' ? (
+            'at the top'
+          ) : (
+            <button type="button" className="quiet path" onClick={() => onChoose(`${path}/`)}>
+              {path}/
+            </button>
+          )}
+          {!whole && <span className="more"> without those below that are listed</span>}
+        </>
+      ),
+    },
+    { name: 'Added', isNumber: true, isNamedOnPhone: true, cell: ({ added }) => shownCount(added) },
+    { name: 'Removed', isNumber: true, isNamedOnPhone: true, cell: ({ removed }) => shownCount(removed) },
+    { name: 'Changed', isNumber: true, isNamedOnPhone: true, cell: ({ changed }) => shownCount(changed) },
+    { name: 'Size', isNumber: true, cell: ({ bytes }) => (bytes === 0 ? '' : formatByteDifference(bytes)) },
+  ];
 }
 
 function shownCount(count: number): string {

@@ -1,5 +1,8 @@
 import { useState } from 'react';
 import type { ReadyDiff } from '#libs/contracts';
+import { DataTable, type Column } from '../kit/data-table.js';
+
+type PackageChange = NonNullable<ReadyDiff['packages']>['changes'][number];
 
 /** More than a release of a distribution changes, and no more than a page can have. */
 const SHOWN = 100;
@@ -20,32 +23,12 @@ export function PackageChanges({ of: packages }: { readonly of: ReadyDiff['packa
         </span>
       </h2>
       {changes.length > 0 && (
-        <table aria-label="Packages that differ">
-          <thead>
-            <tr>
-              <th scope="col">Package</th>
-              <th scope="col">Change</th>
-              <th scope="col">From</th>
-              <th scope="col">To</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ name, architecture, from, to }) => (
-              <tr key={`${name}:${architecture}`}>
-                <th scope="row">
-                  {name} <span className="more">{architecture}</span>
-                </th>
-                <td>{from === null ? 'added' : to === null ? 'removed' : 'changed'}</td>
-                <td className="version" data-name="from">
-                  {from ?? '–'}
-                </td>
-                <td className="version" data-name="to">
-                  {to ?? '–'}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <DataTable
+          label="Packages that differ"
+          columns={COLUMNS}
+          rows={shown}
+          keyOf={({ name, architecture }) => `${name}:${architecture}`}
+        />
       )}
       {shown.length < changes.length && (
         <button type="button" onClick={() => setWhole(true)}>
@@ -55,3 +38,21 @@ export function PackageChanges({ of: packages }: { readonly of: ReadyDiff['packa
     </>
   );
 }
+
+const COLUMNS: readonly Column<PackageChange>[] = [
+  {
+    name: 'Package',
+    isRowHead: true,
+    cell: ({ name, architecture }) => (
+      <>
+        {name} <span className="more">{architecture}</span>
+      </>
+    ),
+  },
+  {
+    name: 'Change',
+    cell: ({ from, to }) => (from === null ? 'added' : to === null ? 'removed' : 'changed'),
+  },
+  { name: 'From', className: 'version', isNamedOnPhone: true, cell: ({ from }) => from ?? '–' },
+  { name: 'To', className: 'version', isNamedOnPhone: true, cell: ({ to }) => to ?? '–' },
+];

@@ -1,9 +1,12 @@
 import type { CollectionReport, DropReport } from '#libs/contracts';
 import { formatBytes } from '#libs/watch';
+import { DataTable, type Column } from '../kit/data-table.js';
 import { sizeOfAreas } from './describe-node.js';
 
+type Removal = CollectionReport['removals'][number];
+
 interface RemovalListProps {
-  readonly removals: CollectionReport['removals'];
+  readonly removals: readonly Removal[];
   readonly refused?: DropReport['refused'];
 }
 
@@ -17,32 +20,12 @@ export function RemovalList({ removals, refused = [] }: RemovalListProps) {
         <p className="none">Nothing would go.</p>
       ) : (
         <>
-          <table aria-label="What would go">
-            <thead>
-              <tr>
-                <th scope="col">Build</th>
-                <th scope="col">Variant</th>
-                <th scope="col">Agent</th>
-                <th scope="col" className="number">
-                  Takes
-                </th>
-                <th scope="col">As</th>
-                <th scope="col">Why</th>
-              </tr>
-            </thead>
-            <tbody>
-              {removals.map(({ agent, agentName, build, variant, usedBytes, as, why }) => (
-                <tr key={`${agent} ${build} ${variant}`}>
-                  <th scope="row">{build}</th>
-                  <td>{variant}</td>
-                  <td>{agentName}</td>
-                  <td className="number">{sizeOfAreas(usedBytes)}</td>
-                  <td>{as}</td>
-                  <td>{why}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <DataTable
+            label="What would go"
+            columns={COLUMNS}
+            rows={removals}
+            keyOf={({ agent, build, variant }) => `${agent} ${build} ${variant}`}
+          />
           <p>
             {formatBytes(bytes)} would be free then{isUnknown && ', and what was not measured yet'}.
           </p>
@@ -60,3 +43,12 @@ export function RemovalList({ removals, refused = [] }: RemovalListProps) {
     </>
   );
 }
+
+const COLUMNS: readonly Column<Removal>[] = [
+  { name: 'Build', isRowHead: true, cell: ({ build }) => build },
+  { name: 'Variant', cell: ({ variant }) => variant },
+  { name: 'Agent', cell: ({ agentName }) => agentName },
+  { name: 'Takes', isNumber: true, cell: ({ usedBytes }) => sizeOfAreas(usedBytes) },
+  { name: 'As', cell: ({ as }) => as },
+  { name: 'Why', cell: ({ why }) => why },
+];
