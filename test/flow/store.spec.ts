@@ -525,6 +525,15 @@ describeEachDatabase('the tables of record', (open) => {
       expect(await findAgent(db, id)).toMatchObject({ failures: 0, quarantinedUntil: null });
     });
 
+    it('are out of quarantine when somebody ends their pause', async () => {
+      const { db } = await open();
+      const { id } = await anAgent(db, 'mill');
+      await countAgentFailure(db, id);
+      await quarantineAgent(db, id, 500);
+      await unpauseAgent(db, id);
+      expect(await findAgent(db, id)).toMatchObject({ failures: 0, quarantinedUntil: null });
+    });
+
     it('are told to drop each area once, by many at the same time', async () => {
       const { db } = await open();
       const { id } = await anAgent(db, 'mill');

@@ -34,6 +34,7 @@ describe('a change that is on record', () => {
     ['agent-connected', [SCHEDULING_CHANNEL, PLACES_CHANNEL]],
     ['agent-lost', [PLACES_CHANNEL]],
     ['agent-drained', [PLACES_CHANNEL]],
+    ['agent-quarantined', [PLACES_CHANNEL]],
   ])('wakes for %s whoever it may concern', async (type, channels) => {
     await work.change((_, changes) => {
       changes.event(type, { agent: newId('a') });

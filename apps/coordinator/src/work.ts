@@ -70,6 +70,7 @@ const MAY_COPY: ReadonlySet<EventType> = new Set<EventType>([
   'agent-undrained',
   'agent-paused',
   'agent-unpaused',
+  'agent-quarantined',
   'agent-revoked',
 ]);
 

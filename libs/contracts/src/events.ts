@@ -51,6 +51,8 @@ export const EventType = z.enum([
   'agent-undrained',
   'agent-paused',
   'agent-unpaused',
+  /** It gets nothing for a while, since attempts on it failed one after the other. */
+  'agent-quarantined',
   'agent-revoked',
 ]);
 export type EventType = z.infer<typeof EventType>;

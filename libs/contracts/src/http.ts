@@ -461,8 +461,9 @@ export const AgentView = z
         renewedAt: Millis.nullable(),
       }),
     ),
-    /** Who drained or paused it, and why; empty when nobody did. */
+    /** Who drained or paused it, and why, or what its quarantine is for; else empty. */
     reason: z.string(),
+    /** When its pause or quarantine ends by itself. */
     pausedUntil: Millis.nullable(),
     enrolledAt: Millis,
     lastSeenAt: Millis.nullable(),
@@ -519,12 +520,13 @@ export const AgentChange = z.strictObject({
     'undrained',
     'paused',
     'unpaused',
+    'quarantined',
     'revoked',
   ]),
   /** Whoever did it; empty when nobody did. */
   by: z.string(),
   why: z.string(),
-  /** When a pause ends by itself. */
+  /** When a pause or a quarantine ends by itself. */
   until: Millis.nullable(),
 });
 export type AgentChange = z.infer<typeof AgentChange>;

@@ -186,8 +186,10 @@ export async function pauseAgent(
   await change(db, id, { paused: 1, paused_until: pause.until, reason: pause.reason });
 }
 
+/** Ends its quarantine, too. */
 export async function unpauseAgent(db: Db, id: AgentId): Promise<void> {
   await change(db, id, { paused: 0, paused_until: null });
+  await clearAgentFailures(db, id);
   await forgetReason(db, id);
 }
 

@@ -9,6 +9,7 @@ const WORDS: Readonly<Record<AgentChange['what'], string>> = {
   undrained: 'undrained',
   paused: 'paused',
   unpaused: 'unpaused',
+  quarantined: 'put in quarantine',
   revoked: 'revoked',
 };
 

@@ -12,6 +12,7 @@ import {
   type AttemptRow,
 } from '#libs/store';
 import { CoordinatorConfig } from '../config.js';
+import { failuresInARow } from '../decide/after-attempt.js';
 import { conditionOf } from '../scheduling/candidate-agents.js';
 import { Clock, Store } from '../store.js';
 
@@ -53,15 +54,17 @@ export class AgentViews {
 
   async #view(agent: AgentRow, checkpoints: number): Promise<AgentView> {
     const open = await openAttempts(this.store.db, agent.id);
+    const now = this.clock.now();
+    const isQuarantined = conditionOf(agent, now) === 'quarantined';
     return {
       id: agent.id,
       name: agent.name,
-      state: stateOf(agent, open.length, this.clock.now()),
+      state: stateOf(agent, open.length, now),
       facts: agent.facts,
       load: agent.load,
       running: await Promise.all(open.map(async (attempt) => await this.#running(attempt))),
-      reason: agent.reason,
-      pausedUntil: agent.pausedUntil,
+      reason: isQuarantined ? `quarantine: ${failuresInARow(agent.failures)}` : agent.reason,
+      pausedUntil: isQuarantined ? agent.quarantinedUntil : agent.pausedUntil,
       enrolledAt: agent.enrolledAt,
       lastSeenAt: agent.lastSeenAt,
       checkpoints,

@@ -21,7 +21,7 @@ import {
   type StepRow,
 } from '#libs/store';
 import { settleBuild } from '../builds/settle-build.js';
-import { afterAttempt, quarantineMs, type NextForJob } from '../decide/after-attempt.js';
+import { afterAttempt, failuresInARow, quarantineMs, type NextForJob } from '../decide/after-attempt.js';
 import type { Changes } from '../work.js';
 import type { AttemptClaim } from './own-attempt.js';
 
@@ -66,9 +66,9 @@ export class EndAttempts {
     });
     const steps = await stepsOfJob(tx, attempt.job_id);
     await this.#stopSteps(tx, attempt, steps, now);
-    await this.#judgeAgent(tx, attempt, next, end, now);
     const variant = (await variantName(tx, job.variant_id)) ?? '';
     const agentName = (await findAgent(tx, attempt.agent_id))?.name ?? attempt.agent_id;
+    await this.#judgeAgent(tx, changes, { ...attempt, agentName }, next, end, now);
     const about = { build: build.id, job: job.id, attempt: attempt.id, agent: attempt.agent_id };
     const data = { variant, lane: job.lane, end, state: next.state, agentName };
     changes.event('job-ended', about, data);
@@ -118,17 +118,21 @@ export class EndAttempts {
 
   async #judgeAgent(
     tx: Transaction<Schema>,
-    attempt: AttemptRow,
+    changes: Changes,
+    { agent_id: agent, agentName }: AttemptRow & { readonly agentName: string },
     next: NextForJob,
     end: AttemptEnd,
     now: number,
   ): Promise<void> {
     if (end.kind === 'succeeded') {
-      await clearAgentFailures(tx, attempt.agent_id);
+      await clearAgentFailures(tx, agent);
       return;
     }
     if (!next.blamesAgent) return;
-    const ms = quarantineMs(await countAgentFailure(tx, attempt.agent_id));
-    if (ms > 0) await quarantineAgent(tx, attempt.agent_id, now + ms);
+    const failures = await countAgentFailure(tx, agent);
+    const until = now + quarantineMs(failures);
+    if (until === now) return;
+    await quarantineAgent(tx, agent, until);
+    changes.event('agent-quarantined', { agent }, { name: agentName, why: failuresInARow(failures), until });
   }
 }

@@ -94,6 +94,11 @@ const FAILURES_BEFORE_QUARANTINE = 3;
 const FIRST_QUARANTINE_MS = 10_000;
 const LONGEST_QUARANTINE_MS = 3_600_000;
 
+/** Why an agent is in quarantine. */
+export function failuresInARow(failures: number): string {
+  return `the last ${failures} attempts on it failed, through no fault of theirs`;
+}
+
 /** How long an agent that has failed so many times in a row gets nothing: from the third on 10 s, doubling, at most an hour. */
 export function quarantineMs(failuresInARow: number): number {
   if (failuresInARow < FAILURES_BEFORE_QUARANTINE) return 0;

@@ -83,6 +83,11 @@ describe('the history of an agent', () => {
     ['agent-lost', { name: 'tank', lastSeenAt: 3 }, { what: 'lost' }],
     ['agent-paused', { by: 'ada', why: 'lunch', until: 99 }, { what: 'paused', why: 'lunch', until: 99 }],
     ['agent-unpaused', { by: 'its own end' }, { what: 'unpaused', by: 'its own end' }],
+    [
+      'agent-quarantined',
+      { name: 'tank', why: '3 failures in a row', until: 9 },
+      { what: 'quarantined', why: '3 failures in a row', until: 9 },
+    ],
     ['agent-drained', { by: 3, why: null }, { what: 'drained', by: '', why: '', until: null }],
     ['warning', {}, null],
   ])('is told by %s with %j', (type, data, expected) => {

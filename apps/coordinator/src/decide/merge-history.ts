@@ -39,6 +39,7 @@ const CHANGES: Partial<Readonly<Record<EventType, AgentChange['what']>>> = {
   'agent-undrained': 'undrained',
   'agent-paused': 'paused',
   'agent-unpaused': 'unpaused',
+  'agent-quarantined': 'quarantined',
   'agent-revoked': 'revoked',
 };
 
