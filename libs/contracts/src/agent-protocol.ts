@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AreaName } from './area-name.js';
 import { PeerAddress } from './checkpoint-transfer.js';
-import { AgentFacts, AgentLoad } from './http.js';
+import { AgentFacts, AgentLoad } from './api/agents.js';
 import {
   AgentId,
   AttemptId,

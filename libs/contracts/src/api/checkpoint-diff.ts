@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AgentId, BuildId, Bytes, Millis, Name, StepName } from './ids.js';
+import { AgentId, BuildId, Bytes, Millis, Name, StepName } from '../ids.js';
 
 /** A state of which somebody asks for the difference to another one. */
 export const ComparedCheckpoint = z.strictObject({
