@@ -299,9 +299,9 @@ export class ModelCoordinator {
 
   /** What the record has given the agent long ago, whatever became of its message. */
   takeOverdue(agent: AgentId, token: string, now: number): ModelAssignment | null {
-    const overdue = this.openAttempts(agent).find(
-      ({ state, assignedAt }) => state === 'assigned' && assignedAt < now - OVERDUE_MS,
-    );
+    const [overdue] = this.openAttempts(agent)
+      .filter(({ state, assignedAt }) => state === 'assigned' && assignedAt < now - OVERDUE_MS)
+      .toSorted((a, b) => a.assignedAt - b.assignedAt || a.job.index - b.job.index);
     return overdue === undefined
       ? null
       : this.take(agent, { attempt: overdue.id, epoch: overdue.epoch }, token, now);

@@ -143,7 +143,7 @@ export async function attemptsPastLease(db: Db, now: number): Promise<readonly A
   return rows.map(parseAttempt);
 }
 
-/** What the agent was to fetch and has not fetched, oldest first. */
+/** What the agent was to fetch and has not fetched, oldest first, and of one pass in the order of the jobs. */
 export async function assignedBefore(
   db: Db,
   agent: AgentId,
@@ -151,11 +151,13 @@ export async function assignedBefore(
 ): Promise<readonly Pick<AttemptRow, 'id' | 'epoch'>[]> {
   return await db
     .selectFrom('attempts')
-    .select(['id', 'epoch'])
-    .where('agent_id', '=', agent)
-    .where('state', '=', 'assigned')
-    .where('assigned_at', '<', at)
-    .orderBy('assigned_at')
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .select(['attempts.id', 'attempts.epoch'])
+    .where('attempts.agent_id', '=', agent)
+    .where('attempts.state', '=', 'assigned')
+    .where('attempts.assigned_at', '<', at)
+    .orderBy('attempts.assigned_at')
+    .orderBy('jobs.index')
     .execute();
 }
 
