@@ -4,7 +4,8 @@
  * A script must not be process 1 itself: the kernel ignores signals there that have no handler, so it could neither be asked to end nor
  * kill itself, and it would have to reap strangers. This init starts the script, passes SIGTERM on to everything in the
  * namespace, reaps, and tells on descriptor 3 how the script ended: `status <wait status>` or `error <why it did not start>`.
- * It listens before the script begins, since the kernel drops what process 1 has no handler for. What the script left running gets GRACE_MS to flush (a `tee` at the end of a
+ * It listens before the script begins, since the kernel drops what process 1 has no handler for; and it never waits for a child without a limit, since Perl runs a handler between two
+ * of its operations only: a signal that came just before such a wait would be seen when the script has ended. SIGCHLD cuts the wait short. What the script left running gets GRACE_MS to flush (a `tee` at the end of a
  * pipe), then the kernel ends it together with us.
  *
  * A new mount namespace holds a copy of every mount, and ZFS can neither roll back nor destroy a dataset that is mounted anywhere: a step would pin the
@@ -23,6 +24,7 @@ fcntl($report, F_SETFD, FD_CLOEXEC);
 select((select($report), $| = 1)[0]);
 let_go_of_others($workspace, $media);
 my $asked = 0;
+$SIG{CHLD} = sub { };
 $SIG{$_} = sub { $asked = 1; kill 'TERM', -1 } for qw(TERM INT HUP);
 my $script = fork();
 defined $script or do { print $report "error $!\n"; exit 1 };
@@ -36,8 +38,9 @@ if ($script == 0) {
 }
 kill 'TERM', -1 if $asked;
 while (1) {
-    my $gone = waitpid(-1, 0);
+    my $gone = waitpid(-1, 1);
     last if $gone == $script;
+    select(undef, undef, undef, 0.1) if $gone == 0;
 }
 print $report "status $?\n";
 my $waited_ms = 0;
