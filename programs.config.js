@@ -10,6 +10,8 @@ export default defineConfig({
     target: 'node20',
     minify: false,
     rolldownOptions: {
+      // Else code that programs share may be put into one of them, which would run when another needs it.
+      preserveEntrySignatures: 'strict',
       input: {
         agent: of('agent/src'),
         'boot-image': of('cli/src/boot-image'),
