@@ -8,9 +8,10 @@ FROM node:20-bookworm AS build
 WORKDIR /opt/distrofarm
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY nest-cli.json programs.config.js tsconfig.json tsconfig.build.json ./
+COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY apps apps
 COPY libs libs
+COPY scripts/bundle-programs.js scripts/
 RUN npm run build
 
 FROM node:20-bookworm-slim AS programs

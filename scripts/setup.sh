@@ -122,4 +122,4 @@ scripts/let-i386-run.sh || true
 unless_unchanged node_modules/.distrofarm-installed install_npm_packages "$(node --version) $(command -v g++ || true)" \
   package.json package-lock.json
 unless_unchanged dist/.distrofarm-built build_programs '' apps libs package.json tsconfig.json tsconfig.build.json nest-cli.json \
-  programs.config.js
+  scripts/bundle-programs.js

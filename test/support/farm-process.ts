@@ -9,7 +9,7 @@ export const INSTALLED = process.env['DISTROFARM_BUILT'] ?? resolve(import.meta.
 /** Throws, with what to do, where dist/ has not been built. */
 export function requireBuilt(): void {
   const missing = ['coordinator', 'agent', 'distrofarm', 'distro_const']
-    .map((program) => join(INSTALLED, 'dist/programs', `${program}.js`))
+    .map((program) => join(INSTALLED, 'dist/programs', program, 'main.js'))
     .find((path) => !existsSync(path));
   if (missing !== undefined) throw new Error(`${missing} is not there: build it with "npm run build"`);
 }
