@@ -69,13 +69,12 @@ describe('what agents hold, in the browser', () => {
       expect.stringMatching(/lang Tiny .*1 variant of 1 build agent./),
       expect.stringMatching(/lang Tiny .*1 variant of 1 build agent./),
     ]);
-    const levels = await page
-      .getByRole('treeitem')
-      .evaluateAll((all) =>
-        all.map((each) =>
-          ['level', 'posinset', 'setsize'].map((name) => each.getAttribute(`aria-${name}`)).join('/'),
-        ),
-      );
+    const attributes = ['aria-level', 'aria-posinset', 'aria-setsize'];
+    const levels = await Promise.all(
+      (await page.getByRole('treeitem').all()).map(async (each) =>
+        (await Promise.all(attributes.map((name) => each.getAttribute(name)))).join('/'),
+      ),
+    );
     expect(levels).toEqual(['1/1/1', '2/1/1', '3/1/2', '3/2/2']);
     await page.getByLabel('Agent', { exact: true }).selectOption('agent1');
     await page.getByRole('treeitem').nth(3).waitFor({ state: 'detached' });
