@@ -5,9 +5,9 @@ import { touches } from './touches.js';
 /** What one report tells comes as several events. */
 const GATHER_MS = 50;
 /** A burst of events costs a few looks. */
-const REST_MS = 200;
+const REST_MS = 100;
 /** What takes long to answer is not asked for all the time: a build of a thousand variants is megabytes. */
-const REST_PER_LOOK = 2;
+const REST_PER_LOOK = 1;
 
 /** Asks again for what is on the page when an event touches it: soon, once for all events meanwhile, and never twice at the same time. */
 export class Refresher {
