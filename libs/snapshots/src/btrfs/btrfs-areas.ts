@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Areas, type Area, type CheckpointOfArea, type OpenTree, type WorkspaceOfArea } from '../areas.js';
+import { openInPlace } from '../open-in-place.js';
 import { releaseMountsBelow } from '../release-mounts.js';
 import { busy, inStoreWords, noArea } from '../store-errors.js';
 import { refuseBadWorkspace } from '../store-names.js';
@@ -98,14 +99,7 @@ export class BtrfsAreas extends Areas {
 
   override async openTree({ area, checkpoint }: CheckpointOfArea): Promise<OpenTree> {
     if (!(await this.#isOurs(area))) throw noArea(this.#path(area));
-    const store = this.#store(area);
-    const path = await store.treeOf(checkpoint);
-    return {
-      path,
-      close: async () => {
-        await store.treeOf(checkpoint);
-      },
-    };
+    return await openInPlace(this.#store(area), checkpoint);
   }
 
   override async destroy(name: string): Promise<void> {
