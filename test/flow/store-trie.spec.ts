@@ -25,6 +25,7 @@ import {
   type TrieFilter,
 } from '#libs/store';
 import { aBuild, aJob, anAgent, type Db } from '../support/store-rows.js';
+import { MIGRATIONS } from '../../libs/store/src/migrate.js';
 import { describeEachDatabase } from '../../libs/store/src/testing.js';
 
 const ALL: TrieFilter = { without: [] };
@@ -215,5 +216,38 @@ describeEachDatabase('the trie of what agents hold', (open) => {
       { key: 'begin', parent: null, step: null },
       { key: 'behind', parent: 'begin', step: 'pop' },
     ]);
+  });
+
+  it('finds in a record of before what is written since', async () => {
+    const { db } = await open();
+    const mill = (await anAgent(db, 'mill')).id;
+    const build = await aBuild(db, 'running');
+    const job = await aJob(db, build);
+    const step = { message: '', state: 'waiting' as const, started_at: null, ended_at: null, outcome: null };
+    await db
+      .insertInto('steps')
+      .values(
+        ['pop', 'mod'].map((name, index) => {
+          return { job_id: job, index, name, ...step, attempt_id: null, reused_from: null };
+        }),
+      )
+      .execute();
+    const known = ['begin', 'behind', 'last'].map((key, at) => ({ job_id: job, position: at + 1, key }));
+    await writeKeys(db, new Map([[job, 'last']]), known);
+    const first = row(mill, build, 'begin');
+    await insertCheckpoint(db, first);
+    await insertCheckpoint(db, row(mill, build, 'behind', { previous: first.id }));
+    await insertCheckpoint(db, row(mill, build, 'last', { previous: 'of another agent' }));
+    const written = async () => ({
+      states: await db.selectFrom('states').selectAll().orderBy('key').execute(),
+      begins: await db.selectFrom('checkpoints').select(['key', 'begins']).orderBy('key').execute(),
+    });
+    const since = await written();
+    expect(since.begins.map(({ begins }) => begins)).toEqual([1, 0, 1]);
+    await db.schema.dropTable('states').execute();
+    await db.schema.dropIndex('checkpoints_that_begin').execute();
+    await db.schema.alterTable('checkpoints').dropColumn('begins').execute();
+    await MIGRATIONS['0016-states']!.up(db);
+    expect(await written()).toEqual(since);
   });
 });
