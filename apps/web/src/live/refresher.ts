@@ -6,7 +6,7 @@ import { touches } from './touches.js';
 const GATHER_MS = 50;
 /** A burst of events costs a few looks. */
 const REST_MS = 100;
-/** What takes long to answer is not asked for all the time: a build of a thousand variants is megabytes. */
+/** What takes long to answer is not asked for all the time. */
 const REST_PER_LOOK = 1;
 
 /** Asks again for what is on the page when an event touches it: soon, once for all events meanwhile, and never twice at the same time. */
